@@ -1,0 +1,30 @@
+# Everything runs in .venv, built once from the pinned versions in constraints.txt.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: setup search test lint format clean
+
+search: .venv/ready
+	$(BIN)/python -m autobalance.search $(ARGS)
+
+test: .venv/ready
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv runs build *.egg-info

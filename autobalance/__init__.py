@@ -1,0 +1,1 @@
+"""Bi-level search for training losses."""

@@ -1,0 +1,9 @@
+"""The one exception that means: the input is at fault, and the message says what to do about it."""
+
+
+class InputError(ValueError):
+    """Data, options or a file that cannot be used.
+
+    The message is one line that names the place and the value and says what helps. The commands print it as
+    ``error: ...`` and exit with status 2; from Python it is an ordinary ``ValueError``.
+    """
