@@ -1,0 +1,84 @@
+"""Samples in memory, batches drawn from them, and the problem that they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Batch(NamedTuple):
+    """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and the group of each sample where there are groups."""
+
+    x: Tensor
+    y: Tensor
+    group: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples held as tensors.
+
+    Args:
+        x: inputs, float, shape (N, ...).
+        y: classes, int64, shape (N,), values 0..K-1.
+        group: groups, int64, shape (N,), values 0..G-1, or None.
+    """
+
+    x: Tensor
+    y: Tensor
+    group: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: Tensor) -> Batch:
+        """The samples at ``index`` (int64, any length) as a batch."""
+        return Batch(self.x[index], self.y[index], None if self.group is None else self.group[index])
+
+    def all(self) -> Batch:
+        """Every sample as one batch, without a copy."""
+        return Batch(self.x, self.y, self.group)
+
+    def subset(self, index: Tensor) -> Samples:
+        return Samples(*self.take(index))
+
+    def join(self, other: Samples) -> Samples:
+        """These samples followed by ``other``'s."""
+        group = None if self.group is None or other.group is None else torch.cat([self.group, other.group])
+        return Samples(torch.cat([self.x, other.x]), torch.cat([self.y, other.y]), group)
+
+    def to(self, device: torch.device | str) -> Samples:
+        return Samples(self.x.to(device), self.y.to(device), None if self.group is None else self.group.to(device))
+
+    def class_counts(self, num_classes: int) -> Tensor:
+        """Number of samples of each class, int64, shape (K,)."""
+        return torch.bincount(self.y, minlength=num_classes)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A data set split for search: train and validation for designing the loss, test for one look at the end.
+
+    Args:
+        name: what the tables call it.
+        train: samples that the inner loop trains on.
+        validation: samples that the outer loop looks at, disjoint from ``train``.
+        test: samples for the report alone.
+        class_names: K names, in the order of the class indices.
+        make_model: builds the model that the data source brings along, or None where ``--model`` chooses.
+    """
+
+    name: str
+    train: Samples
+    validation: Samples
+    test: Samples
+    class_names: tuple[str, ...]
+    make_model: Callable[[], nn.Module] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
