@@ -1,0 +1,65 @@
+"""Exact hypergradients by keeping the graph of all steps, through the library ``higher``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autobalance.data import Batch
+from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, dropout_off
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Backpropagation through T training steps that ``higher`` (Grefenstette et al. 2019) unrolls.
+
+    The reference for `Replay`: written by others, equal in its results, with memory that grows with T.
+
+    Args:
+        steps: T.
+    """
+
+    steps: int = 5
+
+    def __call__(
+        self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
+    ) -> tuple[InnerState, Hypergradient]:
+        """See `Engine`."""
+        import higher  # the one place that needs it
+
+        check_batches(batches, self.steps)
+        optimiser = inner.optimiser
+        start = deepcopy(inner.model)
+        state.copy_to(start)
+        torch_optimiser = torch.optim.SGD(
+            start.parameters(), 1.0, optimiser.momentum, 0.0, optimiser.weight_decay, optimiser.nesterov
+        )
+        if state.momentum:
+            for name, parameter in start.named_parameters():
+                torch_optimiser.state[parameter]["momentum_buffer"] = state.momentum[name]
+        alpha = {name: value.detach().requires_grad_() for name, value in hyper.items()}
+
+        losses = []
+        with higher.innerloop_ctx(start, torch_optimiser) as (model, unrolled_optimiser):
+            for taken, batch in enumerate(batches):
+                loss = inner.train_loss(alpha, model(batch.x), batch)
+                losses.append(loss.detach())
+                rate = optimiser.learning_rate(state.step + taken)
+                unrolled_optimiser.step(loss, override={"lr": [rate]})
+            names = [name for name, _ in start.named_parameters()]
+            parameters = {name: p.detach() for name, p in zip(names, model.fast_params, strict=True)}
+            buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
+            momentum = {}
+            if state.momentum:
+                slots = unrolled_optimiser.state[0]
+                momentum = {name: slots[i]["momentum_buffer"].detach() for i, name in enumerate(names)}
+            with dropout_off(model):
+                objective = inner.objective(model(outer_batch.x), outer_batch)
+            gradients = torch.autograd.grad(objective, list(alpha.values()), materialize_grads=True)
+        reached = InnerState(parameters, buffers, momentum, state.step + self.steps)
+        total = dict(zip(alpha, gradients, strict=True))
+        return reached, Hypergradient(total, float(objective.detach()), float(torch.stack(losses).mean()))

@@ -1,0 +1,52 @@
+"""True (0/1) metrics of predictions, in percent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.data import Samples
+
+
+@dataclass(frozen=True)
+class ClassificationMetrics:
+    """Errors in percent.
+
+    Args:
+        balanced_error: mean over the classes that have samples of the class's error.
+        error: over all samples.
+        class_error: by class, (K,); NaN for a class without samples.
+    """
+
+    balanced_error: float
+    error: float
+    class_error: list[float]
+
+
+def classification_metrics(predictions: Tensor, target: Tensor, num_classes: int) -> ClassificationMetrics:
+    """Compares predicted classes (N,) with targets (N,)."""
+    counts = torch.bincount(target, minlength=num_classes).double()
+    hits = torch.bincount(target[predictions == target], minlength=num_classes).double()
+    class_error = 100 * (1 - hits / counts)
+    return ClassificationMetrics(
+        balanced_error=class_error.nanmean().item(),
+        error=(100 * (1 - hits.sum() / counts.sum())).item(),
+        class_error=class_error.tolist(),
+    )
+
+
+@torch.no_grad()
+def predict(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
+    """The predicted classes, (N,), of a model in evaluation mode; its mode is as before afterwards."""
+    training = model.training
+    model.eval()
+    predictions = torch.cat([model(x).argmax(1) for x in samples.x.split(batch_size)])
+    model.train(training)
+    return predictions
+
+
+def evaluate(model: nn.Module, samples: Samples, num_classes: int) -> ClassificationMetrics:
+    """Metrics of the model's predictions on ``samples``."""
+    return classification_metrics(predict(model, samples), samples.y, num_classes)
