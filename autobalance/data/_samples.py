@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Batch(NamedTuple):
-    """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and the group of each sample where there are groups."""
+    """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and where there are groups each sample's."""
 
     x: Tensor
     y: Tensor

@@ -1,0 +1,163 @@
+"""Checked numpy arrays, and the tensors that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autobalance.data._samples import Samples
+from autobalance.errors import InputError
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """One part of a data set: ``x`` (N, ...), ``y`` (N,) and, where there are groups, ``group`` (N,)."""
+
+    x: NDArray[Any]
+    y: NDArray[np.int64]
+    group: NDArray[np.int64] | None = None
+
+    def subset(self, index: NDArray[np.int64]) -> Arrays:
+        return Arrays(self.x[index], self.y[index], None if self.group is None else self.group[index])
+
+
+def check_arrays(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    group: NDArray[Any] | None = None,
+    *,
+    part: str,
+    num_classes: int | None = None,
+    num_groups: int | None = None,
+) -> Arrays:
+    """The arrays of one part of a data set, once they are known to be usable.
+
+    Args:
+        x: inputs, shape (N, ...), numbers.
+        y: classes, shape (N,), every integer 0..K-1 at least once.
+        group: groups, shape (N,), every integer 0..G-1 at least once, or None.
+        part: "train", "val" or "test"; the messages speak of ``x_train`` and so on.
+        num_classes: K where it is known, otherwise the largest label tells.
+        num_groups: G where it is known, otherwise the largest group tells.
+
+    Raises:
+        InputError: no samples, other lengths, labels that are not 0..K-1, inputs that are no finite numbers.
+    """
+    x = np.asarray(x)
+    if x.ndim < 2:
+        raise InputError(f"x_{part} has shape {x.shape}: it needs one row a sample and at least two dimensions")
+    if x.size == 0:
+        raise InputError(f"x_{part} is empty, its shape is {x.shape}")
+    labels = check_labels(y, f"y_{part}", len(x), num_classes, "class")
+    groups = None if group is None else check_labels(group, f"group_{part}", len(x), num_groups, "group")
+    check_finite(x, f"x_{part}")
+    return Arrays(x, labels, groups)
+
+
+def check_labels(
+    labels: NDArray[Any], place: str, length: int, num_values: int | None = None, what: str = "class"
+) -> NDArray[np.int64]:
+    """``labels`` as int64, once they are known to be ``length`` integers among which every 0..K-1 occurs.
+
+    Raises:
+        InputError: with the first place and value at fault, or with the first value that is missing.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (length,):
+        raise InputError(f"{place} has shape {labels.shape}, but there are {length} samples: it must be ({length},)")
+    if labels.dtype.kind not in "biuf":
+        raise InputError(f"{place} holds {labels.dtype}, not integers: number the {what} labels 0, 1, 2, ...")
+    whole = labels == np.floor(labels) if labels.dtype.kind == "f" else np.ones(length, dtype=bool)
+    allowed = whole & (labels >= 0) & (labels < (length if num_values is None else num_values))
+    if not allowed.all():
+        at = int(np.argmin(allowed))
+        upper = "K-1" if num_values is None else str(num_values - 1)
+        raise InputError(f"{place}[{at}] is {labels[at]}: {what} labels must be integers 0..{upper}")
+    labels = labels.astype(np.int64)
+    counts = np.bincount(labels, minlength=num_values or 0)
+    if not counts.all():
+        missing = int(np.argmin(counts))
+        raise InputError(
+            f"{place} has no sample of {what} {missing}: every {what} from 0 to {len(counts) - 1} must occur; "
+            f"renumber the labels or add samples"
+        )
+    if what == "class" and len(counts) < 2:
+        raise InputError(f"{place} holds one class only: a classification needs at least two")
+    return labels
+
+
+def check_finite(x: NDArray[Any], place: str) -> None:
+    """Raise InputError with place and value for the first of ``x`` that is no finite float32 number."""
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"{place} holds {x.dtype}, not numbers")
+    if x.dtype.kind == "f":
+        fine = np.abs(x) <= np.finfo(np.float32).max
+        if not fine.all():
+            at = np.unravel_index(int(np.argmin(fine)), x.shape)
+            where = ", ".join(str(int(i)) for i in at)
+            raise InputError(
+                f"{place}[{where}] (row {int(at[0])}) is {x[at]}: inputs must be finite float32 numbers; "
+                "fill, rescale or drop it"
+            )
+
+
+def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Samples]:
+    """Tensors of the parts of a data set, standardised with the statistics of the first one, the training split.
+
+    Vectors (N, D) are standardised by column, images by channel; what is constant in training is divided by 1.
+    Images of shape (N, H, W), (N, H, W, C) or (N, C, H, W) come out as (N, C, H, W). In doubt four dimensions of bytes
+    are channels-last, and of floats channels-first.
+
+    Args:
+        parts: checked arrays, the training split first.
+        standardise: False leaves floats as they are; bytes are standardised all the same.
+
+    Raises:
+        InputError: the samples of a part have another shape than the training samples.
+    """
+    inputs = [_channels_first(part.x) for part in parts]
+    for x in inputs[1:]:
+        if x.shape[1:] != inputs[0].shape[1:]:
+            raise InputError(
+                f"samples of shape {x.shape[1:]} beside training samples of shape {inputs[0].shape[1:]}: "
+                "all parts need the same shape"
+            )
+    if standardise or inputs[0].dtype == np.uint8:
+        mean, scale = _statistics(inputs[0])
+    else:
+        mean, scale = np.zeros(1), np.ones(1)
+    return [
+        Samples(
+            torch.from_numpy(np.ascontiguousarray(((x - mean) / scale).astype(np.float32))),
+            torch.from_numpy(part.y.copy()),
+            None if part.group is None else torch.from_numpy(part.group.copy()),
+        )
+        for x, part in zip(inputs, parts, strict=True)
+    ]
+
+
+def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
+    """Images as (N, C, H, W), a view; vectors as they are."""
+    if x.ndim == 2:
+        return x
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim != 4:
+        raise InputError(f"inputs of shape {x.shape} are neither vectors (N, D) nor images (N, H, W, C)")
+    first, last = x.shape[1] in (1, 3), x.shape[3] in (1, 3)
+    channels_last = not (first and not last) if x.dtype == np.uint8 else last and not first
+    return np.moveaxis(x, 3, 1) if channels_last else x
+
+
+def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation by column or channel, shaped to broadcast over ``x``; 1 where ``x`` is constant."""
+    axes = (0,) if x.ndim == 2 else (0, 2, 3)
+    mean = x.mean(axis=axes, dtype=np.float64, keepdims=True)
+    scale = x.std(axis=axes, dtype=np.float64, keepdims=True)
+    constant = x.max(axis=axes, keepdims=True) == x.min(axis=axes, keepdims=True)
+    return mean, np.where(constant, 1.0, scale)

@@ -1,0 +1,91 @@
+"""From arrays to a problem: the long tail, the validation split, standardisation, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from autobalance.data._arrays import Arrays, to_samples
+from autobalance.data._long_tail import long_tail_subset
+from autobalance.data._samples import Problem
+from autobalance.data._split import stratified_split
+from autobalance.errors import InputError
+
+DEFAULT_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller of ``load`` chose; a source that cannot honour an option refuses it.
+
+    Args:
+        target: column that holds the class, for tables.
+        imbalance: makes the training samples long-tailed; None leaves it to the source.
+        imbalance_type: "exp" or "step".
+        validation_fraction: share of the training samples that become validation.
+        seed: draws the long tail and the splits.
+    """
+
+    target: str | None = None
+    imbalance: float | None = None
+    imbalance_type: str = "exp"
+    validation_fraction: float = DEFAULT_FRACTION
+    seed: int = 0
+
+    def refuse_target(self, source: str) -> None:
+        if self.target is not None:
+            raise InputError(
+                f"--target {self.target} has no effect on {source}: leave it out, it names a table's column"
+            )
+
+    def refuse_imbalance(self, source: str, why: str) -> None:
+        if self.imbalance is not None or self.imbalance_type != "exp":
+            raise InputError(f"--imbalance has no effect on {source}: {why}")
+
+    def refuse_fraction(self, source: str) -> None:
+        if self.validation_fraction != DEFAULT_FRACTION:
+            raise InputError(f"a validation fraction has no effect on {source}: it brings its own validation samples")
+
+
+def assemble(
+    name: str,
+    train: Arrays,
+    test: Arrays,
+    options: Options,
+    *,
+    validation: Arrays | None = None,
+    class_names: Sequence[str] | None = None,
+    make_model: Callable[[], nn.Module] | None = None,
+    standardise: bool = True,
+) -> Problem:
+    """Make the training samples long-tailed where asked, split off validation where none is given, standardise.
+
+    Args:
+        name: what the tables call the problem.
+        train: checked training samples, or training and validation together.
+        test: checked test samples.
+        options: imbalance, validation fraction and seed; the rest is not looked at.
+        validation: checked validation samples where the source has some.
+        class_names: K names; by default the numbers 0..K-1.
+        make_model: builds the model that the source brings along.
+        standardise: False leaves float inputs as they are.
+    """
+    generator = np.random.default_rng(options.seed)
+    num_classes = int(train.y.max()) + 1
+    names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
+    if options.imbalance is not None:
+        train = train.subset(long_tail_subset(train.y, options.imbalance, options.imbalance_type, generator))
+    elif options.imbalance_type != "exp":
+        raise InputError(f"--imbalance-type {options.imbalance_type} has no effect without --imbalance")
+    if validation is None:
+        rest, taken = stratified_split(
+            train.y, options.validation_fraction, generator, group=train.group, class_names=names
+        )
+        train, validation = train.subset(rest), train.subset(taken)
+    else:
+        options.refuse_fraction(name)
+    samples = to_samples([train, validation, test], standardise=standardise)
+    return Problem(name, samples[0], samples[1], samples[2], names, make_model)

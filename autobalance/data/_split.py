@@ -1,0 +1,71 @@
+"""Disjoint parts of a data set in which every class, or every class of every group, is present."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autobalance.errors import InputError
+
+Index = NDArray[np.int64]
+
+
+def stratified_split(
+    labels: Index,
+    fraction: float,
+    generator: np.random.Generator,
+    *,
+    group: Index | None = None,
+    class_names: Sequence[str] | None = None,
+    leave: int = 1,
+) -> tuple[Index, Index]:
+    """Two disjoint random parts that together are the whole, each class divided in the same proportion.
+
+    Where there are groups, each cell (a class in a group) is divided for itself. A cell of n samples gives
+    round(fraction * n) to the second part, yet at least one, and leaves at least ``leave`` to the first.
+
+    Args:
+        labels: classes, shape (N,), values 0..K-1.
+        fraction: share of the second part, between 0 and 1.
+        generator: what draws the samples.
+        group: groups, shape (N,), values 0..G-1, or None.
+        class_names: K names for the messages.
+        leave: samples that each cell keeps in the first part; 2 where that part will be split again.
+
+    Returns:
+        Positions of the first and of the second part, each ascending.
+
+    Raises:
+        InputError: the fraction is out of range, or a cell has fewer than ``leave + 1`` samples.
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"a split takes a fraction between 0 and 1 of the samples, got {fraction}")
+    num_classes = int(labels.max()) + 1 if class_names is None else len(class_names)
+    num_groups = 1 if group is None else int(group.max()) + 1
+    cell = labels if group is None else labels * num_groups + group
+    counts = np.bincount(cell, minlength=num_classes * num_groups)
+    _check_counts(counts.reshape(num_classes, num_groups), leave + 1, class_names, group is not None)
+
+    taken = np.zeros(len(labels), dtype=bool)
+    for c, n in enumerate(counts.tolist()):
+        size = min(max(1, round(fraction * n)), n - leave)
+        taken[generator.choice(np.flatnonzero(cell == c), size=size, replace=False, shuffle=False)] = True
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
+
+
+def _check_counts(counts: Index, needed: int, class_names: Sequence[str] | None, grouped: bool) -> None:
+    """Raise for the first cell of ``counts`` (K, G) that has fewer samples than ``needed``."""
+    few = np.argwhere(counts < needed)
+    if not len(few):
+        return
+    k, g = few[0].tolist()
+    name = f"class {k}" if class_names is None else f"class {class_names[k]!r}"
+    cell, remedy = (f"{name} of group {g}", "cell") if grouped else (name, "class")
+    n = int(counts[k, g])
+    parts = "training and validation" if needed == 2 else "training, validation and test"
+    raise InputError(
+        f"{cell} has {n} sample{'' if n == 1 else 's'}, too few to split: {parts} need one each, {needed} in all; "
+        f"collect more, or merge or drop the {remedy}"
+    )
