@@ -1,0 +1,260 @@
+"""The bi-level loop: training steps on one split, hypergradient steps on the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.data import Batch, Samples
+from autobalance.hypergradients import Engine, Hypergradient, Inner, InnerState, Replay, inner_step
+from autobalance.metrics import classification_metrics
+from autobalance.objectives import Objective
+from autobalance.space import LossSpace
+from autobalance.training import Recipe
+
+#: Skipped steps in a row after which the search gives up and returns its last good loss.
+MAX_SKIPPED_IN_A_ROW = 5
+
+
+@dataclass(frozen=True)
+class OuterLoop:
+    """When and how the loss is updated.
+
+    Args:
+        warmup: share of the epochs that only train the model, with the loss at its start.
+        every: training steps between hypergradients, those that are unrolled included.
+        lr: step of the outer optimiser (Adam), in units of log w, l and log Δ.
+        betas: of Adam.
+        batch_size: validation samples a hypergradient, drawn anew each time; all of them where there are fewer.
+        averaged: share of the search phase, at its end, over which the searched numbers are averaged.
+    """
+
+    warmup: float = 0.3
+    every: int = 20
+    lr: float = 0.05
+    betas: tuple[float, float] = (0.8, 0.99)
+    batch_size: int = 512
+    averaged: float = 0.5
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """All that the search carries from one epoch to the next.
+
+    Args:
+        inner: the model's training state.
+        raw: the searched numbers.
+        outer: state of the outer optimiser.
+        total, counted: sum of the searched numbers over the averaged part, and how many were summed.
+        epoch: epochs done.
+        since_outer: training steps since the last hypergradient.
+        outer_steps, skipped, skipped_in_a_row: counts of hypergradient steps taken, and of steps not taken because a
+            value was not finite.
+        generator, random: states of the sampling generator and of torch's own.
+    """
+
+    inner: InnerState
+    raw: dict[str, Tensor]
+    outer: dict[str, Any]
+    total: dict[str, Tensor]
+    counted: int
+    epoch: int
+    since_outer: int
+    outer_steps: int
+    skipped: int
+    skipped_in_a_row: int
+    generator: Tensor
+    random: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers of tensors and numbers, fit for ``torch.save`` and ``torch.load(weights_only=True)``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> SearchState:
+        return cls(**{**content, "inner": InnerState(**content["inner"])})
+
+    @property
+    def best(self) -> dict[str, Tensor]:
+        """The searched numbers to use: their average where there is one, else the present ones."""
+        if not self.counted:
+            return self.raw
+        return {name: value / self.counted for name, value in self.total.items()}
+
+
+class Bilevel:
+    """The search as an iteration over explicit states: ``state = init()``, then ``state, record = epoch(state)``.
+
+    Args:
+        model: starts from its present weights, which are left as they are.
+        train_samples, validation_samples: what the inner loop trains on and what the outer loop looks at.
+        space: what is searched.
+        objective: what is minimised, a function of (logits, batch).
+        engine: how it is differentiated.
+        recipe: how the model is trained.
+        outer: when and how the loss is updated.
+        seed: of the order of the samples.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train_samples: Samples,
+        validation_samples: Samples,
+        space: LossSpace,
+        objective: Objective,
+        engine: Engine | None = None,
+        recipe: Recipe | None = None,
+        outer: OuterLoop | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
+        self.objective, self.engine = objective, engine or Replay()
+        self.recipe, self.outer, self.seed = recipe or Recipe(), outer or OuterLoop(), seed
+        if self.engine.steps > self.outer.every:
+            raise ValueError(f"{self.engine.steps} unrolled steps do not fit between hypergradients every "
+                             f"{self.outer.every} steps")  # fmt: skip
+        self._model = deepcopy(model).train()
+        self._inner = Inner(self._model, space.train_loss, objective, self.recipe.optimiser(len(train_samples)))
+        self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
+        searched = self.recipe.epochs - self.warmup_epochs
+        self._averaged_from = self.recipe.epochs - round(self.outer.averaged * searched)
+
+    def init(self) -> SearchState:
+        raw = self.space.init()
+        return SearchState(
+            inner=self._inner.init(),
+            raw=raw,
+            outer=self._outer_optimiser(raw).state_dict(),
+            total={name: torch.zeros_like(value) for name, value in raw.items()},
+            counted=0,
+            epoch=0,
+            since_outer=0,
+            outer_steps=0,
+            skipped=0,
+            skipped_in_a_row=0,
+            generator=torch.Generator().manual_seed(self.seed).get_state(),
+            random=torch.get_rng_state(),
+        )
+
+    def phase(self, epoch: int) -> str:
+        """What happens in the epoch that follows ``epoch`` done ones."""
+        return "warm-up" if epoch < self.warmup_epochs else "search"
+
+    def finished(self, state: SearchState) -> bool:
+        return state.epoch >= self.recipe.epochs or self.stopped_early(state)
+
+    def stopped_early(self, state: SearchState) -> bool:
+        """Whether too many steps in a row had values that were not finite."""
+        return state.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW
+
+    def epoch(self, state: SearchState) -> tuple[SearchState, dict[str, Any]]:
+        """One pass over the training samples, with hypergradient steps where the phase has them.
+
+        Returns:
+            the next state, and a record for the history: phase, epoch, train_loss, objective and balanced_error
+            (percent) on the validation samples, parameters.
+        """
+        torch.set_rng_state(state.random)
+        generator = torch.Generator()
+        generator.set_state(state.generator)
+        searching = self.phase(state.epoch) == "search"
+        batches = self.recipe.batches(len(self.train_samples), generator)
+        losses: list[float] = []
+        position = 0
+        while position < len(batches) and not self.stopped_early(state):
+            unroll = self.engine.steps
+            due = searching and state.since_outer + unroll >= self.outer.every and position + unroll <= len(batches)
+            taken = batches[position : position + (unroll if due else 1)]
+            state, loss = self._steps(state, [self.train_samples.take(index) for index in taken], due, generator)
+            position += len(taken)
+            losses += [loss] * len(taken)
+        state = replace(
+            state, epoch=state.epoch + 1, generator=generator.get_state(), random=torch.get_rng_state()
+        )
+        return state, self._record(state, losses)
+
+    def _steps(
+        self, state: SearchState, batches: Sequence[Batch], outer_due: bool, generator: torch.Generator
+    ) -> tuple[SearchState, float]:
+        """Inner steps on ``batches``, then an outer one where it is due. Steps that are not finite are not taken."""
+        if not outer_due:
+            inner, value = inner_step(self._inner, state.inner, state.raw, batches[0])
+            loss, found = value.item(), None
+        else:
+            inner, found = self.engine(self._inner, state.inner, state.raw, batches, self._outer_batch(generator))
+            loss = found.train_loss
+        finite = math.isfinite(loss) and (found is None or all(g.isfinite().all() for g in found.gradient.values()))
+        if not finite:
+            return replace(state, skipped=state.skipped + 1, skipped_in_a_row=state.skipped_in_a_row + 1), loss
+        state = replace(state, inner=inner, since_outer=state.since_outer + len(batches), skipped_in_a_row=0)
+        return (state if found is None else self._outer_step(state, found)), loss
+
+    def _outer_step(self, state: SearchState, found: Hypergradient) -> SearchState:
+        raw = {name: value.clone() for name, value in state.raw.items()}
+        optimiser = self._outer_optimiser(raw)
+        # load_state_dict shares the momentum tensors with what it is given; the old state must stay as it was.
+        optimiser.load_state_dict(deepcopy(state.outer))
+        for name, value in raw.items():
+            value.grad = found.gradient[name]
+        optimiser.step()
+        raw = {name: value.detach() for name, value in raw.items()}
+        total, counted = state.total, state.counted
+        if state.epoch >= self._averaged_from:
+            total, counted = {name: total[name] + raw[name] for name in raw}, counted + 1
+        return replace(
+            state,
+            raw=raw,
+            outer=optimiser.state_dict(),
+            total=total,
+            counted=counted,
+            since_outer=0,
+            outer_steps=state.outer_steps + 1,
+        )
+
+    def _outer_optimiser(self, raw: dict[str, Tensor]) -> torch.optim.Adam:
+        return torch.optim.Adam(list(raw.values()), lr=self.outer.lr, betas=self.outer.betas)
+
+    def _outer_batch(self, generator: torch.Generator) -> Batch:
+        number = len(self.validation_samples)
+        if number <= self.outer.batch_size:
+            return self.validation_samples.all()
+        return self.validation_samples.take(torch.randperm(number, generator=generator)[: self.outer.batch_size])
+
+    def _record(self, state: SearchState, losses: list[float]) -> dict[str, Any]:
+        state.inner.copy_to(self._model)
+        self._model.eval()
+        with torch.no_grad():
+            logits = torch.cat([self._model(x) for x in self.validation_samples.x.split(2048)])
+        self._model.train()
+        everything = self.validation_samples.all()
+        metrics = classification_metrics(logits.argmax(1), everything.y, logits.shape[1])
+        loss = self.space.loss(state.raw)
+        return {
+            "phase": self.phase(state.epoch - 1),
+            "epoch": state.epoch,
+            "train_loss": sum(losses) / max(1, len(losses)),
+            "objective": self.objective(logits, everything).item(),
+            "balanced_error": metrics.balanced_error,
+            "parameters": {name: getattr(loss, name).tolist() for name in self.space.free},
+        }
+
+
+def run(
+    search: Bilevel,
+    state: SearchState | None = None,
+    on_epoch: Callable[[SearchState, dict[str, Any]], None] | None = None,
+) -> SearchState:
+    """Runs the search to its end, from a given state or from the start."""
+    state = state or search.init()
+    while not search.finished(state):
+        state, record = search.epoch(state)
+        if on_epoch is not None:
+            on_epoch(state, record)
+    return state

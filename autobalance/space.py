@@ -1,0 +1,102 @@
+"""What is searched: which parameters of the loss are free, where they start, their bounds and their gauge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from autobalance.data import Batch
+from autobalance.errors import InputError
+from autobalance.losses import ParametricLoss, parametric_loss
+
+#: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
+BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
+
+
+def frequency_basis(class_counts: Tensor) -> Tensor:
+    """log n_k less its mean, (K, 1): deviations in proportion to it are those of LA (in l), CDT (in log Δ) and
+    inverse-frequency weights (in log w)."""
+    logarithm = class_counts.log()
+    return (logarithm - logarithm.mean())[:, None]
+
+
+def class_basis(class_counts: Tensor) -> Tensor:
+    """The identity, (K, K): every class deviates by itself."""
+    return torch.eye(len(class_counts)).to(class_counts)
+
+
+#: How the deviations of the classes are tied, by the names that ``--tie`` takes.
+TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, "class": class_basis}
+
+
+class LossSpace:
+    """The losses around a start: each free parameter deviates from it along a basis over the classes.
+
+    With the search's raw numbers a, all zero at the start, the basis B and d(a) = b tanh(B a / b), bounded by b:
+
+        w = w⁰ exp(d(a_w)) / c,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
+
+    c makes w have mean one over the training samples and l has mean zero over the classes: the gauge, without which
+    a constant in l and a factor in w would drift, since neither changes what is learned.
+
+    Args:
+        start: the loss at a = 0; its reduction is the one that is trained with.
+        class_counts: training samples of each class, (K,).
+        free: which of ``w``, ``l``, ``delta`` are searched; the others stay as they are in ``start``.
+        tie: ``frequency`` (one number for each free parameter, times log n_k) or ``class`` (K numbers).
+    """
+
+    def __init__(
+        self,
+        start: ParametricLoss,
+        class_counts: Tensor,
+        free: Sequence[str] = ("w", "l", "delta"),
+        tie: str = "frequency",
+    ) -> None:
+        if unknown := [name for name in free if name not in BOUNDS]:
+            raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
+        if not free:
+            raise InputError(f"nothing is free to be searched; name one or more of {', '.join(BOUNDS)}")
+        self.start, self.free = start, tuple(dict.fromkeys(free))
+        if tie not in TIES:
+            raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)}")
+        self._basis = TIES[tie](class_counts.to(start.w))
+        self._share = (class_counts / class_counts.sum()).to(start.w)
+
+    def init(self) -> dict[str, Tensor]:
+        """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group)."""
+        columns = self._basis.shape[1]
+        return {name: self._basis.new_zeros(columns, *getattr(self.start, name).shape[1:]) for name in self.free}
+
+    def parameters(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The parameters of the loss at ``raw``, differentiable in it; without those that have no effect."""
+        parameters = self.start.parameters_in_effect
+        for name, value in raw.items():
+            deviation = BOUNDS[name] * torch.tanh(self._basis @ value / BOUNDS[name])
+            start = getattr(self.start, name)
+            parameters[name] = start + deviation if name == "l" else start * deviation.exp()
+        if "w" in parameters:
+            w = parameters["w"]
+            parameters["w"] = w / (self._share @ w).mean()
+        if "l" in parameters:
+            parameters["l"] = parameters["l"] - parameters["l"].mean(dim=0)
+        return parameters
+
+    def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
+        """The training loss at ``raw`` on a batch."""
+        return parametric_loss(logits, batch.y, self.parameters(raw), batch.group, self.start.reduction)
+
+    def loss(self, raw: Mapping[str, Tensor]) -> ParametricLoss:
+        """The loss at ``raw`` as a module of its own."""
+        values = {name: value.detach() for name, value in self.parameters(raw).items()}
+        numbers = {name: values.pop(name).item() for name in ("scale", "gamma") if name in values}
+        return ParametricLoss(
+            self.start.num_classes,
+            **values,
+            **numbers,
+            reduction=self.start.reduction,
+            class_names=self.start.class_names,
+            group_names=self.start.group_names,
+        )

@@ -1,0 +1,96 @@
+"""Plain training with a given loss: the retrain phase and every baseline run through it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.data import Batch, Samples
+from autobalance.hypergradients import SGD, Inner, inner_step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained, the same for the search's inner loop, the searched loss and every baseline.
+
+    Args:
+        epochs: passes over the training samples.
+        batch_size: samples a step; an epoch is cut into equal batches of about this size.
+        lr: the largest learning rate. It rises linearly over the first epochs and falls to zero as a cosine.
+        warmup_epochs: length of the rise.
+        momentum, nesterov, weight_decay: as in `SGD`.
+    """
+
+    epochs: int = 60
+    batch_size: int = 64
+    lr: float = 0.1
+    warmup_epochs: int = 3
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+
+    def steps_per_epoch(self, num_samples: int) -> int:
+        return max(1, round(num_samples / self.batch_size))
+
+    def optimiser(self, num_samples: int) -> SGD:
+        """The optimiser with its learning-rate schedule for training on ``num_samples``."""
+        per_epoch = self.steps_per_epoch(num_samples)
+        rise, total = self.warmup_epochs * per_epoch, self.epochs * per_epoch
+
+        def learning_rate(step: int) -> float:
+            if step < rise:
+                return self.lr * (step + 1) / rise
+            return 0.5 * self.lr * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+        return SGD(learning_rate, self.momentum, self.nesterov, self.weight_decay)
+
+    def batches(self, num_samples: int, generator: torch.Generator) -> list[Tensor]:
+        """One epoch's batches in random order, as sample indices. Sizes differ by one at most, so none is tiny."""
+        order = torch.randperm(num_samples, generator=generator)
+        return list(order.tensor_split(self.steps_per_epoch(num_samples)))
+
+
+def train(
+    model: nn.Module,
+    samples: Samples,
+    loss: Callable[..., Tensor],
+    recipe: Recipe,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> None:
+    """Trains ``model`` in place.
+
+    Args:
+        model: starts from its present weights.
+        samples: what it is trained on.
+        loss: called as ``loss(logits, target, group=...)``.
+        recipe: how.
+        seed: of the order of the samples.
+        on_epoch: called after each epoch with (epochs done, mean training loss).
+
+    Raises:
+        FloatingPointError: the training loss became NaN or infinite.
+    """
+
+    def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
+        return loss(logits, batch.y, group=batch.group)
+
+    inner = Inner(model, train_loss, lambda logits, batch: logits.sum(), recipe.optimiser(len(samples)))
+    generator = torch.Generator().manual_seed(seed)
+    model.train()
+    state = inner.init()
+    for epoch in range(recipe.epochs):
+        losses = []
+        for index in recipe.batches(len(samples), generator):
+            state, value = inner_step(inner, state, {}, samples.take(index))
+            losses.append(value)
+        mean = torch.stack(losses).mean().item()
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}; lower the learning rate")
+        if on_epoch is not None:
+            on_epoch(epoch + 1, mean)
+    state.copy_to(model)
