@@ -1,0 +1,147 @@
+"""One's own data and model: a function in an importable module."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from autobalance.data._assemble import Options, assemble
+from autobalance.data._parts import Given, check_names, check_parts
+from autobalance.data._samples import Problem, Samples
+from autobalance.errors import InputError
+
+_KEYS = ("train", "val", "test", "model", "class_names")
+
+
+def load_user(source: str, options: Options) -> Problem:
+    """Call ``package.module:function`` without arguments and make a problem of what it returns.
+
+    The function returns a ``Problem``, or a dict with "train", "test" and maybe "val", each (x, y) or (x, y, group) of
+    arrays or tensors, or a torch ``Dataset`` of such items; maybe "model", a function that builds a fresh
+    ``nn.Module``; and maybe "class_names". Float inputs are left as they are, bytes are standardised.
+    A model is built once, on the side, to see that it maps the samples to K logits.
+
+    Raises:
+        InputError: the function cannot be imported, or what it returns cannot be used.
+    """
+    options.refuse_target(source)
+    options.refuse_imbalance(source, "let the function thin out its samples, autobalance.data.long_tail_counts helps")
+    returned = _import(source)()
+    if isinstance(returned, Problem):
+        options.refuse_fraction(source)
+        problem = _check_problem(returned)
+    elif isinstance(returned, Mapping):
+        problem = _from_dict(source, returned, options)
+    else:
+        raise InputError(f"{source} returns a {type(returned).__name__}: it must return a Problem or a dict")
+    if problem.make_model is not None:
+        _check_model(source, problem)
+    return problem
+
+
+def _import(source: str) -> Callable[[], Any]:
+    """The function that ``source`` names, looked for in the working directory too."""
+    module_name, _, function_name = source.partition(":")
+    here = os.getcwd()
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError, TypeError) as error:
+        raise InputError(f"the module {module_name!r} of {source} cannot be imported: {error}") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"the module {module_name!r} has no function {function_name!r}")
+    return function
+
+
+def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Problem:
+    for key in returned:
+        if key not in _KEYS:
+            raise InputError(f"{source} returns the unknown key {key!r}: the keys are {', '.join(_KEYS)}")
+    for key in ("train", "test"):
+        if key not in returned:
+            raise InputError(f"{source} returns no {key!r}: it must hold the {key} samples")
+    parts = check_parts(
+        {part: _to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None}
+    )
+    names = returned.get("class_names")
+    return assemble(
+        source.partition(":")[2],
+        parts["train"],
+        parts["test"],
+        options,
+        validation=parts.get("val"),
+        class_names=None if names is None else check_names(names, int(parts["train"].y.max()) + 1),
+        make_model=returned.get("model"),
+        standardise=False,
+    )
+
+
+def _to_given(part: Any, name: str) -> Given:
+    """Arrays of a Dataset, of (x, y) or of (x, y, group)."""
+    if isinstance(part, Dataset):
+        items = [part[i] for i in range(len(part))]  # type: ignore[arg-type]
+        if not items:
+            raise InputError(f"the {name} Dataset is empty")
+        if any(not isinstance(item, tuple | list) or len(item) != len(items[0]) for item in items):
+            raise InputError(f"the {name} Dataset must give (x, y) or (x, y, group) for every sample")
+        part = [[_to_array(value) for value in column] for column in zip(*items, strict=True)]
+        shapes = {value.shape for value in part[0]}
+        if len(shapes) > 1:
+            raise InputError(f"the {name} Dataset has samples of different shapes: {sorted(shapes)[:2]}")
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        raise InputError(f"{name!r} must be (x, y), (x, y, group) or a Dataset, not {type(part).__name__}")
+    x, y, group = (*part, None) if len(part) == 2 else part
+    return _to_array(x), _to_array(y), None if group is None else _to_array(group)
+
+
+def _to_array(values: Any) -> np.ndarray[Any, Any]:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
+    return np.asarray(values)
+
+
+def _check_problem(problem: Problem) -> Problem:
+    """The problem itself, once its tensors are known to be usable."""
+    parts = {"train": problem.train, "val": problem.validation, "test": problem.test}
+    for part, samples in parts.items():
+        if not isinstance(samples, Samples) or samples.y.dtype != torch.int64:
+            raise InputError(f"the {part} part of the problem must be Samples with int64 classes")
+    checked = check_parts({part: _to_given((s.x, s.y, s.group), part) for part, s in parts.items()})
+    check_names(problem.class_names, int(checked["train"].y.max()) + 1)
+    return problem
+
+
+def _check_model(source: str, problem: Problem) -> None:
+    """Build the model beside the global random state and run two samples through it."""
+    make_model = problem.make_model
+    if isinstance(make_model, nn.Module) or not callable(make_model):
+        raise InputError(
+            f"the model of {source} must be a function that builds a fresh nn.Module, not a {make_model!r:.60}"
+        )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        model = make_model()
+        if not isinstance(model, nn.Module):
+            raise InputError(f"the model function of {source} builds a {type(model).__name__}, not an nn.Module")
+        try:
+            logits = model.eval()(problem.train.x[:2])
+        except RuntimeError as error:
+            shape = tuple(problem.train.x.shape[1:])
+            raise InputError(f"the model of {source} fails on samples of shape {shape}: {error}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (2, problem.num_classes):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise InputError(f"the model of {source} maps two samples to {got}, not to (2, {problem.num_classes}) logits")
