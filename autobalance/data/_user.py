@@ -140,8 +140,8 @@ def _check_model(source: str, problem: Problem) -> None:
         try:
             logits = model.eval()(problem.train.x[:2])
         except RuntimeError as error:
-            shape = tuple(problem.train.x.shape[1:])
-            raise InputError(f"the model of {source} fails on samples of shape {shape}: {error}") from error
+            shape, reason = tuple(problem.train.x.shape[1:]), " ".join(str(error).split())
+            raise InputError(f"the model of {source} fails on samples of shape {shape}: {reason}") from error
     if not isinstance(logits, Tensor) or logits.shape != (2, problem.num_classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise InputError(f"the model of {source} maps two samples to {got}, not to (2, {problem.num_classes}) logits")

@@ -63,6 +63,8 @@ def test_groups_are_kept_beside_their_samples(tmp_path):
     group = np.arange(60) % 2
     given = arrays(group_train=group, group_test=group)
     problem = load(save(tmp_path, **given), seed=3)
+    cells = (problem.validation.y * 2 + problem.validation.group).bincount()
+    assert cells.tolist() == [2] * 6  # a fifth of the ten samples that each class has in each group
     for part in (problem.train, problem.validation, problem.test):
         # the first feature counts up by one, the group is its parity; the seed moves neither apart
         order = part.x[:, 0].argsort()
