@@ -1,0 +1,67 @@
+"""The report of a search run: one page to show to a colleague, and a table for the terminal's last word.
+
+Importing this room is cheap: matplotlib, jinja2 and rich are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autobalance.report._facts import best_scores, number, scores, spread, verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["results_table", "write_report"]
+
+
+def write_report(directory: str | Path) -> Path:
+    """Writes ``report.html`` beside the ``loss.json``, ``result.json`` and ``history.jsonl`` of a run.
+
+    The page is self-contained: no scripts, nothing from the network; its plots are inline SVG.
+
+    Args:
+        directory: of the run, as the search's ``--out``.
+
+    Returns:
+        the path of the page.
+
+    Raises:
+        InputError (a ValueError): a file is torn or lacks what the page needs; names the file.
+        FileNotFoundError: there is no ``loss.json`` or ``result.json``.
+    """
+    from autobalance.report._page import page
+    from autobalance.report._run import read_run
+
+    directory = Path(directory)
+    text = page(read_run(directory), directory)
+    path, partial = directory / "report.html", directory / "report.html.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def results_table(result: dict[str, Any]) -> Table:
+    """The methods of ``result`` (the content of ``result.json``) by balanced test error, the lowest mean starred.
+
+    Args:
+        result: at least ``test.<method>.balanced_error`` in percent.
+
+    Returns:
+        a table to print with rich; the sentence under it compares the searched loss with the best fixed one.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = scores(result)
+    best = best_scores(rows)
+    table = Table(title="Test results (mean ± standard deviation over seeds)", caption=verdict(result).sentence)
+    table.add_column("method")
+    for heading in ("balanced error %", "error %", "seeds"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        mark = "* " if row in best else ""
+        cells = (row.words, mark + spread(row.mean, row.std), spread(row.error, row.error_std), number(row.seeds, 0))
+        table.add_row(*(Text(cell) for cell in cells), style="bold" if row in best else None)
+    return table

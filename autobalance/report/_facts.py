@@ -1,0 +1,134 @@
+"""What came out, in numbers and in one honest sentence. Plain Python; no plots, no page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autobalance.errors import InputError
+
+WORDS = {"searched": "searched loss", "ce": "cross-entropy", "la": "logit adjustment (τ = 1)"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A method's test result: means and standard deviations over its seeds, in percent; NaN where not known."""
+
+    method: str
+    words: str
+    mean: float
+    std: float
+    error: float
+    error_std: float
+    seeds: int
+    by_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out. ``kind``: better, same, worse, undecided (no spread) or alone (nothing to compare)."""
+
+    kind: str
+    badge: str
+    sentence: str
+
+
+def as_float(value: Any) -> float:
+    """A number as float; NaN for None or what is no number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Fixed decimals; a dash for NaN."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def spread(mean: float, std: float) -> str:
+    """``8.10 ± 0.30``, or the mean alone where there is no spread."""
+    return f"{number(mean)} ± {number(std)}" if math.isfinite(std) else number(mean)
+
+
+def words(method: str) -> str:
+    """A method's name for people; unknown ones as they are."""
+    return WORDS.get(method, method)
+
+
+def _score(method: str, test: dict[str, Any], run_seeds: int) -> Score:
+    mean = as_float(test.get("balanced_error"))
+    if not math.isfinite(mean):
+        raise InputError(f"result.json: test.{method}.balanced_error is {test.get('balanced_error')!r}, not a number")
+    by_seed = tuple(map(as_float, test.get("balanced_error_by_seed") or ()))
+    seeds = len(by_seed) or run_seeds
+    std, error_std = (as_float(test.get(key)) if seeds > 1 else math.nan for key in ("balanced_error_std", "error_std"))
+    return Score(method, words(method), mean, std, as_float(test.get("error")), error_std, seeds, by_seed)
+
+
+def scores(result: dict[str, Any]) -> list[Score]:
+    """The scores of all methods of a run, lowest balanced error first."""
+    test = result.get("test")
+    if not isinstance(test, dict) or not test:
+        raise InputError('result.json: "test" holds no method')
+    run_seeds = len(result.get("seeds") or [0])
+    return sorted((_score(method, entry, run_seeds) for method, entry in test.items()), key=lambda score: score.mean)
+
+
+def best_scores(rows: Sequence[Score]) -> list[Score]:
+    """The rows with the lowest mean: more than one only where they tie."""
+    return [row for row in rows if row.mean == min(other.mean for other in rows)]
+
+
+def best_fixed(rows: Sequence[Score]) -> Score | None:
+    """The fixed loss with the lowest mean, if any was run."""
+    return min((row for row in rows if row.method != "searched"), key=lambda row: row.mean, default=None)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _seeds(searched: Score, fixed: Score) -> str:
+    if searched.seeds == fixed.seeds:
+        return _plural(searched.seeds, "seed")
+    return f"{_plural(searched.seeds, 'seed')} of the searched and {fixed.seeds} of the fixed loss"
+
+
+def verdict(result: dict[str, Any]) -> Verdict:
+    """The searched loss against the best fixed loss of the run.
+
+    A difference counts only where it is larger than the combined standard deviation, the root of the sum of the two
+    variances; without a spread (one seed) nothing is called better or worse.
+    """
+    rows = scores(result)
+    searched = next((row for row in rows if row.method == "searched"), None)
+    fixed = best_fixed(rows)
+    if searched is None or fixed is None:
+        only = rows[0]
+        what = "no fixed loss was run to compare it with" if fixed is None else "no searched loss is in this result"
+        sentence = f"The {only.words} has a balanced test error of {spread(only.mean, only.std)}\u00a0% "
+        return Verdict("alone", "Nothing to compare", f"{sentence}over {_plural(only.seeds, 'seed')}; {what}.")
+    return _compare(searched, fixed)
+
+
+def _compare(searched: Score, fixed: Score) -> Verdict:
+    difference = searched.mean - fixed.mean
+    combined = math.hypot(searched.std, fixed.std)
+    side = f"{number(abs(difference))} points {'lower' if difference < 0 else 'higher'}"
+    if number(abs(difference)) == number(0.0):
+        side = "equal to two decimals"
+    ours, theirs = (f"{spread(score.mean, score.std)} %".replace(" ", "\u00a0") for score in (searched, fixed))
+    both = f"a balanced test error of {ours} against {theirs} for the best fixed loss, {fixed.words}; {side}"
+    seeds = _seeds(searched, fixed)
+    if not math.isfinite(combined):
+        sentence = (
+            f"{seeds} cannot tell the losses apart: the searched loss has {both}, with no spread to judge that by."
+        )
+        return Verdict("undecided", "Undecided", sentence)
+    margin = f"the combined standard deviation of {number(combined)} points (mean ± standard deviation over {seeds})"
+    if abs(difference) <= combined:
+        sentence = f"The searched loss is no different within the spread: {both}, within {margin}."
+        return Verdict("same", "No difference beyond the spread", sentence)
+    kind = "better" if difference < 0 else "worse"
+    sentence = f"The searched loss is {kind} than the best fixed loss here: {both}, more than {margin}."
+    return Verdict(kind, kind.capitalize(), sentence)

@@ -1,0 +1,192 @@
+"""The page: what the template is given, and its rendering."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from autobalance.report import _plots as plots
+from autobalance.report import _search_plots as search_plots
+from autobalance.report._facts import (
+    Score,
+    as_float,
+    best_fixed,
+    best_scores,
+    number,
+    scores,
+    spread,
+    verdict,
+    words,
+)
+from autobalance.report._run import Run
+from autobalance.report._svg import colours
+
+# Further figures that a result may hold for a method, shown as columns where any method has them.
+_EXTRA = {"worst_group_error": "worst-group error %", "deo": "difference of equal opportunity"}
+
+
+def page(run: Run, directory: Path) -> str:
+    """The HTML of a run's report."""
+    environment = Environment(
+        loader=PackageLoader("autobalance"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rows = scores(run.result)
+    return environment.get_template("report.html.j2").render(
+        title=f"AutoBalance: {run.result.get('data', 'a search run')}",
+        subject=_subject(run),
+        verdict=verdict(run.result),
+        table=_table(run, rows),
+        overview=_svgs([plots.by_seed(run, rows), plots.class_counts(run)]),
+        learned=_svgs([search_plots.parameter(run, name) for name in search_plots.SYMBOLS]),
+        curves=_svgs(_curves(run)),
+        movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
+        still=[search_plots.SYMBOLS[name] for name in search_plots.SYMBOLS if run.history and name not in _moved(run)],
+        remarks=_remarks(run),
+        classes=_svgs(_classes(run, rows)),
+        cost=_cost(run.result.get("cost") or {}),
+        usage=_usage(run, directory),
+        settings=_settings(run),
+        sampled=len(run.counts) > search_plots.NAMED,
+        num_classes=len(run.counts),
+    )
+
+
+def _svgs(plots: list[str | None]) -> list[Markup]:
+    # Safe as it is: matplotlib escapes the text of its SVG, and `_svg.draw` the label.
+    return [Markup(svg) for svg in plots if svg is not None]
+
+
+def _subject(run: Run) -> str:
+    result = run.result
+    parts = [str(result[key]) for key in ("data", "model") if result.get(key)]
+    parts.append(f"{len(run.counts)} classes")
+    if (ratio := as_float(result.get("imbalance_ratio"))) > 0:
+        parts.append(f"imbalance {ratio:.3g} to 1")
+    sizes = {"training": "num_train", "validation": "num_validation", "test": "num_test"}
+    parts += [f"{result[key]} {part} samples" for part, key in sizes.items() if result.get(key) is not None]
+    return " · ".join(parts)
+
+
+def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
+    test, paint = run.result["test"], colours(run.result["test"])
+    extra = {key: heading for key, heading in _EXTRA.items() if any(key in entry for entry in test.values())}
+    searched = next((row for row in rows if row.method == "searched"), None)
+    return {
+        "extra": list(extra.values()),
+        "compared": searched is not None and len(rows) > 1,
+        "rows": [
+            {
+                "words": row.words,
+                "colour": paint[row.method],
+                "best": row in best_scores(rows),
+                "searched": row is searched,
+                "balanced": spread(row.mean, row.std),
+                "error": spread(row.error, row.error_std),
+                "difference": "" if searched is None or row is searched else f"{row.mean - searched.mean:+.2f}",
+                "seeds": row.seeds,
+                "extra": [number(as_float(test[row.method].get(key))) for key in extra],
+            }
+            for row in rows
+        ],
+    }
+
+
+def _curves(run: Run) -> list[str | None]:
+    if not run.history:
+        return []
+    name = str(run.result.get("objective", "objective")).replace("_", " ")
+    return [
+        search_plots.curve(run, "objective", f"Validation objective ({name})", "objective (differentiable, no unit)"),
+        search_plots.curve(run, "balanced_error", "Validation balanced error", "balanced error (%)"),
+    ]
+
+
+def _moved(run: Run) -> list[str]:
+    """The parameters that were free, or changed from one epoch to another."""
+    free = (run.result.get("search") or {}).get("free") or ()
+    held = {name: [(row.get("parameters") or {}).get(name) for row in run.history] for name in search_plots.SYMBOLS}
+    return [
+        name
+        for name, values in held.items()
+        if any(value is not None for value in values)
+        and (name in free or len({json.dumps(value) for value in values if value is not None}) > 1)
+    ]
+
+
+def _remarks(run: Run) -> list[str]:
+    search = run.result.get("search") or {}
+    remarks = []
+    if search.get("stopped_early"):
+        remarks.append("The search stopped early; the loss is its last good one.")
+    if skipped := search.get("skipped_steps"):
+        remarks.append(f"{skipped} outer steps were skipped: their hypergradient was not finite.")
+    if not run.history:
+        remarks.append("There is no history of this search.")
+    return remarks
+
+
+def _classes(run: Run, rows: list[Score]) -> list[str | None]:
+    """Plots by class of the searched and at most three fixed losses, the best first."""
+    known = [row for row in rows if run.result["test"][row.method].get("class_error")]
+    searched = [row.method for row in known if row.method == "searched"]
+    fixed = [row.method for row in known if row.method != "searched"][:3]
+    if not known:
+        return []
+    best = best_fixed(known)
+    pair = bool(searched) and best is not None
+    height = plots.class_height(run, len(searched + fixed))
+    difference = plots.class_differences(run, best.method, height) if pair and best is not None else None
+    return [plots.class_errors(run, searched + fixed, height), difference]
+
+
+def duration(seconds: float) -> str:
+    """``12.0 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _cost(cost: dict[str, Any]) -> list[tuple[str, str]]:
+    shown = {
+        "search_seconds": ("the search", duration),
+        "train_seconds": ("one plain training", duration),
+        "ratio": ("search over one plain training", lambda value: f"{value:.2f} ×"),
+        "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB".replace(",", " ")),
+    }
+    values = {key: as_float(cost.get(key)) for key in shown}
+    return [(what, form(values[key])) for key, (what, form) in shown.items() if values[key] >= 0]
+
+
+def _usage(run: Run, directory: Path) -> str:
+    path = directory / "loss.json" if not directory.is_absolute() else Path(directory.name) / "loss.json"
+    group = ", group=group" if run.group_names else ""
+    return (f"import autobalance\n"
+            f"loss = autobalance.load_loss({json.dumps(path.as_posix(), ensure_ascii=False)})\n"
+            f"loss(model(inputs), targets{group}).backward()")  # fmt: skip
+
+
+def _settings(run: Run) -> list[tuple[str, str]]:
+    result, search = run.result, run.result.get("search") or {}
+    start = search.get("start")
+    pairs = [
+        (key.replace("_", " "), result.get(key)) for key in ("data", "task", "model", "objective", "seed", "seeds")
+    ]
+    pairs += [(key.replace("_", " "), value) for key, value in search.items() if key != "start"]
+    pairs += [("search started from", words(start) if isinstance(start, str) else start)]
+    pairs += list((result.get("versions") or {}).items())
+    return [(key, _plain(value)) for key, value in pairs if value is not None]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).replace("_", " ")
