@@ -101,8 +101,8 @@ def _inline(svg: str, label: str) -> str:
 
 
 def short(name: str, length: int = 14) -> str:
-    """A label of limited length."""
-    return name if len(name) <= length else name[: length - 1] + "…"
+    """A label of limited length that keeps both ends, where names tend to differ."""
+    return name if len(name) <= length else f"{name[: length // 2]}…{name[length // 2 + 1 - length :]}"
 
 
 def count_axis(axes: Axes, counts: Array) -> None:

@@ -204,6 +204,13 @@ def test_groups_and_hostile_names(tmp_path: Path) -> None:
         assert shown in reader.text, shown
 
 
+def test_long_names_keep_both_ends() -> None:
+    from autobalance.report._svg import short
+
+    assert short("class number 17", 14) == "class n…ber 17"
+    assert short("class number 1", 14) == "class number 1"
+
+
 def test_table_for_the_terminal_marks_the_lowest_mean() -> None:
     out = StringIO()
     Console(file=out, width=100).print(results_table(result(BETTER)))
