@@ -3,12 +3,17 @@
 Every engine is called in the same way, see `Engine`.
 """
 
+from autobalance.hypergradients._adam import Adam as Adam
+from autobalance.hypergradients._combined import Clipped as Clipped
+from autobalance.hypergradients._combined import Groups as Groups
+from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
 from autobalance.hypergradients._inner import Engine as Engine
 from autobalance.hypergradients._inner import Hypergradient as Hypergradient
 from autobalance.hypergradients._inner import Inner as Inner
 from autobalance.hypergradients._inner import InnerState as InnerState
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
+from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
 from autobalance.hypergradients._unrolled import Unrolled as Unrolled
@@ -19,12 +24,17 @@ ENGINES = {"replay": Replay, "unrolled": Unrolled}
 __all__ = [
     "ENGINES",
     "SGD",
+    "Adam",
+    "Clipped",
     "Engine",
+    "Groups",
     "Hypergradient",
     "Inner",
     "InnerState",
+    "Optimiser",
     "Replay",
     "Unrolled",
     "inner_step",
     "objective_value",
+    "optimiser_from_torch",
 ]

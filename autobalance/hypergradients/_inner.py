@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._sgd import SGD
+from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
 
-Tensors = dict[str, Tensor]
 TrainLoss = Callable[[Mapping[str, Tensor], Tensor, Batch], Tensor]
 Objective = Callable[[Tensor, Batch], Tensor]
 
@@ -25,7 +24,8 @@ class Inner:
 
     Args:
         model: its structure and training mode are used, its weights are not: those are in `InnerState`.
-        train_loss: (hyper, logits, batch) -> scalar, differentiable in ``hyper`` and the logits.
+        train_loss: (hyper, logits, batch) -> scalar, differentiable in ``hyper`` and the logits. It is given the
+            hyper-parameters of the loss, those of the recipe (`RATES`) go to the optimiser.
         objective: (logits, batch) -> scalar, what the outer loop minimises.
         optimiser: of the inner steps.
     """
@@ -33,12 +33,17 @@ class Inner:
     model: nn.Module
     train_loss: TrainLoss
     objective: Objective
-    optimiser: SGD
+    optimiser: Optimiser
 
     def init(self) -> InnerState:
-        """The state that starts from the model's present weights, none of it shared with the model."""
-        parameters = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        """The state that starts from the model's present weights, none of it shared with the model.
+
+        Parameters that do not require gradients are not trained: they are kept among the buffers.
+        """
+        parameters: Tensors = {}
         buffers = {name: b.detach().clone() for name, b in self.model.named_buffers()}
+        for name, parameter in self.model.named_parameters():
+            (parameters if parameter.requires_grad else buffers)[name] = parameter.detach().clone()
         return InnerState(parameters, buffers, self.optimiser.init(parameters), 0)
 
 
@@ -48,18 +53,21 @@ class InnerState:
 
     Args:
         parameters, buffers: of the model, by name.
-        momentum: of the optimiser, by parameter name; empty without momentum.
+        optimiser: what it remembers, by kind and parameter name.
         step: number of steps taken, which the learning rate may depend on.
     """
 
     parameters: Tensors
     buffers: Tensors
-    momentum: Tensors
+    optimiser: Slots
     step: int
 
     def copy_to(self, model: nn.Module) -> None:
         """Writes these weights and buffers into ``model``."""
-        model.load_state_dict({**self.parameters, **self.buffers})
+        values = {**self.parameters, **self.buffers}
+        with torch.no_grad():
+            for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+                tensor.copy_(values[name])
 
 
 @dataclass(frozen=True)
@@ -100,22 +108,36 @@ class Engine(Protocol):
         """
 
 
-def train_value(inner: Inner, parameters: Tensors, buffers: Tensors, hyper: Mapping[str, Tensor], batch: Batch) -> Tensor:
+def train_value(
+    inner: Inner, parameters: Tensors, buffers: Tensors, hyper: Mapping[str, Tensor], batch: Batch
+) -> Tensor:
     """The training loss of one batch. ``buffers`` (batch-norm statistics) are updated in place."""
     logits = functional_call(inner.model, (parameters, buffers), (batch.x,))
-    return inner.train_loss(hyper, logits, batch)
+    return inner.train_loss(loss_hyper(hyper), logits, batch)
 
 
-def inner_step(
-    inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch
-) -> tuple[InnerState, Tensor]:
+def loss_hyper(hyper: Mapping[str, Tensor]) -> Tensors:
+    """The hyper-parameters of the loss: all but those of the recipe."""
+    return {name: value for name, value in hyper.items() if name not in RATES}
+
+
+def leaves(tensors: Mapping[str, Tensor]) -> Tensors:
+    """The same values, to be differentiated in."""
+    return {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
+
+
+def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch) -> tuple[InnerState, Tensor]:
     """One plain training step: the next state and the loss, detached. Nothing of it is kept for differentiation."""
-    parameters = {name: p.detach().requires_grad_() for name, p in state.parameters.items()}
+    parameters = leaves(state.parameters)
     buffers = {name: b.clone() for name, b in state.buffers.items()}
-    loss = train_value(inner, parameters, buffers, {k: v.detach() for k, v in hyper.items()}, batch)
+    detached = {name: value.detach() for name, value in hyper.items()}
+    loss = train_value(inner, parameters, buffers, detached, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()))
-    new, momentum = inner.optimiser.update(state.parameters, gradients, state.momentum, state.step)
-    return replace(state, parameters=new, buffers=buffers, momentum=momentum, step=state.step + 1), loss.detach()
+    with torch.no_grad():
+        new, slots = inner.optimiser.update(
+            state.parameters, dict(zip(parameters, gradients, strict=True)), state.optimiser, state.step, detached
+        )
+    return InnerState(new, buffers, slots, state.step + 1), loss.detach()
 
 
 def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:
@@ -127,6 +149,14 @@ def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: 
     with dropout_off(inner.model):
         logits = functional_call(inner.model, (parameters, {k: b.clone() for k, b in buffers.items()}), (batch.x,))
     return inner.objective(logits, batch)
+
+
+def objective_gradient(inner: Inner, state: InnerState, batch: Batch) -> tuple[Tensor, Tensors]:
+    """The objective of one batch, detached, and its gradient by parameter."""
+    parameters = leaves(state.parameters)
+    objective = objective_value(inner, parameters, state.buffers, batch)
+    gradients = torch.autograd.grad(objective, list(parameters.values()), materialize_grads=True)
+    return objective.detach(), dict(zip(parameters, gradients, strict=True))
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, dropout_off
+from autobalance.hypergradients._optimiser import RATES, Slots, rate_at
+from autobalance.hypergradients._sgd import SGD
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,29 @@ class Unrolled:
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            ValueError: the inner optimiser is not plain `SGD`, hyper-parameters of the recipe are searched, or the
+                model has frozen parameters.
+        """
         import higher  # the one place that needs it
 
         check_batches(batches, self.steps)
-        optimiser = inner.optimiser
+        optimiser = _supported(inner, hyper)
         start = deepcopy(inner.model)
         state.copy_to(start)
         torch_optimiser = torch.optim.SGD(
-            start.parameters(), 1.0, optimiser.momentum, 0.0, optimiser.weight_decay, optimiser.nesterov
+            start.parameters(),
+            1.0,
+            optimiser.momentum,
+            optimiser.dampening,
+            optimiser.weight_decay,
+            optimiser.nesterov,
         )
-        if state.momentum:
+        if optimiser.momentum and state.step > 0:
             for name, parameter in start.named_parameters():
-                torch_optimiser.state[parameter]["momentum_buffer"] = state.momentum[name]
+                torch_optimiser.state[parameter]["momentum_buffer"] = state.optimiser["momentum"][name]
         alpha = {name: value.detach().requires_grad_() for name, value in hyper.items()}
 
         losses = []
@@ -48,18 +60,30 @@ class Unrolled:
             for taken, batch in enumerate(batches):
                 loss = inner.train_loss(alpha, model(batch.x), batch)
                 losses.append(loss.detach())
-                rate = optimiser.learning_rate(state.step + taken)
+                rate = rate_at(optimiser.lr, state.step + taken, {})
                 unrolled_optimiser.step(loss, override={"lr": [rate]})
             names = [name for name, _ in start.named_parameters()]
             parameters = {name: p.detach() for name, p in zip(names, model.fast_params, strict=True)}
             buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
-            momentum = {}
-            if state.momentum:
-                slots = unrolled_optimiser.state[0]
-                momentum = {name: slots[i]["momentum_buffer"].detach() for i, name in enumerate(names)}
+            slots: Slots = {}
+            if optimiser.momentum:
+                buffer = unrolled_optimiser.state[0]
+                slots["momentum"] = {name: buffer[i]["momentum_buffer"].detach() for i, name in enumerate(names)}
             with dropout_off(model):
                 objective = inner.objective(model(outer_batch.x), outer_batch)
             gradients = torch.autograd.grad(objective, list(alpha.values()), materialize_grads=True)
-        reached = InnerState(parameters, buffers, momentum, state.step + self.steps)
+        reached = InnerState(parameters, buffers, slots, state.step + self.steps)
         total = dict(zip(alpha, gradients, strict=True))
         return reached, Hypergradient(total, float(objective.detach()), float(torch.stack(losses).mean()))
+
+
+def _supported(inner: Inner, hyper: Mapping[str, Tensor]) -> SGD:
+    """The inner optimiser, if ``higher`` differentiates it as torch steps it (its Adam is off by up to 1e-2)."""
+    optimiser = inner.optimiser
+    if not isinstance(optimiser, SGD) or optimiser.decoupled:
+        raise ValueError(f"unrolled differentiates through SGD with coupled decay only, not {optimiser}: use replay")
+    if searched := [name for name in RATES if name in hyper]:
+        raise ValueError(f"unrolled cannot differentiate in {searched[0]}: use replay")
+    if not all(p.requires_grad for p in inner.model.parameters()):
+        raise ValueError("unrolled trains every parameter and this model has frozen ones: use replay")
+    return optimiser

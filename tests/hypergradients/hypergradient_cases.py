@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.data import Batch
-from autobalance.hypergradients import SGD, Inner, InnerState
-from autobalance.losses import parametric_loss
+from autobalance.hypergradients import SGD, Engine, Hypergradient, Inner, InnerState, Optimiser
 
 K = 3
 
 
 def mlp(*between: nn.Module) -> nn.Module:
-    return nn.Sequential(nn.Linear(4, 6), *between, nn.Tanh(), nn.Linear(6, K)).double()
+    # No bias in front of batch norm: its gradient is rounding noise, which Adam would blow up into a step.
+    return nn.Sequential(nn.Linear(4, 6, bias=not between), *between, nn.Tanh(), nn.Linear(6, K)).double()
 
 
 def conv(*between: nn.Module) -> nn.Module:
@@ -36,7 +36,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 
 def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
-    return parametric_loss(logits, batch.y, hyper, reduction="batch_mean")
+    """Weighted cross-entropy of Δ z + l, w for weight."""
+    adjusted = hyper["delta"] * logits + hyper["l"]
+    return (hyper["w"][batch.y] * nn.functional.cross_entropy(adjusted, batch.y, reduction="none")).mean()
 
 
 def objective(logits: Tensor, batch: Batch) -> Tensor:
@@ -53,14 +55,15 @@ class Case:
         torch_optimiser: torch's, which has to take the same steps; made from the model.
         schedule: learning rate at each step, for torch's optimiser, where it changes.
         steps: T.
-        free: which hyper-parameters there are, with their values.
+        rates: hyper-parameters of the recipe that are searched besides those of the loss.
     """
 
     make_model: Callable[[], nn.Module] = mlp
-    optimiser: SGD = field(default_factory=lambda: SGD(0.5))
+    optimiser: Optimiser = field(default_factory=lambda: SGD(0.5))
     torch_optimiser: Callable[[nn.Module], torch.optim.Optimizer] = lambda m: torch.optim.SGD(m.parameters(), 0.5)
     schedule: Callable[[int], float] | None = None
     steps: int = 3
+    rates: Mapping[str, Tensor] = field(default_factory=dict)
     seed: int = 0
 
     def model(self) -> nn.Module:
@@ -85,7 +88,15 @@ class Case:
             "w": torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64),
             "l": torch.tensor([0.3, -0.4, 0.1], dtype=torch.float64),
             "delta": torch.tensor([0.8, 1.3, 1.0], dtype=torch.float64),
+            **{name: value.clone() for name, value in self.rates.items()},
         }
+
+
+def factor_of(rate: str, hyper: Mapping[str, Tensor], group: int) -> float:
+    """What a searched rate multiplies an option of a parameter group by."""
+    if rate not in hyper:
+        return 1.0
+    return (hyper[rate][group] if hyper[rate].dim() else hyper[rate]).exp().item()
 
 
 def torch_training(case: Case, hyper: Mapping[str, Tensor], batches: Sequence[Batch]) -> nn.Module:
@@ -94,9 +105,13 @@ def torch_training(case: Case, hyper: Mapping[str, Tensor], batches: Sequence[Ba
     optimiser = case.torch_optimiser(model)
     torch.manual_seed(case.seed)
     for step, batch in enumerate(batches):
-        if case.schedule is not None:
-            for group in optimiser.param_groups:
-                group["lr"] = case.schedule(step)
+        for number, group in enumerate(optimiser.param_groups):
+            if case.schedule is not None:
+                group["lr"] = case.schedule(step) * factor_of("log_lr", hyper, number)
+            elif step == 0 and "log_lr" in hyper:
+                group["lr"] *= factor_of("log_lr", hyper, number)
+            if step == 0 and "log_weight_decay" in hyper:
+                group["weight_decay"] *= factor_of("log_weight_decay", hyper, number)
         optimiser.zero_grad()
         train_loss(hyper, model(batch.x), batch).backward()
         optimiser.step()
@@ -145,3 +160,20 @@ def differences(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> fl
     """The largest absolute difference between tensors of the same name."""
     assert first.keys() == second.keys()
     return max((first[name] - second[name]).abs().max().item() for name in first)
+
+
+def follow(engine: Engine, case: Case) -> tuple[InnerState, Hypergradient]:
+    inner = case.inner()
+    batches, outer = case.batches()
+    torch.manual_seed(case.seed)
+    return engine(inner, inner.init(), case.hyper(), batches, outer)
+
+
+def assert_exact(case: Case, *engines: Callable[[int], Engine]) -> None:
+    """Each engine's gradient is the finite differences', and its state torch's own."""
+    expected = finite_differences(case)
+    model = torch_training(case, case.hyper(), case.batches()[0])
+    for engine in engines:
+        state, found = follow(engine(case.steps), case)
+        assert worst(found.gradient, expected) < 1e-6
+        assert differences(tensors(state), dict(model.named_parameters()) | dict(model.named_buffers())) < 1e-13

@@ -1,15 +1,22 @@
 """Replay and Unrolled against finite differences of whole trainings by torch's optimisers, and against one another."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, differences, finite_differences, tensors, torch_training, worst
+from hypergradient_cases import (
+    MODELS,
+    Case,
+    assert_exact,
+    differences,
+    follow,
+    tensors,
+    torch_training,
+    worst,
+)
 
-from autobalance.hypergradients import SGD, Engine, Hypergradient, InnerState, Replay, Unrolled, inner_step
+from autobalance.hypergradients import SGD, Replay, Unrolled, inner_step
 
 SGDS = {
     "plain": {"lr": 0.5},
@@ -26,23 +33,6 @@ def cosine(step: int) -> float:
 
 def sgd_case(name: str, options: dict, steps: int = 3) -> Case:
     return Case(MODELS[name], SGD(**options), lambda model: torch.optim.SGD(model.parameters(), **options), steps=steps)
-
-
-def follow(engine: Engine, case: Case) -> tuple[InnerState, Hypergradient]:
-    inner = case.inner()
-    batches, outer = case.batches()
-    torch.manual_seed(case.seed)
-    return engine(inner, inner.init(), case.hyper(), batches, outer)
-
-
-def assert_exact(case: Case, *engines: Callable[[int], Engine]) -> None:
-    """Each engine's gradient is the finite differences', and its state torch's own."""
-    expected = finite_differences(case)
-    model = torch_training(case, case.hyper(), case.batches()[0])
-    for engine in engines:
-        state, found = follow(engine(case.steps), case)
-        assert worst(found.gradient, expected) < 1e-6
-        assert differences(tensors(state), dict(model.named_parameters()) | dict(model.named_buffers())) < 1e-13
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5])
@@ -132,23 +122,3 @@ def test_state_writes_itself_into_a_model():
     model = case.model()
     state.copy_to(model)
     assert differences(dict(model.named_parameters()) | dict(model.named_buffers()), tensors(state)) == 0
-
-
-make_sgd = partial(torch.optim.SGD, [torch.nn.Parameter(torch.zeros(2))], 0.1)
-
-
-def test_sgd_of_torch_is_taken_over_with_its_options():
-    taken = SGD.from_torch(make_sgd(momentum=0.9, nesterov=True, weight_decay=0.01, foreach=True))
-    assert taken == SGD(0.1, 0.9, True, 0.01)
-
-
-def test_options_of_torch_that_are_not_honoured_are_refused():
-    with pytest.raises(ValueError, match="maximize=True"):
-        SGD.from_torch(make_sgd(maximize=True))
-    with pytest.raises(ValueError, match="Adagrad"):
-        SGD.from_torch(torch.optim.Adagrad([torch.nn.Parameter(torch.zeros(2))]))
-
-
-def test_nesterov_without_momentum_is_refused():
-    with pytest.raises(ValueError, match="momentum"):
-        SGD(0.1, nesterov=True)

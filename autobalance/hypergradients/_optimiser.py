@@ -1,0 +1,94 @@
+"""What an inner optimiser is: a pure update that can be differentiated, and a few list operations to write one with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+#: What an optimiser remembers: by kind (momentum, ...), then by parameter name.
+Slots = dict[str, Tensors]
+#: A learning rate: a number, or a function of the number of steps taken so far.
+Rate = float | Callable[[int], float]
+
+#: Hyper-parameters of the training recipe rather than of the loss: log factors on the learning rate and on the weight
+#: decay, both 0 where nothing is changed. With `Groups` each may have one entry a group.
+RATES = ("log_lr", "log_weight_decay")
+
+
+class Optimiser(Protocol):
+    """One training step's change of the weights, as a function without side effects.
+
+    Autograd differentiates ``update`` wherever gradients are enabled; `inner_step` calls it with them off.
+    """
+
+    def init(self, parameters: Mapping[str, Tensor]) -> Slots:
+        """What is remembered before the first step."""
+
+    def update(
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        slots: Slots,
+        step: int,
+        hyper: Mapping[str, Tensor],
+    ) -> tuple[Tensors, Slots]:
+        """New parameters and memory. The old tensors stay as they were.
+
+        Args:
+            parameters, gradients: by name, in the same order.
+            slots: as ``init`` or the last ``update`` made them.
+            step: number of steps taken before.
+            hyper: read for `RATES`, other entries are for the loss.
+        """
+
+    def residual(
+        self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], hyper: Mapping[str, Tensor]
+    ) -> Tensors:
+        """What vanishes where training comes to rest: the gradient with the weight decay, g + λ θ.
+
+        Raises:
+            ValueError: where training comes to rest is not where such a sum vanishes (AdamW).
+        """
+
+
+def rate_at(rate: Rate, step: int, hyper: Mapping[str, Tensor]) -> float | Tensor:
+    """The learning rate of a step, times exp(log_lr) where that is searched."""
+    value = rate(step) if callable(rate) else rate
+    return value * hyper["log_lr"].exp() if "log_lr" in hyper else value
+
+
+def decay_at(decay: float, hyper: Mapping[str, Tensor]) -> float | Tensor:
+    """The weight decay, times exp(log_weight_decay) where that is searched."""
+    return decay * hyper["log_weight_decay"].exp() if decay and "log_weight_decay" in hyper else decay
+
+
+# Without gradients the lists go through in one call. With them not: torch 2.14's list functions fail in their backward
+# pass ("inconsistent range for TensorList output") where one list enters twice.
+
+
+def scaled(x: list[Tensor], factor: float | Tensor) -> list[Tensor]:
+    """factor * x, tensor by tensor."""
+    if torch.is_grad_enabled():
+        return [a * factor for a in x]
+    return list(torch._foreach_mul(x, factor))
+
+
+def plus(x: list[Tensor], y: list[Tensor], factor: float | Tensor) -> list[Tensor]:
+    """x + factor * y, tensor by tensor."""
+    if torch.is_grad_enabled():
+        return [a + factor * b for a, b in zip(x, y, strict=True)]
+    if isinstance(factor, Tensor):
+        return list(torch._foreach_add(x, torch._foreach_mul(y, factor)))
+    return list(torch._foreach_add(x, y, alpha=factor))
+
+
+def with_decay(
+    parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], decay: float, hyper: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """g + λ θ, in the order of the parameters."""
+    found = list(gradients.values())
+    return plus(found, list(parameters.values()), decay_at(decay, hyper)) if decay else found

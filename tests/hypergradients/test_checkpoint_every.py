@@ -1,0 +1,41 @@
+"""Storing every k-th step's weights changes what is held, not what is found."""
+
+import gc
+
+import pytest
+from hypergradient_cases import MODELS, Case, differences, follow, tensors
+
+from autobalance.hypergradients import SGD, InnerState, Replay, _replay
+
+
+@pytest.mark.parametrize("every", [2, 3, 4, 9])
+@pytest.mark.parametrize("model", ["conv-bn", "dropout"])
+def test_result_is_the_same_to_the_last_bit(model, every):
+    case = Case(MODELS[model], SGD(0.3, 0.9, True, 0.01), steps=7)
+    state, found = follow(Replay(7), case)
+    other_state, other = follow(Replay(7, checkpoint_every=every), case)
+    assert differences(other.gradient, found.gradient) == 0
+    assert differences(tensors(other_state), tensors(state)) == 0
+
+
+def test_fewer_states_are_held(monkeypatch):
+    held = []
+    step_adjoint = _replay.step_adjoint
+
+    def counting(*args):
+        held.append(sum(type(thing) is InnerState for thing in gc.get_objects()))
+        return step_adjoint(*args)
+
+    monkeypatch.setattr(_replay, "step_adjoint", counting)
+    most = {}
+    for every in (1, 4):
+        held.clear()
+        follow(Replay(16, checkpoint_every=every), Case(steps=16))
+        most[every] = max(held)
+    assert most[1] >= 16
+    assert most[4] <= 4 + 4 + 2  # stored, of one segment, the first and the last
+
+
+def test_an_interval_below_one_is_refused():
+    with pytest.raises(ValueError, match="checkpoint_every"):
+        Replay(5, checkpoint_every=0)
