@@ -1,15 +1,28 @@
-"""The named fixed losses as points of the family, and the class statistics that they need."""
+"""The named fixed losses: points of the family, points with a schedule, and plug-ins, from the class counts alone.
+
+``docs/losses.md`` has all of them in a table, with formula, source and where their hyper-parameters come from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autobalance.errors import InputError
-from autobalance.losses._family import ParametricLoss
+from autobalance.losses import (
+    CSL,
+    Equalization,
+    InfluenceBalanced,
+    Loss,
+    ParametricLoss,
+    ReleasedCSL,
+    ScheduledLoss,
+    deferred,
+)
 
 
 def log_prior(class_counts: Tensor) -> Tensor:
@@ -17,37 +30,216 @@ def log_prior(class_counts: Tensor) -> Tensor:
     return torch.log(class_counts / class_counts.sum())
 
 
-def ce(class_counts: Tensor) -> dict[str, Tensor]:
+def inverse_frequency(class_counts: Tensor) -> Tensor:
+    """1 / n_k, scaled so that the weights sum to K, shape (K,)."""
+    weight = 1 / class_counts
+    return weight * (len(weight) / weight.sum())
+
+
+def effective_number_weights(class_counts: Tensor, beta: float = 0.9999) -> Tensor:
+    """(1 - β) / (1 - β^n_k), scaled so that they sum to K, shape (K,) (Cui et al. 2019, eq. 2 and section 4).
+
+    Raises:
+        InputError: β is not in [0, 1).
+    """
+    if not 0 <= beta < 1:
+        raise InputError(f"beta is {beta}; it lies in [0, 1), 0.9999 for example")
+    weight = (1 - beta) / (1 - beta**class_counts)
+    return weight * (len(weight) / weight.sum())
+
+
+# Points of the family: class counts (K,) in float64 and hyper-parameters -> parameters of `ParametricLoss`.
+
+
+def ce(class_counts: Tensor) -> dict[str, Any]:
     """Cross-entropy: every parameter at its identity."""
     return {}
 
 
-def weighted(class_counts: Tensor) -> dict[str, Tensor]:
+def weighted(class_counts: Tensor) -> dict[str, Any]:
     """Weighted softmax: w_k = N / (K n_k), the weight that makes every class count the same."""
     return {"w": class_counts.sum() / (len(class_counts) * class_counts)}
 
 
-def la(class_counts: Tensor, tau: float = 1.0) -> dict[str, Tensor]:
+def cb(class_counts: Tensor, beta: float = 0.9999) -> dict[str, Any]:
+    """Class-balanced: w from the effective number of samples (Cui et al. 2019)."""
+    return {"w": effective_number_weights(class_counts, beta)}
+
+
+def focal(class_counts: Tensor, gamma: float = 2.0) -> dict[str, Any]:
+    """Focal loss: (1 - p_y)^γ (Lin et al. 2017, eq. 4), over a softmax."""
+    return {"gamma": gamma}
+
+
+def cb_focal(class_counts: Tensor, beta: float = 0.9999, gamma: float = 1.0) -> dict[str, Any]:
+    """Class-balanced focal loss (Cui et al. 2019, eq. 6), over a softmax."""
+    return {**cb(class_counts, beta), **focal(class_counts, gamma)}
+
+
+def la(class_counts: Tensor, tau: float = 1.0) -> dict[str, Any]:
     """Logit adjustment: l = τ log π (Menon et al. 2021, eq. 10)."""
     return {"l": tau * log_prior(class_counts)}
 
 
-def cdt(class_counts: Tensor, gamma: float = 0.2) -> dict[str, Tensor]:
+def balanced_softmax(class_counts: Tensor) -> dict[str, Any]:
+    """Balanced softmax: l = log n, up to a constant log π (Ren et al. 2020, eq. 4)."""
+    return la(class_counts)
+
+
+def cdt(class_counts: Tensor, gamma: float = 0.2) -> dict[str, Any]:
     """Class-dependent temperatures: Δ_k = (n_k / n_max)^γ (Ye et al. 2020, eq. 6)."""
     return {"delta": (class_counts / class_counts.max()) ** gamma}
 
 
-def vs(class_counts: Tensor, gamma: float = 0.3, tau: float = 1.0) -> dict[str, Tensor]:
+def vs(class_counts: Tensor, gamma: float = 0.3, tau: float = 1.0) -> dict[str, Any]:
     """Vector scaling: Δ_k = (n_k / n_max)^γ and l = τ log π (Kini et al. 2021, eq. 2)."""
     return {**cdt(class_counts, gamma), **la(class_counts, tau)}
 
 
-_POINTS: dict[str, Callable[..., dict[str, Tensor]]] = {"ce": ce, "weighted": weighted, "la": la, "cdt": cdt, "vs": vs}
+def ldam(class_counts: Tensor, max_m: float = 0.5, s: float = 30.0) -> dict[str, Any]:
+    """Label-distribution-aware margins: m_k = C n_k^-1/4, the largest being max_m (Cao et al. 2019, eq. 13).
+
+    The paper's logits are cosines: the model should have a cosine head.
+    """
+    return {"margin": max_m * (class_counts.min() / class_counts) ** 0.25, "scale": s}
+
+
+# Built from other losses: class counts, the keywords that every loss is built with, hyper-parameters -> the loss.
+
+
+def ldam_drw(
+    class_counts: Tensor,
+    common: Mapping[str, Any],
+    max_m: float = 0.5,
+    s: float = 30.0,
+    beta: float = 0.9999,
+    drw_start: float = 0.8,
+) -> Loss:
+    """LDAM, with class-balanced weights from ``drw_start`` on (Cao et al. 2019, algorithm 1)."""
+    loss = fixed_point("ldam", class_counts, max_m=max_m, s=s, **{**common, "weight": None})
+    weight = common["weight"]
+    return deferred(loss, effective_number_weights(class_counts, beta) if weight is None else weight, drw_start)
+
+
+def ib(
+    class_counts: Tensor, common: Mapping[str, Any], alpha: float = 1000.0, epsilon: float = 1e-3, start: float = 0.5
+) -> Loss:
+    """Influence-balanced with inverse-frequency weights, after cross-entropy until ``start`` (Park et al. 2021)."""
+    return _influence_balanced(class_counts, common, inverse_frequency(class_counts), alpha, epsilon, 0.0, start)
+
+
+def ib_cb(
+    class_counts: Tensor,
+    common: Mapping[str, Any],
+    beta: float = 0.9999,
+    alpha: float = 1000.0,
+    epsilon: float = 1e-3,
+    start: float = 0.5,
+) -> Loss:
+    """Influence-balanced with class-balanced weights."""
+    weight = effective_number_weights(class_counts, beta)
+    return _influence_balanced(class_counts, common, weight, alpha, epsilon, 0.0, start)
+
+
+def ib_focal(
+    class_counts: Tensor,
+    common: Mapping[str, Any],
+    gamma: float = 1.0,
+    alpha: float = 1000.0,
+    epsilon: float = 1e-3,
+    start: float = 0.5,
+) -> Loss:
+    """Influence-balanced with focusing."""
+    return _influence_balanced(class_counts, common, inverse_frequency(class_counts), alpha, epsilon, gamma, start)
+
+
+def _influence_balanced(
+    class_counts: Tensor,
+    common: Mapping[str, Any],
+    weight: Tensor,
+    alpha: float,
+    epsilon: float,
+    gamma: float,
+    start: float,
+) -> Loss:
+    weight = weight if common["weight"] is None else common["weight"]
+    reduction = common["reduction"] or "batch_mean"
+    late = InfluenceBalanced(len(class_counts), weight, alpha, epsilon, gamma, reduction, common["dtype"])
+    if start == 0:
+        return late
+    early = fixed_point("ce", class_counts, **{**common, "weight": None, "reduction": reduction})
+    return ScheduledLoss([(0.0, early), (start, late)])
+
+
+def equalization(
+    class_counts: Tensor, common: Mapping[str, Any], threshold: float | None = None, probability: float = 0.9
+) -> Loss:
+    """Softmax equalization (Tan et al. 2020). Rare is a class whose share of the samples is below ``threshold``.
+
+    The threshold defaults to half of a class's mean share, 0.5 / K: for 100 classes, 0.005.
+    """
+    share = class_counts / class_counts.sum()
+    rare = share < (0.5 / len(share) if threshold is None else threshold)
+    reduction = common["reduction"] or "mean"
+    return Equalization(len(class_counts), rare, probability, common["weight"], reduction, common["dtype"])
+
+
+def csl(
+    class_counts: Tensor,
+    common: Mapping[str, Any],
+    variant: str = "paper",
+    base: str | Loss = "ce",
+    reward: float = 2.0,
+    strength: float = 1.0,
+) -> Loss:
+    """The dynamic cost-sensitive term added to ``base``: the name of another point, or any loss."""
+    variants = {"paper": CSL, "released": ReleasedCSL}
+    if variant not in variants:
+        raise InputError(f"csl has no variant {variant!r}; choose one of {', '.join(variants)}")
+    if not isinstance(base, Loss):
+        base = fixed_point(base, class_counts, **common)
+    elif given := [name for name, value in common.items() if value is not None]:
+        raise InputError(f"{given[0]} has no effect on a base loss that is ready: give it to the base loss")
+    return variants[variant](base, reward, strength)
+
+
+_EXACT: dict[str, Callable[..., dict[str, Any]]] = {
+    "ce": ce,
+    "weighted": weighted,
+    "cb": cb,
+    "focal": focal,
+    "cb-focal": cb_focal,
+    "la": la,
+    "balanced-softmax": balanced_softmax,
+    "cdt": cdt,
+    "vs": vs,
+    "ldam": ldam,
+}
+_BUILT: dict[str, Callable[..., Loss]] = {
+    "ldam-drw": ldam_drw,
+    "csl": csl,
+    "ib": ib,
+    "ib-cb": ib_cb,
+    "ib-focal": ib_focal,
+    "equalization": equalization,
+}
 
 
 def fixed_points() -> list[str]:
     """The names that `fixed_point` knows."""
-    return list(_POINTS)
+    return [*_EXACT, *_BUILT]
+
+
+def hyper_parameters(name: str) -> dict[str, Any]:
+    """The hyper-parameters of a named loss with their defaults.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in _EXACT and name not in _BUILT:
+        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(fixed_points())}")
+    parameters = signature(_EXACT.get(name) or _BUILT[name]).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def fixed_point(
@@ -55,34 +247,35 @@ def fixed_point(
     class_counts: Tensor | Sequence[int],
     *,
     weight: Tensor | Sequence[float] | None = None,
-    reduction: str = "mean",
+    reduction: str | None = None,
     class_names: Sequence[str] | None = None,
     dtype: torch.dtype | None = None,
-    **hyper: float,
-) -> ParametricLoss:
-    """A published loss as a member of the family.
+    **hyper: Any,
+) -> Loss:
+    """A published loss by its name: a `ParametricLoss` where it is an exact point of the family.
 
     Args:
         name: one of `fixed_points`.
         class_counts: n_k, the number of training samples of each class, (K,), all at least 1.
-        weight: overrides w, (K,).
-        reduction, class_names, dtype: as in `ParametricLoss`.
+        weight: overrides w, (K,); for ldam-drw and ib, the w of the late stage.
+        reduction: as in `ParametricLoss`; where left out ``mean``, and ``batch_mean`` for ib, as released.
+        class_names, dtype: as in `ParametricLoss`.
         **hyper: the loss's own hyper-parameters, for example ``tau``; the paper's values where left out.
 
     Raises:
         InputError (a ValueError): an unknown name or hyper-parameter, or a class without samples.
     """
-    if name not in _POINTS:
-        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(_POINTS)}")
-    point = _POINTS[name]
-    known = [p for p in signature(point).parameters if p != "class_counts"]
+    known = hyper_parameters(name)
     if unknown := set(hyper) - set(known):
         raise InputError(f"{name} has no hyper-parameter {sorted(unknown)[0]!r}; it has {', '.join(known) or 'none'}")
     counts = torch.as_tensor(class_counts, dtype=torch.float64)
-    if counts.dim() != 1 or (counts < 1).any():
+    if counts.dim() != 1 or not torch.isfinite(counts).all() or (counts < 1).any():
         raise InputError(f"class_counts must be one count of at least 1 a class, got {counts.tolist()}")
-    parameters = point(counts, **hyper)
+    common = {"weight": weight, "reduction": reduction, "class_names": class_names, "dtype": dtype}
+    if name in _BUILT:
+        return _BUILT[name](counts, common, **hyper)
+    parameters = _EXACT[name](counts, **hyper)
     if weight is not None:
         parameters["w"] = torch.as_tensor(weight)
     names = None if class_names is None else tuple(class_names)
-    return ParametricLoss(len(counts), **parameters, reduction=reduction, class_names=names, dtype=dtype)  # type: ignore[arg-type]
+    return ParametricLoss(len(counts), **parameters, reduction=reduction or "mean", class_names=names, dtype=dtype)

@@ -1,8 +1,29 @@
-"""What is trained on: the family of losses, as a module, as a function and as a file."""
+"""What is trained on: the family of losses, as module, function and file, with its schedules and plug-ins."""
 
-from autobalance.losses._family import ParametricLoss as ParametricLoss
+from autobalance.losses._base import Loss as Loss
+from autobalance.losses._base import Stage as Stage
+from autobalance.losses._csl import CSL as CSL
+from autobalance.losses._csl import ReleasedCSL as ReleasedCSL
+from autobalance.losses._equalization import Equalization as Equalization
 from autobalance.losses._family import parametric_loss as parametric_loss
 from autobalance.losses._file import load_loss as load_loss
 from autobalance.losses._file import save_loss as save_loss
+from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
+from autobalance.losses._parametric import ParametricLoss as ParametricLoss
+from autobalance.losses._schedule import ScheduledLoss as ScheduledLoss
+from autobalance.losses._schedule import deferred as deferred
 
-__all__ = ["ParametricLoss", "load_loss", "parametric_loss", "save_loss"]
+__all__ = [
+    "CSL",
+    "Equalization",
+    "InfluenceBalanced",
+    "Loss",
+    "ParametricLoss",
+    "ReleasedCSL",
+    "ScheduledLoss",
+    "Stage",
+    "deferred",
+    "load_loss",
+    "parametric_loss",
+    "save_loss",
+]

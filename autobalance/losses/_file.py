@@ -5,51 +5,81 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from autobalance.errors import InputError
-from autobalance.losses._family import IDENTITY, REDUCTIONS, TABLES, ParametricLoss
+from autobalance.losses._base import REDUCTIONS
+from autobalance.losses._family import IDENTITY, TABLES
+from autobalance.losses._parametric import ParametricLoss
+from autobalance.losses._schedule import ScheduledLoss
 
 FORMAT, VERSION = "autobalance-loss", 1
-_KEYS = {"format", "version", "task", "num_classes", "class_names", "group_names", "parameters", "reduction", "provenance"}
-_OPTIONAL = {"group_names", "provenance"}
+_REQUIRED = {"format", "version", "task", "num_classes", "class_names", "parameters", "reduction"}
+_OPTIONAL = {"group_names", "schedule", "provenance"}
+
+Fault = Callable[[str], InputError]
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replaces a file as a whole, so that a reader (or a power cut) never meets half of it."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(partial, path)
 
 
-def save_loss(loss: ParametricLoss, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None) -> None:
-    """Writes ``loss`` as JSON.
+def save_loss(
+    loss: ParametricLoss | ScheduledLoss, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None
+) -> None:
+    """Writes a member of the family, with its schedule if it has one, as JSON.
+
+    ``parameters`` are those of the first stage; each further stage is an entry of ``schedule``: its ``start`` and those
+    ``parameters`` that differ from the first stage's.
 
     Args:
         loss: the loss.
         path: the file to write or replace.
         provenance: where the loss comes from (data, class counts, search settings); plain JSON values.
+
+    Raises:
+        InputError: the loss, or one of its stages, is a plug-in and not a member of the family.
     """
-    names = loss.class_names or tuple(str(k) for k in range(loss.num_classes))
+    for stage in loss.stages:
+        if not isinstance(stage.loss, ParametricLoss):
+            raise InputError(f"{os.fspath(path)}: a loss file holds members of the family, {type(stage.loss).__name__} "
+                             f"is a plug-in; build it by its name")  # fmt: skip
+    first, *later = [(stage.start, stage.loss) for stage in loss.stages if isinstance(stage.loss, ParametricLoss)]
+    base = first[1]
+    names = base.class_names or tuple(str(k) for k in range(base.num_classes))
+    schedule = [{"start": start, "parameters": _changes(base, stage)} for start, stage in later]
     content = {
         "format": FORMAT,
         "version": VERSION,
         "task": "classification",
-        "num_classes": loss.num_classes,
+        "num_classes": base.num_classes,
         "class_names": list(names),
-        **({"group_names": list(loss.group_names)} if loss.group_names else {}),
-        "parameters": {name: getattr(loss, name).tolist() for name in IDENTITY},
-        "reduction": loss.reduction,
+        **({"group_names": list(base.group_names)} if base.group_names else {}),
+        "parameters": {name: getattr(base, name).tolist() for name in IDENTITY},
+        **({"schedule": schedule} if schedule else {}),
+        "reduction": base.reduction,
         "provenance": provenance or {},
     }
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> ParametricLoss:
+def _changes(base: ParametricLoss, stage: ParametricLoss) -> dict[str, Any]:
+    values = {name: (getattr(base, name), getattr(stage, name)) for name in IDENTITY}
+    return {name: new.tolist() for name, (old, new) in values.items() if not torch.equal(old, new)}
+
+
+def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> ParametricLoss | ScheduledLoss:
     """Reads a loss that `save_loss` or the search wrote.
 
     Args:
@@ -57,7 +87,8 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
         dtype: of the loss's numbers; torch's default where None.
 
     Returns:
-        an ``nn.Module``; ``loss(logits, target)`` or, for a loss with groups, ``loss(logits, target, group=g)``.
+        an ``nn.Module``; ``loss(logits, target)`` or, for a loss with groups, ``loss(logits, target, group=g)``. A
+        `ScheduledLoss` where the file has a schedule.
 
     Raises:
         InputError (a ValueError): the file is torn, of another format or version, has unknown or missing keys, lists
@@ -70,15 +101,38 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
 
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
+    _check_content(content, fault)
+    _check_parameters("parameters", content["parameters"], fault)
+    if set(content["parameters"]) != set(IDENTITY):
+        raise fault(f"parameters should be exactly {sorted(IDENTITY)}, found {sorted(content['parameters'])}")
+    schedule = content.get("schedule", [])
+    _check_schedule(schedule, fault)
+    settings = {key: content.get(key) for key in ("reduction", "class_names", "group_names")}
+    stages = [(0.0, {}), *((entry["start"], entry["parameters"]) for entry in schedule)]
+    try:
+        losses = [
+            (
+                start,
+                ParametricLoss(content["num_classes"], **{**content["parameters"], **changes}, **settings, dtype=dtype),
+            )
+            for start, changes in stages
+        ]
+        return ScheduledLoss(losses) if schedule else losses[0][1]
+    except ValueError as error:
+        raise fault(str(error)) from None
+
+
+def _check_content(content: Any, fault: Fault) -> None:
+    """All but the parameters and the schedule."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise fault(f'not a loss file: "format" should be "{FORMAT}"')
     if content.get("version") != VERSION:
         raise fault(f"version {content.get('version')!r} is not the version {VERSION} that this release reads")
-    if unknown := set(content) - _KEYS:
+    if unknown := set(content) - _REQUIRED - _OPTIONAL:
         raise fault(f"unknown keys {sorted(unknown)}")
-    if missing := _KEYS - _OPTIONAL - set(content):
+    if missing := _REQUIRED - set(content):
         raise fault(f"missing keys {sorted(missing)}")
     if content["task"] != "classification":
         raise fault(f"task {content['task']!r} is not 'classification'")
@@ -87,31 +141,52 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
     number = content["num_classes"]
     if not isinstance(number, int) or isinstance(number, bool) or number < 2:
         raise fault(f"num_classes is {number!r}, not a whole number of at least 2")
-    parameters = content["parameters"]
-    if not isinstance(parameters, dict) or set(parameters) != set(IDENTITY):
-        found = sorted(parameters) if isinstance(parameters, dict) else type(parameters).__name__
-        raise fault(f"parameters should be exactly {sorted(IDENTITY)}, found {found}")
-    for name, value in parameters.items():
-        _check_numbers(name, value, table=name in TABLES, fault=fault)
-    names = {key: content.get(key) for key in ("class_names", "group_names")}
-    for key, value in names.items():
-        if value is not None and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+    for key in ("class_names", "group_names"):
+        names = content.get(key)
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise fault(f"{key} is not a list of strings")
+    if not isinstance(content.get("provenance", {}), dict):
+        raise fault("provenance is not an object")
+
+
+def _check_schedule(schedule: Any, fault: Fault) -> None:
+    """A list of objects with a start and some parameters; the order of the starts is checked where it is built."""
+    if not isinstance(schedule, list):
+        raise fault("schedule is not a list of stages")
+    for number, entry in enumerate(schedule, 1):
+        where = f"stage {number} of the schedule"
+        if not isinstance(entry, dict) or set(entry) != {"start", "parameters"}:
+            raise fault(f"{where} should be an object with exactly a start and parameters")
+        _check_number(f"the start of {where}", entry["start"], fault)
+        _check_parameters(where, entry["parameters"], fault)
+
+
+def _check_parameters(where: str, parameters: Any, fault: Fault) -> None:
+    """Known names; a list of numbers or of equally long lists of numbers for a table, else a number; all finite."""
+    if not isinstance(parameters, dict):
+        raise fault(f"the parameters of {where} are no object" if where != "parameters" else "parameters is no object")
+    if unknown := set(parameters) - set(IDENTITY):
+        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(IDENTITY)}")
+    for name, value in parameters.items():
+        if name not in TABLES:
+            _check_number(f"{name} in {where}", value, fault)
+            continue
+        if not isinstance(value, list):
+            raise fault(f"{name} in {where} is not a list of numbers a class")
+        if len({len(row) if isinstance(row, list) else None for row in value}) > 1:
+            raise fault(f"{name} in {where} has rows of different lengths")
+        for row in value:
+            for number in row if isinstance(row, list) else [row]:
+                _check_number(f"{name} in {where}", number, fault)
+
+
+def _check_number(what: str, number: Any, fault: Fault) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not _finite(number):
+        raise fault(f"{what} holds {str(number)[:40]!r}, which is not a finite number")
+
+
+def _finite(number: int | float) -> bool:
     try:
-        return ParametricLoss(number, **parameters, reduction=content["reduction"], dtype=dtype, **names)
-    except ValueError as error:
-        raise fault(str(error)) from None
-
-
-def _check_numbers(name: str, value: Any, table: bool, fault: Any) -> None:
-    """A number, or for a table a list of numbers or of equally long lists of numbers, all finite."""
-    rows = value if table and isinstance(value, list) else [value]
-    if table and not isinstance(value, list):
-        raise fault(f"{name} is not a list of numbers a class")
-    width = {len(row) if isinstance(row, list) and table else None for row in rows}
-    if len(width) > 1:
-        raise fault(f"{name} has rows of different lengths")
-    for row in rows:
-        for number in row if isinstance(row, list) else [row]:
-            if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-                raise fault(f"{name} holds {number!r}, which is not a finite number")
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond the range of floats
+        return False

@@ -1,0 +1,175 @@
+"""What every loss of the package offers to a training loop, and what all of them check and reduce alike.
+
+A training loop needs two things beyond ``nn.CrossEntropyLoss``:
+
+    for epoch in range(epochs):
+        loss.start_epoch(epoch / epochs)                       # losses with a schedule or statistics; others ignore it
+        for x, target in batches:
+            if loss.needs_features:                            # IB, CSL
+                logits, features = model(x, return_features=True)
+                value = loss(logits, target, features=features)
+            else:
+                value = loss(model(x), target)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+REDUCTIONS = ("mean", "batch_mean", "sum", "none")
+
+
+class Stage(NamedTuple):
+    """A part of training: from ``start``, a share of all epochs, on, ``loss`` is trained with."""
+
+    start: float
+    loss: Loss
+
+
+class Loss(nn.Module):
+    """Base of all losses: called as ``loss(logits, target, group=None, features=None)``.
+
+    Attributes:
+        num_classes: K.
+        reduction: see `reduce`.
+        needs_features: whether the training loop has to hand over ``features``: either (B, D), what the model's last
+            layer is given, or (B,), their norms.
+    """
+
+    num_classes: int
+    reduction: str
+    needs_features: bool = False
+
+    def start_epoch(self, progress: float) -> None:
+        """Tells the loss that an epoch begins. Losses without a schedule or statistics ignore it.
+
+        Args:
+            progress: epochs done over all epochs, from 0 (a training run begins) to below 1.
+        """
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of training in order, the first from 0 on; a single one unless the loss has a schedule."""
+        return (Stage(0.0, self),)
+
+    def at(self, progress: float) -> Loss:
+        """The loss of the stage that ``progress`` (0 to 1) falls into. Changes nothing.
+
+        Raises:
+            ValueError: progress is not within 0 and 1.
+        """
+        check_progress(progress)
+        return [stage.loss for stage in self.stages if stage.start <= progress][-1]
+
+
+def check_reduction(reduction: str) -> str:
+    """The reduction itself.
+
+    Raises:
+        ValueError: it is none of `REDUCTIONS`.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
+    return reduction
+
+
+def check_progress(progress: float) -> float:
+    """The progress itself.
+
+    Raises:
+        ValueError: it is not within 0 and 1.
+    """
+    if not 0 <= progress <= 1:
+        raise ValueError(f"progress is {progress}; it is epochs done over all epochs, between 0 and 1")
+    return progress
+
+
+def class_weights(w: Tensor | list | None, num_classes: int, dtype: torch.dtype | None = None) -> Tensor:
+    """``w`` as a tensor of its own, (K,); ones where it is None.
+
+    Raises:
+        ValueError: another shape, or a weight that is negative or not finite.
+    """
+    if w is None:
+        return torch.ones(num_classes, dtype=dtype)
+    table = torch.as_tensor(w, dtype=dtype or torch.get_default_dtype()).detach().clone()
+    if table.shape != (num_classes,):
+        raise ValueError(f"w has shape {tuple(table.shape)}; a loss over {num_classes} classes needs ({num_classes},)")
+    if not torch.isfinite(table).all() or (table < 0).any():
+        raise ValueError(f"w has a weight that is negative or not finite: {table.tolist()}")
+    return table
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """The logits in float32 where they are in half precision."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def reduce(losses: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
+    """Reduces per-sample ``losses`` (B,) that already carry their ``weights`` (B,).
+
+    ``mean``: sum of the losses over the sum of the weights, as torch's weighted cross-entropy; ``batch_mean``: over B;
+    ``sum``; ``none``.
+    """
+    if reduction == "none":
+        return losses
+    total = losses.sum()
+    if reduction == "sum":
+        return total
+    return total / (losses.numel() if reduction == "batch_mean" or weights is None else weights.sum())
+
+
+def feature_norms(features: Tensor | None, batch: int, order: int, loss: str) -> Tensor:
+    """The norm of each sample's features, (B,).
+
+    Args:
+        features: (B, D), or (B,) where they are norms already.
+        batch: B.
+        order: 1 for the L1 norm, 2 for the L2 norm.
+        loss: its name, for the error.
+
+    Raises:
+        ValueError: no features, or not one row a sample.
+    """
+    if features is None:
+        raise ValueError(f"{loss} needs the features of the model's last layer: call loss(logits, target, "
+                         f"features=...) with shape ({batch}, D), or ({batch},) for their L{order} norms")  # fmt: skip
+    if features.dim() not in (1, 2) or len(features) != batch:
+        raise ValueError(f"features have shape {tuple(features.shape)}, logits have {batch} rows: {loss} needs "
+                         f"({batch}, D), or ({batch},) for their L{order} norms")  # fmt: skip
+    if features.dim() == 1:
+        return features
+    return torch.linalg.vector_norm(full_precision(features), ord=order, dim=1)
+
+
+def check_call(logits: Tensor, target: Tensor, group: Tensor | None, num_classes: int, num_groups: int = 0) -> None:
+    """Raises the ValueErrors of a loss call that cannot be right; shared by all losses of the package.
+
+    The ranges are checked on the CPU only: on an accelerator the check would wait for the device, whose own kernels
+    refuse such an index.
+    """
+    if logits.dim() != 2 or logits.shape[1] != num_classes:
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, the loss has {num_classes} classes: "
+                         f"it needs (batch, {num_classes})")  # fmt: skip
+    if target.shape != logits.shape[:1]:
+        raise ValueError(f"target has shape {tuple(target.shape)}, logits have {logits.shape[0]} rows")
+    if target.dtype != torch.int64:
+        raise ValueError(f"target has dtype {target.dtype}; class indices are torch.int64")
+    _check_range("target", target, num_classes, "classes")
+    if num_groups:
+        if group is None:
+            raise ValueError(f"the loss has {num_groups} groups: call loss(logits, target, group=...)")
+        if group.shape != target.shape:
+            raise ValueError(f"group has shape {tuple(group.shape)}, target has {tuple(target.shape)}")
+        if group.dtype != torch.int64:
+            raise ValueError(f"group has dtype {group.dtype}; group indices are torch.int64")
+        _check_range("group", group, num_groups, "groups")
+
+
+def _check_range(name: str, index: Tensor, number: int, unit: str) -> None:
+    if index.device.type == "cpu" and index.numel() and (int(index.min()) < 0 or int(index.max()) >= number):
+        bad = index[(index < 0) | (index >= number)][0].item()
+        raise ValueError(f"{name} {bad} is out of range: the loss has {number} {unit}, 0 to {number - 1}")

@@ -1,0 +1,94 @@
+"""Schedules: a loss whose parameters are a function of the training progress, constant within each of a few stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.losses._base import Loss, Stage
+from autobalance.losses._parametric import ParametricLoss
+
+
+class ScheduledLoss(Loss):
+    """Different losses in different parts of training.
+
+    ``start_epoch(progress)`` chooses the stage. Until it is called, which a training loop that knows no schedules never
+    does, the loss is its *last* stage: the whole method, without the late start.
+
+    Args:
+        stages: pairs (start, loss), in order; the first start is 0, the others are shares of all epochs below 1. The
+            losses have the same number of classes and reduction.
+
+    Raises:
+        ValueError: stages that are out of order or out of range, or losses of different numbers of classes or
+            reductions.
+
+    Example:
+        >>> ce, late = ParametricLoss(2), ParametricLoss(2, w=[1.0, 9.0])
+        >>> loss = ScheduledLoss([(0.0, ce), (0.8, late)])
+        >>> loss.start_epoch(159 / 200); loss.current is ce
+        True
+        >>> loss.start_epoch(160 / 200); loss.current is late
+        True
+    """
+
+    def __init__(self, stages: Sequence[tuple[float, Loss]]) -> None:
+        super().__init__()
+        self.starts = tuple(float(start) for start, _ in stages)
+        if len(stages) < 2 or self.starts[0] != 0:
+            raise ValueError(f"a schedule has two or more stages, the first from 0 on; it has starts {self.starts}")
+        for before, after in zip(self.starts, self.starts[1:], strict=False):
+            if not before < after < 1:
+                raise ValueError(f"stages start one after the other, between 0 and 1; the starts are {self.starts}")
+        for what in ("num_classes", "reduction"):
+            if len(found := {getattr(loss, what) for _, loss in stages}) > 1:
+                raise ValueError(f"the losses of the stages differ in {what}: {sorted(found)}")
+        self.losses = nn.ModuleList(loss for _, loss in stages)
+        self.num_classes, self.reduction = stages[0][1].num_classes, stages[0][1].reduction
+        self.needs_features = any(loss.needs_features for _, loss in stages)
+        self.stage: Tensor
+        self.register_buffer("stage", torch.tensor(len(stages) - 1))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in order."""
+        return tuple(Stage(start, loss) for start, loss in zip(self.starts, self.losses, strict=True))  # type: ignore[arg-type]
+
+    @property
+    def current(self) -> Loss:
+        """The loss of the present stage."""
+        return self.stages[int(self.stage)].loss
+
+    def start_epoch(self, progress: float) -> None:
+        """Moves to the stage that ``progress`` falls into."""
+        losses = [stage.loss for stage in self.stages]
+        self.stage.fill_(losses.index(self.at(progress)))
+        for loss in losses:
+            loss.start_epoch(progress)
+
+    def forward(
+        self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
+        """The present stage's loss."""
+        return self.current(logits, target, group=group, features=features)
+
+    def extra_repr(self) -> str:
+        return f"starts={self.starts}"
+
+
+def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -> ScheduledLoss:
+    """Deferred re-weighting (Cao et al. 2019, algorithm 1) of any member of the family.
+
+    Args:
+        loss: what is trained with before ``start``.
+        weight: w from then on, (K,) or (K, G).
+        start: share of all epochs after which the weights are switched on; 160 of 200 in the paper.
+
+    Raises:
+        ValueError: the loss is no member of the family; wrong weights or start.
+    """
+    if not isinstance(loss, ParametricLoss):
+        raise ValueError(f"weights can be deferred for a loss of the family, not for {type(loss).__name__}")
+    return ScheduledLoss([(0.0, loss), (start, loss.replace(w=torch.as_tensor(weight)))])
