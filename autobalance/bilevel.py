@@ -143,6 +143,12 @@ class Bilevel:
             random=torch.get_rng_state(),
         )
 
+    @property
+    def hypergradient_steps(self) -> int:
+        """How many outer steps there will be if none is skipped, at most."""
+        searched = self.recipe.epochs - self.warmup_epochs
+        return searched * self.recipe.steps_per_epoch(len(self.train_samples)) // self.outer.every
+
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
         return "warm-up" if epoch < self.warmup_epochs else "search"

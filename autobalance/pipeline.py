@@ -1,0 +1,282 @@
+"""One run from data to report: search a loss, retrain with it and with fixed ones, look at the test split once."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import statistics
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import autobalance
+from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
+from autobalance.checkpoint import Checkpoint
+from autobalance.config import Options
+from autobalance.data import Problem, load
+from autobalance.errors import InputError
+from autobalance.hypergradients import ENGINES
+from autobalance.losses import save_loss
+from autobalance.losses._file import write_text
+from autobalance.metrics import evaluate
+from autobalance.models import default_model, make_model
+from autobalance.objectives import make_objective
+from autobalance.points import fixed_point
+from autobalance.progress import Display
+from autobalance.report import write_report
+from autobalance.space import LossSpace
+from autobalance.training import Recipe, train
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A problem with all that the options make of it."""
+
+    options: Options
+    problem: Problem
+    model_name: str
+    recipe: Recipe
+    search: Bilevel
+    class_counts: Tensor
+
+    def new_model(self, seed: int) -> nn.Module:
+        """The model with the weights that ``seed`` draws."""
+        torch.manual_seed(seed)
+        return _new_model(self.problem, self.model_name).to(self.options.device)
+
+
+def _new_model(problem: Problem, name: str) -> nn.Module:
+    if name == "own":
+        assert problem.make_model is not None
+        return problem.make_model()
+    return make_model(name, tuple(problem.train.x.shape[1:]), problem.num_classes)
+
+
+def set_up(options: Options) -> Setup:
+    """Loads the data and checks every option against it, before anything takes time.
+
+    Raises:
+        InputError: what is wrong and what helps.
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    fraction = {} if options.validation is None else {"validation_fraction": options.validation}
+    problem = load(
+        options.data,
+        target=options.target,
+        imbalance=options.imbalance,
+        imbalance_type=options.imbalance_type,
+        seed=options.seed,
+        **fraction,
+    )
+    if problem.make_model is not None and options.model is not None:
+        raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
+    name = "own" if problem.make_model is not None else options.model or default_model(problem.train.x.shape[1:])
+    train_counts = problem.train.class_counts(problem.num_classes)
+    recipe = Recipe(
+        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, weight_decay=options.weight_decay
+    )
+    start = fixed_point(options.start, train_counts, class_names=problem.class_names)
+    for baseline in options.baselines.split(","):
+        fixed_point(baseline, train_counts)
+    torch.manual_seed(options.seed)
+    model = _new_model(problem, name).to(options.device)
+    problem = Problem(
+        problem.name,
+        *(part.to(options.device) for part in (problem.train, problem.validation, problem.test)),
+        class_names=problem.class_names,
+        make_model=problem.make_model,
+    )
+    search = Bilevel(
+        model,
+        problem.train,
+        problem.validation,
+        LossSpace(start.to(options.device), train_counts.to(options.device), options.free.split(","), options.tie),
+        make_objective(options.objective),
+        ENGINES[options.hypergradient](options.unroll),
+        recipe,
+        OuterLoop(warmup=options.warmup, every=options.every, lr=options.outer_lr),
+        options.seed,
+    )
+    if search.hypergradient_steps == 0:
+        raise InputError(
+            f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
+            f"--every {options.every} training steps; give more epochs, or smaller --every and --unroll"
+        )
+    return Setup(options, problem, name, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu())
+
+
+def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
+    """The whole run. Everything it writes goes to ``directory``, which exists.
+
+    Returns:
+        what ``result.json`` holds.
+    """
+    setup = set_up(options)
+    progress = Checkpoint.load(directory / "checkpoint.pt") if resume else Checkpoint()
+    if not resume:
+        write_text(directory / "config.yaml", options.to_yaml())
+    problem = setup.problem
+    display.say(
+        f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and {len(problem.test)} "
+        f"test samples, {problem.num_classes} classes of {setup.class_counts.max()} to {setup.class_counts.min()} "
+        f"samples; model {setup.model_name}"
+    )
+    state = _search(setup, progress, directory, display)
+    loss = setup.search.space.loss(state.best)
+    save_loss(loss.cpu(), directory / "loss.json", _provenance(setup))
+    lines = [json.dumps(record, allow_nan=False) for record in progress.history]
+    write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
+
+    counts = setup.class_counts
+    losses = {"searched": loss}
+    losses |= {name: fixed_point(name, counts) for name in options.baselines.split(",")}
+    _retrain(setup, losses, progress, directory, display)
+    result = _result(setup, state, list(losses), progress)
+    write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    write_report(directory)
+    return result
+
+
+def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
+    search = setup.search
+    state = SearchState.from_dict(progress.search) if progress.search is not None else search.init()
+    if progress.search is None:
+        progress.search = state.to_dict()
+        progress.save(directory / "checkpoint.pt")
+    display.phase(search.phase(state.epoch), search.recipe.epochs, state.epoch)
+    begun = time.perf_counter()
+
+    def on_epoch(state: SearchState, record: dict[str, Any]) -> None:
+        nonlocal begun
+        progress.search_seconds += time.perf_counter() - begun
+        progress.search = state.to_dict()
+        progress.history.append(record)
+        progress.save(directory / "checkpoint.pt")
+        display.step(
+            state.epoch,
+            f"validation objective {record['objective']:.3f}  balanced error {record['balanced_error']:.1f} %",
+            name=record["phase"],
+        )
+        begun = time.perf_counter()
+
+    before = state.skipped
+    state = run(search, state, on_epoch)
+    if state.skipped > before:
+        display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
+    if search.stopped_early(state):
+        display.say("the search stopped early, with its last good loss, after several such steps in a row; lower --lr")
+    return state
+
+
+def _retrain(
+    setup: Setup, losses: dict[str, Any], progress: Checkpoint, directory: Path, display: Display
+) -> None:
+    """Trains every loss from scratch on training and validation samples, for every seed, and tests it once."""
+    options, problem = setup.options, setup.problem
+    samples = problem.train.join(problem.validation)
+    seeds = range(options.seed, options.seed + options.seeds)
+    grid = [(method, seed) for seed in seeds for method in losses]
+    epochs = setup.recipe.epochs
+    finished = sum(f"{method}/{seed}" in progress.trainings for method, seed in grid)
+    display.phase("retrain", len(grid) * epochs, finished * epochs, quiet_for=5.0)
+    for method, seed in grid:
+        key = f"{method}/{seed}"
+        if key in progress.trainings:
+            continue
+        model = setup.new_model(seed)
+        begun = time.perf_counter()
+        show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
+        try:
+            train(model, samples, losses[method].to(options.device), setup.recipe, seed, show)
+        except FloatingPointError as error:
+            raise InputError(f"training with {method}: {error} with --lr") from None
+        seconds = time.perf_counter() - begun
+        metrics = evaluate(model, problem.test, problem.num_classes)
+        progress.trainings[key] = {**vars(metrics), "seconds": seconds}
+        progress.save(directory / "checkpoint.pt")
+        finished += 1
+
+
+def _show_training(display: Display, what: str, done: int, epoch: int, loss: float) -> None:
+    display.step(done + epoch, f"{what}  training loss {loss:.3f}")
+
+
+def _result(setup: Setup, state: SearchState, methods: list[str], progress: Checkpoint) -> dict[str, Any]:
+    options, problem = setup.options, setup.problem
+    seeds = list(range(options.seed, options.seed + options.seeds))
+    train_seconds = statistics.median(
+        progress.trainings[f"{method}/{seed}"]["seconds"] for method in methods for seed in seeds
+    )
+    return {
+        "data": problem.name,
+        "task": options.task,
+        "objective": options.objective,
+        "model": setup.model_name,
+        "seed": options.seed,
+        "seeds": seeds,
+        "class_names": list(problem.class_names),
+        "class_counts": setup.class_counts.tolist(),
+        "imbalance_ratio": (setup.class_counts.max() / setup.class_counts.min()).item(),
+        "num_train": len(problem.train),
+        "num_validation": len(problem.validation),
+        "num_test": len(problem.test),
+        "test": {method: _summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods},
+        "search": {
+            **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "unroll", "epochs")},
+            "free": options.free.split(","),
+            "outer_steps": state.outer_steps,
+            "skipped_steps": state.skipped,
+            "stopped_early": setup.search.stopped_early(state),
+        },
+        "cost": {
+            "search_seconds": progress.search_seconds,
+            "train_seconds": train_seconds,
+            "ratio": progress.search_seconds / train_seconds,
+            "peak_memory_mb": _peak_memory_mb(options.device),
+        },
+        "versions": _versions(),
+    }
+
+
+def _summary(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean, standard deviation and values over the seeds of the errors, and the mean error by class."""
+    summary: dict[str, Any] = {}
+    for name in ("balanced_error", "error"):
+        values = [training[name] for training in trainings]
+        summary[name] = statistics.fmean(values)
+        summary[f"{name}_std"] = statistics.stdev(values) if len(values) > 1 else None
+        summary[f"{name}_by_seed"] = values
+    by_class = list(zip(*(training["class_error"] for training in trainings), strict=True))
+    summary["class_error"] = [statistics.fmean(values) for values in by_class]
+    summary["class_error_std"] = [statistics.stdev(values) if len(values) > 1 else None for values in by_class]
+    return summary
+
+
+def _provenance(setup: Setup) -> dict[str, Any]:
+    options = setup.options
+    return {
+        "data": setup.problem.name,
+        "class_counts": setup.class_counts.tolist(),
+        "model": setup.model_name,
+        **{name: getattr(options, name) for name in ("objective", "start", "free", "tie", "hypergradient", "unroll")},
+        **{name: getattr(options, name) for name in ("epochs", "seed")},
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"autobalance": autobalance.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _peak_memory_mb(device: str) -> float:
+    """The most memory that was in use: of the device where it is a GPU, else of this process."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

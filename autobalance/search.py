@@ -1,0 +1,101 @@
+"""The command ``python -m autobalance.search``: arguments in, a searched loss and a report out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autobalance.config import Options, parse
+from autobalance.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, with a
+        checkpoint that ``--resume`` goes on from.
+    """
+    directory: Path | None = None
+    try:
+        options, resume = parse(arguments)
+        directory = _directory(options, resume)
+        _run(options, directory, resume)
+    except InputError as error:
+        return _fail(" ".join(str(error).split()))
+    except OSError as error:
+        return _fail(f"{error.strerror or error}: {error.filename or directory}; what was written before is whole")
+    except KeyboardInterrupt:
+        place = f"; go on with: python -m autobalance.search --out {directory} --resume" if directory else ""
+        print(f"\ninterrupted{place}", file=sys.stderr)
+        return INTERRUPTED
+    return DONE
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _run(options: Options, directory: Path, resume: bool) -> None:
+    from rich.console import Console
+
+    from autobalance.pipeline import search_and_compare
+    from autobalance.progress import Display
+    from autobalance.report import results_table
+
+    new = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with Display() as display:
+            result = search_and_compare(options, directory, resume, display)
+    except InputError:
+        if new and not any(directory.iterdir()):
+            directory.rmdir()  # nothing began: leave no empty directory behind
+        raise
+    console = Console()
+    console.print(results_table(result))
+    _say_what_is_where(console, result["cost"], directory)
+
+
+def _say_what_is_where(console: Console, cost: dict[str, float], directory: Path) -> None:
+    console.print(
+        f"The search took {cost['search_seconds']:.1f} s, {cost['ratio']:.2f} times one plain training "
+        f"({cost['train_seconds']:.1f} s).",
+        highlight=False,
+    )
+    for name, what in {
+        "report.html": "the report, for a browser",
+        "loss.json": 'the searched loss, for autobalance.load_loss("...")',
+        "result.json": "every figure",
+    }.items():
+        console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)
+
+
+def _directory(options: Options, resume: bool) -> Path:
+    """Where the run is kept: ``--out``, which no other run may be in, or a new directory under runs/."""
+    if options.out is not None:
+        directory = Path(options.out)
+        if directory.is_file():
+            raise InputError(f"--out {directory} is a file; give a directory")
+        if not resume and (directory / "config.yaml").exists():
+            raise InputError(f"there is a run in {directory} already: add --resume to go on with it, or give another --out")
+        return directory
+    stem = os.path.basename(options.data.rstrip("/")).replace(":", "-")
+    for number in range(1, 100_000):
+        directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        if not directory.exists():
+            return directory
+    raise InputError("runs/ is full; give --out")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
