@@ -191,16 +191,23 @@ def csl(
     base: str | Loss = "ce",
     reward: float = 2.0,
     strength: float = 1.0,
+    entropy_floor: float | None = None,
 ) -> Loss:
-    """The dynamic cost-sensitive term added to ``base``: the name of another point, or any loss."""
-    variants = {"paper": CSL, "released": ReleasedCSL}
-    if variant not in variants:
-        raise InputError(f"csl has no variant {variant!r}; choose one of {', '.join(variants)}")
+    """The dynamic cost-sensitive term added to ``base``: the name of another point, or any loss.
+
+    ``entropy_floor`` is for the variant ``paper`` and defaults to `CSL`'s.
+    """
+    if variant not in ("paper", "released"):
+        raise InputError(f"csl has no variant {variant!r}; choose paper or released")
+    if variant == "released" and entropy_floor is not None:
+        raise InputError("entropy_floor has no effect on csl's variant released; leave it out")
     if not isinstance(base, Loss):
         base = fixed_point(base, class_counts, **common)
     elif given := [name for name, value in common.items() if value is not None]:
         raise InputError(f"{given[0]} has no effect on a base loss that is ready: give it to the base loss")
-    return variants[variant](base, reward, strength)
+    if variant == "released":
+        return ReleasedCSL(base, reward, strength)
+    return CSL(base, reward, strength, **({} if entropy_floor is None else {"entropy_floor": entropy_floor}))
 
 
 _EXACT: dict[str, Callable[..., dict[str, Any]]] = {

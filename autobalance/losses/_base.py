@@ -37,11 +37,16 @@ class Loss(nn.Module):
         reduction: see `reduce`.
         needs_features: whether the training loop has to hand over ``features``: either (B, D), what the model's last
             layer is given, or (B,), their norms.
+        num_groups: G, 0 without groups.
+        class_names, group_names: for people; None where there are none.
     """
 
     num_classes: int
     reduction: str
     needs_features: bool = False
+    num_groups: int = 0
+    class_names: tuple[str, ...] | None = None
+    group_names: tuple[str, ...] | None = None
 
     def start_epoch(self, progress: float) -> None:
         """Tells the loss that an epoch begins. Losses without a schedule or statistics ignore it.

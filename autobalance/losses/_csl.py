@@ -41,7 +41,8 @@ class CostSensitive(Loss):
         if not (strength >= 0 and epsilon > 0):
             raise ValueError(f"strength is {strength}, at least 0 is needed; epsilon is {epsilon}, above 0 is needed")
         self.base, self.strength, self.epsilon = base, float(strength), float(epsilon)
-        self.num_classes, self.reduction = base.num_classes, base.reduction
+        self.num_classes, self.reduction, self.num_groups = base.num_classes, base.reduction, base.num_groups
+        self.class_names, self.group_names = base.class_names, base.group_names
 
     def reset(self) -> None:
         """Forgets all statistics."""
@@ -92,7 +93,7 @@ class CostSensitive(Loss):
 class CSL(CostSensitive):
     """The CSL term of the paper: statistics of one epoch set the costs of the next.
 
-        γ_i = S_i / (ε + H_i max S),   S_i = (mean |f|)²,   cost_i = γ_i N_i + r
+        γ_i = S_i / (ε + max(H_i, h) max S),   S_i = (mean |f|)²,   cost_i = γ_i N_i + r
 
     S_i, the semantic scale, and H_i, the mean entropy of softmax(z), are over the training samples of class i in the
     last epoch; N_i is how often the model predicted class i in it, counted per mini-batch: B times the class's share of
@@ -107,13 +108,24 @@ class CSL(CostSensitive):
     Args:
         base, strength, epsilon: see `CostSensitive`.
         reward: k.
+        entropy_floor: h, in nats, an addition to the paper. Its γ (h = 0) has no bound as the model grows sure of a
+            class; the term then inflates the logits, which lowers the entropy further, until training diverges.
     """
 
     needs_features = True
 
-    def __init__(self, base: Loss, reward: float = 2.0, strength: float = 1.0, epsilon: float = 1e-6) -> None:
+    def __init__(
+        self,
+        base: Loss,
+        reward: float = 2.0,
+        strength: float = 1.0,
+        epsilon: float = 1e-6,
+        entropy_floor: float = 0.1,
+    ) -> None:
         super().__init__(base, strength, epsilon)
-        self.reward = float(reward)
+        if not entropy_floor >= 0:
+            raise ValueError(f"entropy_floor is {entropy_floor}; at least 0 is needed")
+        self.reward, self.entropy_floor = float(reward), float(entropy_floor)
         # Frozen during an epoch:
         self._statistic("gamma", self.num_classes)
         self._statistic("share", self.num_classes)
@@ -145,7 +157,7 @@ class CSL(CostSensitive):
         if total == 0:
             return
         scale = (self.norm_sum / self.samples.clamp_min(1)).square()
-        entropy = self.entropy_sum / self.samples.clamp_min(1)
+        entropy = (self.entropy_sum / self.samples.clamp_min(1)).clamp_min(self.entropy_floor)
         self.gamma.copy_(scale / (self.epsilon + scale.max() * entropy))
         self.share.copy_(self.predictions / total)
         loss = self.loss_sum / total

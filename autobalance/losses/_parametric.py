@@ -29,6 +29,13 @@ class ParametricLoss(Loss):
         True
     """
 
+    w: Tensor
+    l: Tensor  # noqa: E741 - the published symbol
+    delta: Tensor
+    margin: Tensor
+    scale: Tensor
+    gamma: Tensor
+
     def __init__(
         self,
         num_classes: int,
@@ -90,7 +97,7 @@ class ParametricLoss(Loss):
         self._active = tuple(name for name, at in IDENTITY.items() if (getattr(self, name) != at).any())
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*args, **kwargs)
         self._check_values()
 
     @property

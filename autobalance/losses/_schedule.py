@@ -47,6 +47,8 @@ class ScheduledLoss(Loss):
                 raise ValueError(f"the losses of the stages differ in {what}: {sorted(found)}")
         self.losses = nn.ModuleList(loss for _, loss in stages)
         self.num_classes, self.reduction = stages[0][1].num_classes, stages[0][1].reduction
+        self.class_names, self.group_names = stages[0][1].class_names, stages[0][1].group_names
+        self.num_groups = max(loss.num_groups for _, loss in stages)
         self.needs_features = any(loss.needs_features for _, loss in stages)
         self.stage: Tensor
         self.register_buffer("stage", torch.tensor(len(stages) - 1))
