@@ -42,7 +42,7 @@ _HOMES = {
     "search_loss": "search_loss",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 __version__ = version("autobalance")
 
 

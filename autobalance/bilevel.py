@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.data import Batch, Samples
+from autobalance.errors import InputError
 from autobalance.hypergradients import Engine, Hypergradient, Inner, InnerState, Replay, inner_step
 from autobalance.metrics import classification_metrics
 from autobalance.objectives import Objective
@@ -52,7 +53,8 @@ class SearchState:
         raw: the searched numbers.
         outer: state of the outer optimiser.
         total, counted: sum of the searched numbers over the averaged part, and how many were summed.
-        epoch: epochs done.
+        epoch, steps: epochs and training steps done, those that were skipped included.
+        queue: batches drawn and not yet taken, as sample indices.
         since_outer: training steps since the last hypergradient.
         outer_steps, skipped, skipped_in_a_row: counts of hypergradient steps taken, and of steps not taken because a
             value was not finite.
@@ -65,6 +67,8 @@ class SearchState:
     total: dict[str, Tensor]
     counted: int
     epoch: int
+    steps: int
+    queue: list[Tensor]
     since_outer: int
     outer_steps: int
     skipped: int
@@ -118,8 +122,9 @@ class Bilevel:
         self.objective, self.engine = objective, engine or Replay()
         self.recipe, self.outer, self.seed = recipe or Recipe(), outer or OuterLoop(), seed
         if self.engine.steps > self.outer.every:
-            raise ValueError(f"{self.engine.steps} unrolled steps do not fit between hypergradients every "
-                             f"{self.outer.every} steps")  # fmt: skip
+            raise InputError(
+                f"{self.engine.steps} unrolled steps do not fit between hypergradients every {self.outer.every} steps"
+            )
         self._model = deepcopy(model).train()
         self._inner = Inner(self._model, space.train_loss, objective, self.recipe.optimiser(len(train_samples)))
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
@@ -135,6 +140,8 @@ class Bilevel:
             total={name: torch.zeros_like(value) for name, value in raw.items()},
             counted=0,
             epoch=0,
+            steps=0,
+            queue=[],
             since_outer=0,
             outer_steps=0,
             skipped=0,
@@ -171,19 +178,22 @@ class Bilevel:
         generator = torch.Generator()
         generator.set_state(state.generator)
         searching = self.phase(state.epoch) == "search"
-        batches = self.recipe.batches(len(self.train_samples), generator)
+        number = len(self.train_samples)
+        per_epoch = self.recipe.steps_per_epoch(number)
         losses: list[float] = []
-        position = 0
-        while position < len(batches) and not self.stopped_early(state):
+        while state.steps < per_epoch * (state.epoch + 1) and not self.stopped_early(state):
             unroll = self.engine.steps
-            due = searching and state.since_outer + unroll >= self.outer.every and position + unroll <= len(batches)
-            taken = batches[position : position + (unroll if due else 1)]
-            state, loss = self._steps(state, [self.train_samples.take(index) for index in taken], due, generator)
-            position += len(taken)
-            losses += [loss] * len(taken)
-        state = replace(
-            state, epoch=state.epoch + 1, generator=generator.get_state(), random=torch.get_rng_state()
-        )
+            due = searching and state.since_outer + unroll >= self.outer.every
+            due = due and state.steps + unroll <= per_epoch * self.recipe.epochs
+            count = unroll if due else 1
+            queue = state.queue
+            while len(queue) < count:
+                queue = queue + self.recipe.batches(number, generator)
+            batches = [self.train_samples.take(index) for index in queue[:count]]
+            state = replace(state, queue=queue[count:], steps=state.steps + count)
+            state, loss = self._steps(state, batches, due, generator)
+            losses += [loss] * count
+        state = replace(state, epoch=state.epoch + 1, generator=generator.get_state(), random=torch.get_rng_state())
         return state, self._record(state, losses)
 
     def _steps(

@@ -47,7 +47,9 @@ class Checkpoint:
         try:
             content = torch.load(path, weights_only=True, map_location="cpu")
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:120]}): start the run anew") from None
+            raise InputError(
+                f"{path} cannot be read ({' '.join(str(error).split())[:120]}): start the run anew"
+            ) from None
         if not isinstance(content, dict) or content.pop("version", None) != _VERSION:
             raise InputError(f"{path} is not a checkpoint of this release: start the run anew")
         return cls(**content)

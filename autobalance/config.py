@@ -144,7 +144,8 @@ def make_parser() -> argparse.ArgumentParser:
     option(data, "target", "the column of a table that holds the class", metavar="COLUMN")
     option(data, "task", "what the target is", choices=("classification",))
     option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
-           "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=_positive_float, metavar="RHO")  # fmt: skip
+           "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=_positive_float,
+           metavar="RHO")  # fmt: skip
     option(data, "imbalance-type", "profile of the thinning", choices=("exp", "step"))
     option(data, "validation", "share of the training samples that judges the loss; unset: 0.2, or the source's own "
            "validation samples", type=_share, metavar="SHARE")  # fmt: skip

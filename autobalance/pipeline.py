@@ -22,7 +22,7 @@ from autobalance.config import Options
 from autobalance.data import Problem, load
 from autobalance.errors import InputError
 from autobalance.hypergradients import ENGINES
-from autobalance.losses import save_loss
+from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.metrics import evaluate
 from autobalance.models import default_model, make_model
@@ -32,6 +32,10 @@ from autobalance.progress import Display
 from autobalance.report import write_report
 from autobalance.space import LossSpace
 from autobalance.training import Recipe, train
+
+
+#: A checkpoint is written when this much time has passed since the last, and whenever the run ends in any way but a kill.
+CHECKPOINT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,7 @@ def set_up(options: Options) -> Setup:
         fixed_point(baseline, train_counts)
     torch.manual_seed(options.seed)
     model = _new_model(problem, name).to(options.device)
-    problem = Problem(
-        problem.name,
-        *(part.to(options.device) for part in (problem.train, problem.validation, problem.test)),
-        class_names=problem.class_names,
-        make_model=problem.make_model,
-    )
+    problem = problem.to(options.device)
     search = Bilevel(
         model,
         problem.train,
@@ -109,7 +108,9 @@ def set_up(options: Options) -> Setup:
             f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
             f"--every {options.every} training steps; give more epochs, or smaller --every and --unroll"
         )
-    return Setup(options, problem, name, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu())
+    return Setup(
+        options, problem, name, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu()
+    )
 
 
 def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
 
     counts = setup.class_counts
-    losses = {"searched": loss}
+    losses: dict[str, Loss] = {"searched": loss}
     losses |= {name: fixed_point(name, counts) for name in options.baselines.split(",")}
     _retrain(setup, losses, progress, directory, display)
     result = _result(setup, state, list(losses), progress)
@@ -145,20 +146,21 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
 
 
 def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
-    search = setup.search
+    search, path = setup.search, directory / "checkpoint.pt"
     state = SearchState.from_dict(progress.search) if progress.search is not None else search.init()
-    if progress.search is None:
-        progress.search = state.to_dict()
-        progress.save(directory / "checkpoint.pt")
     display.phase(search.phase(state.epoch), search.recipe.epochs, state.epoch)
-    begun = time.perf_counter()
+    begun = saved = time.perf_counter()
 
-    def on_epoch(state: SearchState, record: dict[str, Any]) -> None:
-        nonlocal begun
-        progress.search_seconds += time.perf_counter() - begun
-        progress.search = state.to_dict()
+    def on_epoch(now_at: SearchState, record: dict[str, Any]) -> None:
+        nonlocal begun, saved, state
+        state = now_at
+        now = time.perf_counter()
+        progress.search_seconds += now - begun
         progress.history.append(record)
-        progress.save(directory / "checkpoint.pt")
+        if now - saved > CHECKPOINT_SECONDS:
+            progress.search = state.to_dict()
+            progress.save(path)
+            saved = time.perf_counter()
         display.step(
             state.epoch,
             f"validation objective {record['objective']:.3f}  balanced error {record['balanced_error']:.1f} %",
@@ -166,18 +168,19 @@ def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Displa
         )
         begun = time.perf_counter()
 
-    before = state.skipped
-    state = run(search, state, on_epoch)
-    if state.skipped > before:
+    try:
+        run(search, state, on_epoch)
+    finally:  # an interruption keeps every finished epoch
+        progress.search = state.to_dict()
+        progress.save(path)
+    if state.skipped:
         display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
     if search.stopped_early(state):
         display.say("the search stopped early, with its last good loss, after several such steps in a row; lower --lr")
     return state
 
 
-def _retrain(
-    setup: Setup, losses: dict[str, Any], progress: Checkpoint, directory: Path, display: Display
-) -> None:
+def _retrain(setup: Setup, losses: dict[str, Loss], progress: Checkpoint, directory: Path, display: Display) -> None:
     """Trains every loss from scratch on training and validation samples, for every seed, and tests it once."""
     options, problem = setup.options, setup.problem
     samples = problem.train.join(problem.validation)

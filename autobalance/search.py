@@ -87,7 +87,9 @@ def _directory(options: Options, resume: bool) -> Path:
         if directory.is_file():
             raise InputError(f"--out {directory} is a file; give a directory")
         if not resume and (directory / "config.yaml").exists():
-            raise InputError(f"there is a run in {directory} already: add --resume to go on with it, or give another --out")
+            raise InputError(
+                f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
+            )
         return directory
     stem = os.path.basename(options.data.rstrip("/")).replace(":", "-")
     for number in range(1, 100_000):

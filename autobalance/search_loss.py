@@ -14,7 +14,7 @@ from torch import nn
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.data import Samples
 from autobalance.hypergradients import Engine
-from autobalance.losses import ParametricLoss, save_loss
+from autobalance.losses import Loss, ParametricLoss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.objectives import Objective, make_objective
 from autobalance.points import fixed_point
@@ -54,7 +54,7 @@ def search_loss(
     objective: str | Objective = "balanced_error",
     free: Sequence[str] = ("w", "l", "delta"),
     tie: str = "frequency",
-    start: str | ParametricLoss = "la",
+    start: str | Loss = "la",
     hypergradient: Engine | None = None,
     recipe: Recipe | None = None,
     outer: OuterLoop | None = None,
@@ -78,11 +78,10 @@ def search_loss(
     Raises:
         InputError (a ValueError): an unknown name, or a class without training samples.
     """
-    if isinstance(start, str):
-        num_classes = int(max(train_set.y.max(), validation_set.y.max())) + 1
-        start = fixed_point(start, train_set.class_counts(num_classes).cpu()).to(train_set.x.device)
-    counts = train_set.class_counts(start.num_classes)
-    space = LossSpace(start, counts, free, tie)
+    num_classes = int(max(train_set.y.max(), validation_set.y.max())) + 1
+    counts = train_set.class_counts(num_classes)
+    point = fixed_point(start, counts.cpu()).to(counts.device) if isinstance(start, str) else start
+    space = LossSpace(point, counts, free, tie)
     search = Bilevel(
         model, train_set, validation_set, space, make_objective(objective), hypergradient, recipe, outer, seed
     )

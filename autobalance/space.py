@@ -9,10 +9,13 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.errors import InputError
-from autobalance.losses import ParametricLoss, parametric_loss
+from autobalance.losses import Loss, ParametricLoss, parametric_loss
 
 #: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
 BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
+#: What one unit of a searched number means. Δ multiplies logits that are several units large, so the same change of
+#: log Δ moves a decision several times as far as a change of l.
+UNITS: Mapping[str, float] = {"w": 0.5, "l": 1.0, "delta": 0.2}
 
 
 def frequency_basis(class_counts: Tensor) -> Tensor:
@@ -34,11 +37,12 @@ TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, 
 class LossSpace:
     """The losses around a start: each free parameter deviates from it along a basis over the classes.
 
-    With the search's raw numbers a, all zero at the start, the basis B and d(a) = b tanh(B a / b), bounded by b:
+    With the search's raw numbers a, all zero at the start, the basis B, units c and d(a) = b tanh(c B a / b), which
+    is bounded by b:
 
-        w = w⁰ exp(d(a_w)) / c,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
+        w = w⁰ exp(d(a_w)) / mean,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
 
-    c makes w have mean one over the training samples and l has mean zero over the classes: the gauge, without which
+    so that w has mean one over the training samples and l has mean zero over the classes: the gauge, without which
     a constant in l and a factor in w would drift, since neither changes what is learned.
 
     Args:
@@ -50,11 +54,15 @@ class LossSpace:
 
     def __init__(
         self,
-        start: ParametricLoss,
+        start: Loss,
         class_counts: Tensor,
         free: Sequence[str] = ("w", "l", "delta"),
         tie: str = "frequency",
     ) -> None:
+        if not isinstance(start, ParametricLoss):
+            raise InputError(
+                f"a search cannot start from {type(start).__name__}: start from a loss that is a point of the family"
+            )
         if unknown := [name for name in free if name not in BOUNDS]:
             raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
         if not free:
@@ -74,7 +82,7 @@ class LossSpace:
         """The parameters of the loss at ``raw``, differentiable in it; without those that have no effect."""
         parameters = self.start.parameters_in_effect
         for name, value in raw.items():
-            deviation = BOUNDS[name] * torch.tanh(self._basis @ value / BOUNDS[name])
+            deviation = BOUNDS[name] * torch.tanh(UNITS[name] * (self._basis @ value) / BOUNDS[name])
             start = getattr(self.start, name)
             parameters[name] = start + deviation if name == "l" else start * deviation.exp()
         if "w" in parameters:
@@ -90,13 +98,4 @@ class LossSpace:
 
     def loss(self, raw: Mapping[str, Tensor]) -> ParametricLoss:
         """The loss at ``raw`` as a module of its own."""
-        values = {name: value.detach() for name, value in self.parameters(raw).items()}
-        numbers = {name: values.pop(name).item() for name in ("scale", "gamma") if name in values}
-        return ParametricLoss(
-            self.start.num_classes,
-            **values,
-            **numbers,
-            reduction=self.start.reduction,
-            class_names=self.start.class_names,
-            group_names=self.start.group_names,
-        )
+        return self.start.replace(**{name: value.detach() for name, value in self.parameters(raw).items()})

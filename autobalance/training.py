@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.data import Batch, Samples
+from autobalance.errors import InputError
 from autobalance.hypergradients import SGD, Inner, inner_step
+from autobalance.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Recipe:
 def train(
     model: nn.Module,
     samples: Samples,
-    loss: Callable[..., Tensor],
+    loss: Loss,
     recipe: Recipe,
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
@@ -67,23 +70,30 @@ def train(
     Args:
         model: starts from its present weights.
         samples: what it is trained on.
-        loss: called as ``loss(logits, target, group=...)``.
+        loss: told of each epoch, and handed the model's features where it needs them.
         recipe: how.
         seed: of the order of the samples.
         on_epoch: called after each epoch with (epochs done, mean training loss).
 
     Raises:
+        InputError: the loss needs features and the model offers none.
         FloatingPointError: the training loss became NaN or infinite.
     """
 
-    def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
-        return loss(logits, batch.y, group=batch.group)
+    def train_loss(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
+        if not loss.needs_features:
+            return loss(output, batch.y, group=batch.group)
+        logits, features = output
+        return loss(logits, batch.y, group=batch.group, features=features)
 
-    inner = Inner(model, train_loss, lambda logits, batch: logits.sum(), recipe.optimiser(len(samples)))
+    trained = WithFeatures(model) if loss.needs_features else model
+    inner = Inner(trained, train_loss, lambda logits, batch: logits.sum(), recipe.optimiser(len(samples)))
     generator = torch.Generator().manual_seed(seed)
     model.train()
+    loss.train()
     state = inner.init()
     for epoch in range(recipe.epochs):
+        loss.start_epoch(epoch / recipe.epochs)
         losses = []
         for index in recipe.batches(len(samples), generator):
             state, value = inner_step(inner, state, {}, samples.take(index))
@@ -93,4 +103,27 @@ def train(
             raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}; lower the learning rate")
         if on_epoch is not None:
             on_epoch(epoch + 1, mean)
-    state.copy_to(model)
+    state.copy_to(trained)
+
+
+class WithFeatures(nn.Module):
+    """A model that answers (logits, features) to a plain call.
+
+    Args:
+        model: called as ``model(x, return_features=True)``, as all models of ``autobalance.models`` can be.
+
+    Raises:
+        InputError: its ``forward`` has no such argument.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        if "return_features" not in inspect.signature(model.forward).parameters:
+            raise InputError(
+                f"this loss needs the features of {type(model).__name__}: give its forward an argument "
+                "return_features=False, and return (logits, features) where it is True"
+            )
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model(x, return_features=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -82,3 +82,8 @@ class Problem:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    def to(self, device: torch.device | str) -> Problem:
+        """The same problem with its samples on ``device``."""
+        parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
+        return replace(self, **parts)
