@@ -33,8 +33,7 @@ from autobalance.report import write_report
 from autobalance.space import LossSpace
 from autobalance.training import Recipe, train
 
-
-#: A checkpoint is written when this much time has passed since the last, and whenever the run ends in any way but a kill.
+#: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0
 
 
@@ -120,7 +119,8 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         what ``result.json`` holds.
     """
     setup = set_up(options)
-    progress = Checkpoint.load(directory / "checkpoint.pt") if resume else Checkpoint()
+    kept = directory / "checkpoint.pt"
+    progress = Checkpoint.load(kept) if resume and kept.exists() else Checkpoint()
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     problem = setup.problem
