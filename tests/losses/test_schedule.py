@@ -1,0 +1,109 @@
+"""Schedules: which stage is in force when, that it survives saving, and deferred re-weighting."""
+
+import pytest
+import torch
+
+from autobalance.losses import CSL, InfluenceBalanced, ParametricLoss, ScheduledLoss, deferred
+from autobalance.points import fixed_point
+
+LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])
+COUNTS = [100, 20, 3]
+
+
+def three_stages():
+    return ScheduledLoss(
+        [(0.0, ParametricLoss(3)), (0.5, ParametricLoss(3, gamma=1.0)), (0.9, ParametricLoss(3, l=[0.0, 1, 2]))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("progress", "stage"), [(0, 0), (0.49, 0), (0.5, 1), (0.899, 1), (0.9, 2), (0.999, 2), (1.0, 2)]
+)
+def test_the_stage_at_a_progress(progress, stage):
+    loss = three_stages()
+    expected = loss.stages[stage].loss
+    assert loss.at(progress) is expected and loss.current is loss.stages[2].loss
+    loss.start_epoch(progress)
+    assert loss.current is expected
+    assert torch.equal(loss(LOGITS, TARGET), expected(LOGITS, TARGET))
+
+
+@pytest.mark.parametrize("epochs", [5, 10, 60, 200, 7 * 5])
+def test_a_start_that_is_a_whole_number_of_epochs_begins_in_that_epoch(epochs):
+    loss = deferred(ParametricLoss(3), [1.0, 2, 3], 0.8)
+    late = [epoch for epoch in range(epochs) if loss.at(epoch / epochs) is loss.stages[1].loss]
+    assert late == list(range(epochs * 4 // 5, epochs))
+
+
+def test_the_stage_is_saved():
+    loss, other = three_stages(), three_stages()
+    loss.start_epoch(0.6)
+    other.load_state_dict(loss.state_dict())
+    assert other.current is other.stages[1].loss
+    other.to(torch.bfloat16)
+    assert other.current is other.stages[1].loss
+
+
+@pytest.mark.parametrize(
+    ("starts", "message"),
+    [
+        ([0.0], "two or more"),
+        ([0.1, 0.5], "first from 0"),
+        ([0.0, 0.5, 0.5], "one after the other"),
+        ([0.0, 1.0], "one after the other"),
+        ([0.0, -0.5], "one after the other"),
+        ([0.0, float("nan")], "one after the other"),
+    ],
+)
+def test_stages_that_are_no_schedule(starts, message):
+    with pytest.raises(ValueError, match=message):
+        ScheduledLoss([(start, ParametricLoss(3)) for start in starts])
+
+
+def test_stages_that_do_not_fit_together():
+    with pytest.raises(ValueError, match=r"num_classes: \[3, 4\]"):
+        ScheduledLoss([(0.0, ParametricLoss(3)), (0.5, ParametricLoss(4))])
+    with pytest.raises(ValueError, match="reduction"):
+        ScheduledLoss([(0.0, ParametricLoss(3)), (0.5, ParametricLoss(3, reduction="sum"))])
+
+
+def test_a_progress_outside_training_is_refused_and_changes_nothing():
+    loss = three_stages()
+    loss.start_epoch(0.0)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        loss.start_epoch(1.5)
+    assert loss.current is loss.stages[0].loss
+
+
+@pytest.mark.parametrize("name", ["ce", "la", "vs", "ldam", "focal"])
+def test_deferred_reweighting_of_any_member_of_the_family(name):
+    loss = fixed_point(name, COUNTS, class_names=["a", "b", "c"])
+    late = deferred(loss, [0.1, 0.5, 2.4], 0.75)
+    assert late.at(0.7) is loss
+    torch.testing.assert_close(late.at(0.8).w, torch.tensor([0.1, 0.5, 2.4]))
+    for name in ("l", "delta", "margin", "scale", "gamma"):
+        assert torch.equal(getattr(late.at(0.8), name), getattr(loss, name))
+    assert late.class_names == ("a", "b", "c")
+
+
+def test_plug_ins_cannot_be_deferred_from_outside_but_can_have_a_deferred_base():
+    with pytest.raises(ValueError, match="not for CSL"):
+        deferred(CSL(ParametricLoss(3)), [1.0, 1, 1])
+    loss = fixed_point("csl", COUNTS, base="ldam-drw").eval()
+    loss.start_epoch(0.0)
+    assert torch.equal(loss(LOGITS, TARGET), fixed_point("ldam", COUNTS)(LOGITS, TARGET))
+    loss.start_epoch(0.8)
+    assert torch.equal(loss(LOGITS, TARGET), fixed_point("ldam-drw", COUNTS).at(0.8)(LOGITS, TARGET))
+
+
+def test_influence_balancing_starts_late_and_needs_features_then():
+    loss = fixed_point("ib", COUNTS)
+    assert loss.needs_features and loss.stages[1].start == 0.5
+    loss.start_epoch(0.49)
+    assert torch.equal(loss(LOGITS, TARGET), torch.nn.functional.cross_entropy(LOGITS, TARGET))
+    loss.start_epoch(0.5)
+    with pytest.raises(ValueError, match="features="):
+        loss(LOGITS, TARGET)
+    norms = torch.tensor([2.0, 3.0])
+    assert torch.equal(loss(LOGITS, TARGET, features=norms), loss.stages[1].loss(LOGITS, TARGET, features=norms))
+    assert isinstance(fixed_point("ib", COUNTS, start=0), InfluenceBalanced)
