@@ -81,8 +81,19 @@ class SearchState:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> SearchState:
-        return cls(**{**content, "inner": InnerState(**content["inner"])})
+    def from_dict(cls, content: dict[str, Any], device: torch.device | str = "cpu") -> SearchState:
+        """The state that `to_dict` wrote, its weights and searched numbers on ``device``.
+
+        The states of the generators belong on the CPU, and so do the indices of the samples.
+        """
+
+        def moved(part: Any) -> Any:
+            if isinstance(part, dict):
+                return {key: moved(value) for key, value in part.items()}
+            return part.to(device) if isinstance(part, Tensor) else part
+
+        on_device = {name: moved(content[name]) for name in ("inner", "raw", "total")}
+        return cls(**{**content, **on_device, "inner": InnerState(**on_device["inner"])})
 
     @property
     def best(self) -> dict[str, Tensor]:
@@ -152,9 +163,12 @@ class Bilevel:
 
     @property
     def hypergradient_steps(self) -> int:
-        """How many outer steps there will be if none is skipped, at most."""
-        searched = self.recipe.epochs - self.warmup_epochs
-        return searched * self.recipe.steps_per_epoch(len(self.train_samples)) // self.outer.every
+        """How many outer steps there will be if none is skipped. Training steps of the warm-up count towards the first."""
+        per_epoch = self.recipe.steps_per_epoch(len(self.train_samples))
+        warmup = self.warmup_epochs * per_epoch
+        searched = self.recipe.epochs * per_epoch - warmup
+        first = max(self.engine.steps, self.outer.every - warmup)
+        return 0 if searched < first else 1 + (searched - first) // self.outer.every
 
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
@@ -171,8 +185,9 @@ class Bilevel:
         """One pass over the training samples, with hypergradient steps where the phase has them.
 
         Returns:
-            the next state, and a record for the history: phase, epoch, train_loss, objective and balanced_error
-            (percent) on the validation samples, parameters.
+            the next state, and a record for the history, fit for JSON: phase, epoch, train_loss, objective and
+            balanced_error (percent) on the validation samples, parameters. A loss or objective that is not finite is
+            None, and the losses of skipped steps are left out of train_loss.
         """
         torch.set_rng_state(state.random)
         generator = torch.Generator()
@@ -252,11 +267,13 @@ class Bilevel:
         everything = self.validation_samples.all()
         metrics = classification_metrics(logits.argmax(1), everything.y, logits.shape[1])
         loss = self.space.loss(state.raw)
+        taken = [value for value in losses if math.isfinite(value)]
+        objective = self.objective(logits, everything).item()
         return {
             "phase": self.phase(state.epoch - 1),
             "epoch": state.epoch,
-            "train_loss": sum(losses) / max(1, len(losses)),
-            "objective": self.objective(logits, everything).item(),
+            "train_loss": sum(taken) / len(taken) if taken else None,
+            "objective": objective if math.isfinite(objective) else None,
             "balanced_error": metrics.balanced_error,
             "parameters": {name: getattr(loss, name).tolist() for name in self.space.free},
         }

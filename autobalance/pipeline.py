@@ -147,30 +147,31 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
 
 def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
     search, path = setup.search, directory / "checkpoint.pt"
-    state = SearchState.from_dict(progress.search) if progress.search is not None else search.init()
+    state = SearchState.from_dict(progress.search, setup.options.device) if progress.search is not None else search.init()
     display.phase(search.phase(state.epoch), search.recipe.epochs, state.epoch)
     begun = saved = time.perf_counter()
 
     def on_epoch(now_at: SearchState, record: dict[str, Any]) -> None:
         nonlocal begun, saved, state
-        state = now_at
         now = time.perf_counter()
         progress.search_seconds += now - begun
         progress.history.append(record)
+        state = now_at
         if now - saved > CHECKPOINT_SECONDS:
             progress.search = state.to_dict()
             progress.save(path)
             saved = time.perf_counter()
         display.step(
             state.epoch,
-            f"validation objective {record['objective']:.3f}  balanced error {record['balanced_error']:.1f} %",
+            f"validation objective {_figure(record['objective'])}  balanced error {record['balanced_error']:.1f} %",
             name=record["phase"],
         )
         begun = time.perf_counter()
 
     try:
         run(search, state, on_epoch)
-    finally:  # an interruption keeps every finished epoch
+    finally:  # an interruption keeps every finished epoch, wherever it falls
+        del progress.history[state.epoch :]
         progress.search = state.to_dict()
         progress.save(path)
     if state.skipped:
@@ -178,6 +179,10 @@ def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Displa
     if search.stopped_early(state):
         display.say("the search stopped early, with its last good loss, after several such steps in a row; lower --lr")
     return state
+
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3f}"
 
 
 def _retrain(setup: Setup, losses: dict[str, Loss], progress: Checkpoint, directory: Path, display: Display) -> None:
