@@ -14,6 +14,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autobalance._search_loss import SearchResult as SearchResult
+    from autobalance._search_loss import search_loss as search_loss
     from autobalance.bilevel import OuterLoop as OuterLoop
     from autobalance.errors import InputError as InputError
     from autobalance.hypergradients import Replay as Replay
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from autobalance.losses import save_loss as save_loss
     from autobalance.points import fixed_point as fixed_point
     from autobalance.points import fixed_points as fixed_points
-    from autobalance.search_loss import SearchResult as SearchResult
-    from autobalance.search_loss import search_loss as search_loss
     from autobalance.training import Recipe as Recipe
 
 _HOMES = {
@@ -33,13 +33,13 @@ _HOMES = {
     "ParametricLoss": "losses",
     "Recipe": "training",
     "Replay": "hypergradients",
-    "SearchResult": "search_loss",
+    "SearchResult": "_search_loss",
     "Unrolled": "hypergradients",
     "fixed_point": "points",
     "fixed_points": "points",
     "load_loss": "losses",
     "save_loss": "losses",
-    "search_loss": "search_loss",
+    "search_loss": "_search_loss",
 }
 
 __all__ = sorted(_HOMES)

@@ -50,6 +50,10 @@ class LossSpace:
         class_counts: training samples of each class, (K,).
         free: which of ``w``, ``l``, ``delta`` are searched; the others stay as they are in ``start``.
         tie: ``frequency`` (one number for each free parameter, times log n_k) or ``class`` (K numbers).
+
+    Raises:
+        InputError (a ValueError): a start that is no point of the family or has another number of classes, a class
+            without training samples, nothing or something unknown that is free, an unknown tie.
     """
 
     def __init__(
@@ -70,6 +74,11 @@ class LossSpace:
         self.start, self.free = start, tuple(dict.fromkeys(free))
         if tie not in TIES:
             raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)}")
+        if len(class_counts) != start.num_classes or (class_counts < 1).any():
+            raise InputError(
+                f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
+                f"there are {class_counts.tolist()}"
+            )
         self._basis = TIES[tie](class_counts.to(start.w))
         self._share = (class_counts / class_counts.sum()).to(start.w)
 

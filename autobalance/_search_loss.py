@@ -13,6 +13,7 @@ from torch import nn
 
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.data import Samples
+from autobalance.errors import InputError
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, ParametricLoss, save_loss
 from autobalance.losses._file import write_text
@@ -76,7 +77,8 @@ def search_loss(
         on_epoch: called with each epoch's record.
 
     Raises:
-        InputError (a ValueError): an unknown name, or a class without training samples.
+        InputError (a ValueError): an unknown name, a class without training samples, or a recipe too short for a
+            single hypergradient.
     """
     num_classes = int(max(train_set.y.max(), validation_set.y.max())) + 1
     counts = train_set.class_counts(num_classes)
@@ -85,6 +87,8 @@ def search_loss(
     search = Bilevel(
         model, train_set, validation_set, space, make_objective(objective), hypergradient, recipe, outer, seed
     )
+    if search.hypergradient_steps == 0:
+        raise InputError("the recipe leaves no room for a hypergradient: give it more epochs, or a smaller outer.every")
     history: list[dict[str, Any]] = []
 
     def keep(state: SearchState, record: dict[str, Any]) -> None:
