@@ -39,11 +39,12 @@ def classification_metrics(predictions: Tensor, target: Tensor, num_classes: int
 
 @torch.no_grad()
 def predict(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
-    """The predicted classes, (N,), of a model in evaluation mode; its mode is as before afterwards."""
-    training = model.training
+    """The predicted classes, (N,), of a model in evaluation mode; the mode of each layer is as before afterwards."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     predictions = torch.cat([model(x).argmax(1) for x in samples.x.split(batch_size)])
-    model.train(training)
+    for module in training:
+        module.training = True
     return predictions
 
 
