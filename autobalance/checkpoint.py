@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,14 @@ class Checkpoint:
     trainings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Writes beside the old file and then replaces it, so that a kill leaves one or the other."""
+        """Writes beside the old file and then replaces it, so that a kill leaves one or the other.
+
+        Raises:
+            OSError: the file cannot be written, for example to a full disk.
+        """
         partial = path.with_name(path.name + ".partial")
-        torch.save({"version": _VERSION, **vars(self)}, partial)
+        with partial.open("wb") as file:
+            torch.save({"version": _VERSION, **vars(self)}, file)
         os.replace(partial, path)
 
     @classmethod
@@ -46,10 +50,11 @@ class Checkpoint:
         """
         try:
             content = torch.load(path, weights_only=True, map_location="cpu")
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a torn file breaks torch's reader in many ways, none of which runs anything
             raise InputError(
                 f"{path} cannot be read ({' '.join(str(error).split())[:120]}): start the run anew"
             ) from None
-        if not isinstance(content, dict) or content.pop("version", None) != _VERSION:
+        known = {"version", *(each.name for each in fields(cls))}
+        if not isinstance(content, dict) or set(content) != known or content.pop("version") != _VERSION:
             raise InputError(f"{path} is not a checkpoint of this release: start the run anew")
         return cls(**content)
