@@ -163,7 +163,7 @@ class Bilevel:
 
     @property
     def hypergradient_steps(self) -> int:
-        """How many outer steps there will be if none is skipped. Training steps of the warm-up count towards the first."""
+        """How many outer steps there will be if none is skipped. The warm-up's steps count towards the first."""
         per_epoch = self.recipe.steps_per_epoch(len(self.train_samples))
         warmup = self.warmup_epochs * per_epoch
         searched = self.recipe.epochs * per_epoch - warmup

@@ -93,6 +93,19 @@ def _positive_float(text: str) -> float:
     return value
 
 
+def _not_negative(text: str) -> float:
+    value = _float(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
 def _share(text: str) -> float:
     value = _float(text)
     if not 0 <= value < 1:
@@ -155,7 +168,7 @@ def make_parser() -> argparse.ArgumentParser:
     option(training, "epochs", "passes over the training samples", type=_positive, metavar="N")
     option(training, "batch-size", "samples a step", type=_positive, metavar="N")
     option(training, "lr", "largest learning rate of SGD; it falls as a cosine", type=_positive_float, metavar="RATE")
-    option(training, "weight-decay", "of SGD", type=_float, metavar="RATE")
+    option(training, "weight-decay", "of SGD", type=_not_negative, metavar="RATE")
     option(training, "device", "where to compute", choices=("cpu", "cuda"))
 
     loss = parser.add_argument_group("the loss that is searched")
@@ -173,7 +186,7 @@ def make_parser() -> argparse.ArgumentParser:
     option(search, "warmup", "share of the epochs before the first hypergradient", type=_share, metavar="SHARE")
 
     run = parser.add_argument_group("the run")
-    option(run, "seed", "of splits, weights and order", type=int, metavar="S")
+    option(run, "seed", "of splits, weights and order", type=_seed, metavar="S")
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=_positive, metavar="N")
     option(run, "baselines", "fixed losses to compare with", metavar="POINTS")
     run.add_argument("--config", metavar="FILE.yaml", help="read options from a file; the command line goes first")
@@ -225,6 +238,8 @@ def _read(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
         raise InputError(f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}")
     arguments = []
     for key, value in content.items():
+        if value is None or isinstance(value, bool | dict):
+            raise InputError(f"{path}: {key} is {value!r}, no text or number; leave it out, or put quotes around it")
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         arguments.append(f"--{key}={text}")
     try:

@@ -31,7 +31,7 @@ from autobalance.points import fixed_point
 from autobalance.progress import Display
 from autobalance.report import write_report
 from autobalance.space import LossSpace
-from autobalance.training import Recipe, train
+from autobalance.training import Recipe, WithFeatures, train
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0
@@ -86,10 +86,11 @@ def set_up(options: Options) -> Setup:
         epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, weight_decay=options.weight_decay
     )
     start = fixed_point(options.start, train_counts, class_names=problem.class_names)
-    for baseline in options.baselines.split(","):
-        fixed_point(baseline, train_counts)
     torch.manual_seed(options.seed)
     model = _new_model(problem, name).to(options.device)
+    for baseline in options.baselines.split(","):
+        if fixed_point(baseline, train_counts).needs_features:
+            WithFeatures(model)
     problem = problem.to(options.device)
     search = Bilevel(
         model,
@@ -147,7 +148,8 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
 
 def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
     search, path = setup.search, directory / "checkpoint.pt"
-    state = SearchState.from_dict(progress.search, setup.options.device) if progress.search is not None else search.init()
+    before, device = progress.search, setup.options.device
+    state = search.init() if before is None else SearchState.from_dict(before, device)
     display.phase(search.phase(state.epoch), search.recipe.epochs, state.epoch)
     begun = saved = time.perf_counter()
 

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or directory}; what was written before is whole")
     except KeyboardInterrupt:
-        place = f"; go on with: python -m autobalance.search --out {directory} --resume" if directory else ""
+        begun = directory is not None and (directory / "config.yaml").exists()
+        place = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""
         print(f"\ninterrupted{place}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -57,7 +58,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
     try:
         with Display() as display:
             result = search_and_compare(options, directory, resume, display)
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         if new and not any(directory.iterdir()):
             directory.rmdir()  # nothing began: leave no empty directory behind
         raise
