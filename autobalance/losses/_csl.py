@@ -159,7 +159,7 @@ class CSL(CostSensitive):
         scale = (self.norm_sum / self.samples.clamp_min(1)).square()
         entropy = (self.entropy_sum / self.samples.clamp_min(1)).clamp_min(self.entropy_floor)
         self.gamma.copy_(scale / (self.epsilon + scale.max() * entropy))
-        self.share.copy_(self.predictions / total)
+        self.share.copy_(self.predictions.double() / total)
         loss = self.loss_sum / total
         if self.epochs > 0:
             self.reinforcement.copy_(self.reward * torch.sign(loss - self.previous_loss))
