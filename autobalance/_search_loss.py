@@ -15,11 +15,11 @@ from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine
-from autobalance.losses import Loss, ParametricLoss, save_loss
+from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.objectives import Objective, make_objective
 from autobalance.points import fixed_point
-from autobalance.space import LossSpace
+from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe
 
 
@@ -34,7 +34,7 @@ class SearchResult:
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
     """
 
-    loss: ParametricLoss
+    loss: ParametricLoss | ScheduledLoss
     history: list[dict[str, Any]]
     outer_steps: int
     skipped_steps: int
@@ -55,6 +55,8 @@ def search_loss(
     objective: str | Objective = "balanced_error",
     free: Sequence[str] = ("w", "l", "delta"),
     tie: str = "frequency",
+    late: Sequence[str] = (),
+    late_start: float = LATE_START,
     start: str | Loss = "la",
     hypergradient: Engine | None = None,
     recipe: Recipe | None = None,
@@ -68,7 +70,7 @@ def search_loss(
         model: the network, (B, ...) -> (B, K) logits. It is copied; its weights stay as they are.
         train_set, validation_set: samples on the model's device; every class has training samples.
         objective: a name, or a function of (logits, batch).
-        free, tie: what is searched, see `LossSpace`.
+        free, tie, late, late_start: what is searched, see `LossSpace`.
         start: a fixed loss by name, or a loss.
         hypergradient: the engine, for example ``Replay(steps=5)``.
         recipe: how the model is trained.
@@ -83,7 +85,7 @@ def search_loss(
     num_classes = int(max(train_set.y.max(), validation_set.y.max())) + 1
     counts = train_set.class_counts(num_classes)
     point = fixed_point(start, counts.cpu()).to(counts.device) if isinstance(start, str) else start
-    space = LossSpace(point, counts, free, tie)
+    space = LossSpace(point, counts, free, tie, late, late_start)
     search = Bilevel(
         model, train_set, validation_set, space, make_objective(objective), hypergradient, recipe, outer, seed
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -141,6 +142,9 @@ class Bilevel:
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
         searched = self.recipe.epochs - self.warmup_epochs
         self._averaged_from = self.recipe.epochs - round(self.outer.averaged * searched)
+        if space.late:  # what is switched on late is averaged over the second half of its own time
+            middle = (1 + space.late_start) / 2
+            self._averaged_from = max(self._averaged_from, round(middle * self.recipe.epochs))
 
     def init(self) -> SearchState:
         raw = self.space.init()
@@ -215,11 +219,13 @@ class Bilevel:
         self, state: SearchState, batches: Sequence[Batch], outer_due: bool, generator: torch.Generator
     ) -> tuple[SearchState, float]:
         """Inner steps on ``batches``, then an outer one where it is due. Steps that are not finite are not taken."""
+        progress = state.epoch / self.recipe.epochs
+        problem = replace(self._inner, train_loss=partial(self.space.train_loss, progress=progress))
         if not outer_due:
-            inner, value = inner_step(self._inner, state.inner, state.raw, batches[0])
+            inner, value = inner_step(problem, state.inner, state.raw, batches[0])
             loss, found = value.item(), None
         else:
-            inner, found = self.engine(self._inner, state.inner, state.raw, batches, self._outer_batch(generator))
+            inner, found = self.engine(problem, state.inner, state.raw, batches, self._outer_batch(generator))
             loss = found.train_loss
         finite = math.isfinite(loss) and (found is None or all(g.isfinite().all() for g in found.gradient.values()))
         if not finite:
@@ -275,7 +281,7 @@ class Bilevel:
             "train_loss": sum(taken) / len(taken) if taken else None,
             "objective": objective if math.isfinite(objective) else None,
             "balanced_error": metrics.balanced_error,
-            "parameters": {name: getattr(loss, name).tolist() for name in self.space.free},
+            "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
         }
 
 

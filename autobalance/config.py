@@ -47,6 +47,8 @@ class Options:
     free: str = "w,l,delta"
     tie: str = "frequency"
     start: str = "la"
+    late: str | None = None
+    late_start: float | None = None
     hypergradient: str = "replay"
     unroll: int = 5
     every: int = 20
@@ -177,6 +179,9 @@ def make_parser() -> argparse.ArgumentParser:
     option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class",
            choices=TIES)  # fmt: skip
     option(loss, "start", "the fixed loss to start from", metavar="POINT")
+    option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
+           type=_names(FREE), metavar="NAMES")  # fmt: skip
+    option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=_share, metavar="SHARE")
 
     search = parser.add_argument_group("how it is searched")
     option(search, "hypergradient", "engine: replay is fast, unrolled is the reference", choices=ENGINES)

@@ -30,7 +30,7 @@ from autobalance.objectives import make_objective
 from autobalance.points import fixed_point
 from autobalance.progress import Display
 from autobalance.report import write_report
-from autobalance.space import LossSpace
+from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe, WithFeatures, train
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
@@ -96,7 +96,7 @@ def set_up(options: Options) -> Setup:
         model,
         problem.train,
         problem.validation,
-        LossSpace(start.to(options.device), train_counts.to(options.device), options.free.split(","), options.tie),
+        _space(options, start, train_counts),
         make_objective(options.objective),
         ENGINES[options.hypergradient](options.unroll),
         recipe,
@@ -110,6 +110,19 @@ def set_up(options: Options) -> Setup:
         )
     return Setup(
         options, problem, name, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu()
+    )
+
+
+def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
+    if options.late_start is not None and options.late is None:
+        raise InputError("--late-start has no effect without --late, which names what is switched on late")
+    return LossSpace(
+        start.to(options.device),
+        class_counts.to(options.device),
+        options.free.split(","),
+        options.tie,
+        options.late.split(",") if options.late else (),
+        options.late_start if options.late_start is not None else LATE_START,
     )
 
 

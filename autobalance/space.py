@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.errors import InputError
-from autobalance.losses import Loss, ParametricLoss, parametric_loss
+from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, parametric_loss
 
 #: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
 BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
@@ -30,6 +30,9 @@ def class_basis(class_counts: Tensor) -> Tensor:
     return torch.eye(len(class_counts)).to(class_counts)
 
 
+#: The share of the epochs after which late parameters are switched on: epoch 160 of 200 in LDAM-DRW.
+LATE_START = 0.8
+
 #: How the deviations of the classes are tied, by the names that ``--tie`` takes.
 TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, "class": class_basis}
 
@@ -45,15 +48,19 @@ class LossSpace:
     so that w has mean one over the training samples and l has mean zero over the classes: the gauge, without which
     a constant in l and a factor in w would drift, since neither changes what is learned.
 
+    A start with a schedule keeps it: the deviations apply in all its stages. Parameters named in ``late`` deviate from
+    the start in the last part of training only, as LDAM-DRW's weights do (Cao et al. 2019, algorithm 1).
+
     Args:
-        start: the loss at a = 0; its reduction is the one that is trained with.
+        start: the loss at a = 0: a point of the family, or a schedule of such points. Its reduction is trained with.
         class_counts: training samples of each class, (K,).
         free: which of ``w``, ``l``, ``delta`` are searched; the others stay as they are in ``start``.
         tie: ``frequency`` (one number for each free parameter, times log n_k) or ``class`` (K numbers).
+        late: free parameters that deviate only from ``late_start`` on.
+        late_start: a share of the epochs, above 0 and below 1.
 
     Raises:
-        InputError (a ValueError): a start that is no point of the family or has another number of classes, a class
-            without training samples, nothing or something unknown that is free, an unknown tie.
+        InputError: names that cannot be, or a start that is no point of the family.
     """
 
     def __init__(
@@ -62,37 +69,55 @@ class LossSpace:
         class_counts: Tensor,
         free: Sequence[str] = ("w", "l", "delta"),
         tie: str = "frequency",
+        late: Sequence[str] = (),
+        late_start: float = LATE_START,
     ) -> None:
-        if not isinstance(start, ParametricLoss):
-            raise InputError(
-                f"a search cannot start from {type(start).__name__}: start from a loss that is a point of the family"
-            )
         if unknown := [name for name in free if name not in BOUNDS]:
             raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
         if not free:
             raise InputError(f"nothing is free to be searched; name one or more of {', '.join(BOUNDS)}")
-        self.start, self.free = start, tuple(dict.fromkeys(free))
+        if bound := [name for name in late if name not in free]:
+            raise InputError(f"{bound[0]!r} is late but not free: only a searched parameter can be switched on late")
+        if not 0 < late_start < 1:
+            raise InputError(f"late_start is {late_start}; it is a share of the epochs, above 0 and below 1")
         if tie not in TIES:
             raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)}")
-        if len(class_counts) != start.num_classes or (class_counts < 1).any():
-            raise InputError(
-                f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
-                f"there are {class_counts.tolist()}"
-            )
-        self._basis = TIES[tie](class_counts.to(start.w))
-        self._share = (class_counts / class_counts.sum()).to(start.w)
+        for stage in start.stages:
+            if not isinstance(stage.loss, ParametricLoss):
+                raise InputError(
+                    f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
+                    "such as ce, la, vs or ldam-drw"
+                )
+        self.start, self.free, self.tie = start, tuple(dict.fromkeys(free)), tie
+        self.late, self.late_start = frozenset(late), late_start
+        starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
+        self._starts = sorted(starts)
+        first = self._point(0.0)
+        self._basis = TIES[tie](class_counts.to(first.w))
+        self._share = (class_counts / class_counts.sum()).to(first.w)
+
+    def _point(self, progress: float) -> ParametricLoss:
+        point = self.start.at(progress)
+        assert isinstance(point, ParametricLoss)  # checked for every stage
+        return point
 
     def init(self) -> dict[str, Tensor]:
         """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group)."""
-        columns = self._basis.shape[1]
-        return {name: self._basis.new_zeros(columns, *getattr(self.start, name).shape[1:]) for name in self.free}
+        columns, point = self._basis.shape[1], self._point(0.0)
+        return {name: self._basis.new_zeros(columns, *getattr(point, name).shape[1:]) for name in self.free}
 
-    def parameters(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The parameters of the loss at ``raw``, differentiable in it; without those that have no effect."""
-        parameters = self.start.parameters_in_effect
+    def parameters(self, raw: Mapping[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
+        """The parameters of the loss at ``raw`` and a share of the epochs, differentiable in ``raw``.
+
+        Those that have no effect are left out.
+        """
+        point = self._point(progress)
+        parameters = point.parameters_in_effect
         for name, value in raw.items():
+            if name in self.late and progress < self.late_start:
+                continue
             deviation = BOUNDS[name] * torch.tanh(UNITS[name] * (self._basis @ value) / BOUNDS[name])
-            start = getattr(self.start, name)
+            start = getattr(point, name)
             parameters[name] = start + deviation if name == "l" else start * deviation.exp()
         if "w" in parameters:
             w = parameters["w"]
@@ -101,10 +126,14 @@ class LossSpace:
             parameters["l"] = parameters["l"] - parameters["l"].mean(dim=0)
         return parameters
 
-    def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
-        """The training loss at ``raw`` on a batch."""
-        return parametric_loss(logits, batch.y, self.parameters(raw), batch.group, self.start.reduction)
+    def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch, progress: float = 0.0) -> Tensor:
+        """The training loss at ``raw`` on a batch, at a share of the epochs."""
+        return parametric_loss(logits, batch.y, self.parameters(raw, progress), batch.group, self.start.reduction)
 
-    def loss(self, raw: Mapping[str, Tensor]) -> ParametricLoss:
-        """The loss at ``raw`` as a module of its own."""
-        return self.start.replace(**{name: value.detach() for name, value in self.parameters(raw).items()})
+    def loss(self, raw: Mapping[str, Tensor]) -> ParametricLoss | ScheduledLoss:
+        """The loss at ``raw`` as a module of its own: a point of the family, or a schedule of points."""
+        stages = []
+        for start in self._starts:
+            values = {name: value.detach() for name, value in self.parameters(raw, start).items()}
+            stages.append((start, self._point(start).replace(**values)))
+        return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)

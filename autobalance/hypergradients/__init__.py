@@ -13,13 +13,14 @@ from autobalance.hypergradients._inner import Inner as Inner
 from autobalance.hypergradients._inner import InnerState as InnerState
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
+from autobalance.hypergradients._one_step import OneStep as OneStep
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
 from autobalance.hypergradients._unrolled import Unrolled as Unrolled
 
 #: The engines by the names that ``--hypergradient`` takes.
-ENGINES = {"replay": Replay, "unrolled": Unrolled}
+ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep}
 
 __all__ = [
     "ENGINES",
@@ -31,6 +32,7 @@ __all__ = [
     "Hypergradient",
     "Inner",
     "InnerState",
+    "OneStep",
     "Optimiser",
     "Replay",
     "Unrolled",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import (
     Hypergradient,
     Inner,
@@ -105,7 +106,8 @@ def step_adjoint(
     parameters, alpha = leaves(state.parameters), leaves(hyper)
     slots = {slot: leaves(values) for slot, values in state.optimiser.items()}
     buffers = {name: b.clone() for name, b in state.buffers.items()}
-    loss = train_value(inner, parameters, buffers, alpha, batch)
+    with FastBatchNorm():
+        loss = train_value(inner, parameters, buffers, alpha, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
     new, new_slots = inner.optimiser.update(
         parameters, dict(zip(parameters, gradients, strict=True)), slots, state.step, alpha

@@ -91,7 +91,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 def read_run(directory: Path) -> Run:
     """Reads and checks the files of a run."""
     result = _read_result(directory / "result.json")
-    loss = load_loss(directory / "loss.json")
+    loss = load_loss(directory / "loss.json").at(1.0)
     counts = np.array([as_float(count) for count in result["class_counts"]])
     if len(counts) != loss.num_classes:
         raise InputError(f"{directory}: loss.json has {loss.num_classes} classes, result.json counts {len(counts)}")
