@@ -40,8 +40,8 @@ TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, 
 class LossSpace:
     """The losses around a start: each free parameter deviates from it along a basis over the classes.
 
-    With the search's raw numbers a, all zero at the start, the basis B, units c and d(a) = b tanh(c B a / b), which
-    is bounded by b:
+    With the search's raw numbers a, all zero at the start, the basis B, its largest row sum r = max_k Σ_j |B_kj|,
+    units c and d(a) = B (b/r) tanh(c r a / b), which is bounded by b and stays in the span of B:
 
         w = w⁰ exp(d(a_w)) / mean,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
 
@@ -60,7 +60,8 @@ class LossSpace:
         late_start: a share of the epochs, above 0 and below 1.
 
     Raises:
-        InputError: names that cannot be, or a start that is no point of the family.
+        InputError (a ValueError): names that cannot be, a start that is no point of the family or has another number
+            of classes, or a class without training samples.
     """
 
     def __init__(
@@ -88,12 +89,19 @@ class LossSpace:
                     f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
                     "such as ce, la, vs or ldam-drw"
                 )
+        if len(class_counts) != start.num_classes or (class_counts < 1).any():
+            raise InputError(
+                f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
+                f"there are {class_counts.tolist()}"
+            )
         self.start, self.free, self.tie = start, tuple(dict.fromkeys(free)), tie
         self.late, self.late_start = frozenset(late), late_start
         starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
         self._starts = sorted(starts)
         first = self._point(0.0)
         self._basis = TIES[tie](class_counts.to(first.w))
+        # Without the floor, classes of one size, whose frequency basis is zero, would give 0 / 0.
+        self._reach = self._basis.abs().sum(1).max().clamp_min(1e-6)
         self._share = (class_counts / class_counts.sum()).to(first.w)
 
     def _point(self, progress: float) -> ParametricLoss:
@@ -116,7 +124,8 @@ class LossSpace:
         for name, value in raw.items():
             if name in self.late and progress < self.late_start:
                 continue
-            deviation = BOUNDS[name] * torch.tanh(UNITS[name] * (self._basis @ value) / BOUNDS[name])
+            bound = BOUNDS[name] / self._reach
+            deviation = self._basis @ (bound * torch.tanh(UNITS[name] * value / bound))
             start = getattr(point, name)
             parameters[name] = start + deviation if name == "l" else start * deviation.exp()
         if "w" in parameters:
