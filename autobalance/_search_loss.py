@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
-from autobalance.data import Samples
+from autobalance.data import as_samples
+from autobalance.data._convert import Part
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, save_loss
@@ -49,8 +50,8 @@ class SearchResult:
 
 def search_loss(
     model: nn.Module,
-    train_set: Samples,
-    validation_set: Samples,
+    train_set: Part,
+    validation_set: Part,
     *,
     objective: str | Objective = "balanced_error",
     free: Sequence[str] = ("w", "l", "delta"),
@@ -68,7 +69,8 @@ def search_loss(
 
     Args:
         model: the network, (B, ...) -> (B, K) logits. It is copied; its weights stay as they are.
-        train_set, validation_set: samples on the model's device; every class has training samples.
+        train_set, validation_set: (x, y) of arrays or tensors, a torch ``Dataset``, or `Samples`; classes 0..K-1, each
+            with samples in both. They are moved to the model's device and floating-point type.
         objective: a name, or a function of (logits, batch).
         free, tie, late, late_start: what is searched, see `LossSpace`.
         start: a fixed loss by name, or a loss.
@@ -79,15 +81,18 @@ def search_loss(
         on_epoch: called with each epoch's record.
 
     Raises:
-        InputError (a ValueError): an unknown name, a class without training samples, or a recipe too short for a
+        InputError (a ValueError): an unknown name, samples that cannot be used, or a recipe too short for a
             single hypergradient.
     """
-    num_classes = int(max(train_set.y.max(), validation_set.y.max())) + 1
-    counts = train_set.class_counts(num_classes)
+    weight = next(model.parameters())
+    train_samples, validation_samples = (
+        samples.to(weight.device, weight.dtype) for samples in as_samples(train_set, validation_set)
+    )
+    counts = train_samples.class_counts(int(train_samples.y.max()) + 1)
     point = fixed_point(start, counts.cpu()).to(counts.device) if isinstance(start, str) else start
     space = LossSpace(point, counts, free, tie, late, late_start)
     search = Bilevel(
-        model, train_set, validation_set, space, make_objective(objective), hypergradient, recipe, outer, seed
+        model, train_samples, validation_samples, space, make_objective(objective), hypergradient, recipe, outer, seed
     )
     if search.hypergradient_steps == 0:
         raise InputError("the recipe leaves no room for a hypergradient: give it more epochs, or a smaller outer.every")

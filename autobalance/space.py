@@ -99,10 +99,11 @@ class LossSpace:
         starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
         self._starts = sorted(starts)
         first = self._point(0.0)
-        self._basis = TIES[tie](class_counts.to(first.w))
+        counts = class_counts.to(first.w)
+        self._basis = TIES[tie](counts)
         # Without the floor, classes of one size, whose frequency basis is zero, would give 0 / 0.
         self._reach = self._basis.abs().sum(1).max().clamp_min(1e-6)
-        self._share = (class_counts / class_counts.sum()).to(first.w)
+        self._share = counts / counts.sum()
 
     def _point(self, progress: float) -> ParametricLoss:
         point = self.start.at(progress)

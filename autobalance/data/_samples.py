@@ -51,8 +51,10 @@ class Samples:
         group = None if self.group is None or other.group is None else torch.cat([self.group, other.group])
         return Samples(torch.cat([self.x, other.x]), torch.cat([self.y, other.y]), group)
 
-    def to(self, device: torch.device | str) -> Samples:
-        return Samples(self.x.to(device), self.y.to(device), None if self.group is None else self.group.to(device))
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Samples:
+        """The same samples on ``device``, with inputs of type ``dtype`` where they are floating-point numbers."""
+        x = self.x.to(device, dtype if self.x.is_floating_point() else None)
+        return Samples(x, self.y.to(device), None if self.group is None else self.group.to(device))
 
     def class_counts(self, num_classes: int) -> Tensor:
         """Number of samples of each class, int64, shape (K,)."""

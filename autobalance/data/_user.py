@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from autobalance.data._assemble import Options, assemble
-from autobalance.data._parts import Given, check_names, check_parts
+from autobalance.data._convert import to_given
+from autobalance.data._parts import check_names, check_parts
 from autobalance.data._samples import Problem, Samples
 from autobalance.errors import InputError
 
@@ -75,7 +74,7 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Pr
         if key not in returned:
             raise InputError(f"{source} returns no {key!r}: it must hold the {key} samples")
     parts = check_parts(
-        {part: _to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None}
+        {part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None}
     )
     names = returned.get("class_names")
     return assemble(
@@ -90,38 +89,13 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Pr
     )
 
 
-def _to_given(part: Any, name: str) -> Given:
-    """Arrays of a Dataset, of (x, y) or of (x, y, group)."""
-    if isinstance(part, Dataset):
-        items = [part[i] for i in range(len(part))]  # type: ignore[arg-type]
-        if not items:
-            raise InputError(f"the {name} Dataset is empty")
-        if any(not isinstance(item, tuple | list) or len(item) != len(items[0]) for item in items):
-            raise InputError(f"the {name} Dataset must give (x, y) or (x, y, group) for every sample")
-        part = [[_to_array(value) for value in column] for column in zip(*items, strict=True)]
-        shapes = {value.shape for value in part[0]}
-        if len(shapes) > 1:
-            raise InputError(f"the {name} Dataset has samples of different shapes: {sorted(shapes)[:2]}")
-    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
-        raise InputError(f"{name!r} must be (x, y), (x, y, group) or a Dataset, not {type(part).__name__}")
-    x, y, group = (*part, None) if len(part) == 2 else part
-    return _to_array(x), _to_array(y), None if group is None else _to_array(group)
-
-
-def _to_array(values: Any) -> np.ndarray[Any, Any]:
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
-    return np.asarray(values)
-
-
 def _check_problem(problem: Problem) -> Problem:
     """The problem itself, once its tensors are known to be usable."""
     parts = {"train": problem.train, "val": problem.validation, "test": problem.test}
     for part, samples in parts.items():
         if not isinstance(samples, Samples) or samples.y.dtype != torch.int64:
             raise InputError(f"the {part} part of the problem must be Samples with int64 classes")
-    checked = check_parts({part: _to_given((s.x, s.y, s.group), part) for part, s in parts.items()})
+    checked = check_parts({part: to_given(s, part) for part, s in parts.items()})
     check_names(problem.class_names, int(checked["train"].y.max()) + 1)
     return problem
 

@@ -73,7 +73,11 @@ class _AdjustedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, target: Tensor, factor: Tensor | None, offset: Tensor | None, shift: Tensor | None
     ) -> Tensor:
-        log_p = torch.log_softmax(Adjustment(factor, offset, shift)(logits, target), dim=1)
+        adjusted = Adjustment(factor, offset)(logits, target)
+        if shift is not None:
+            adjusted = adjusted.clone() if adjusted is logits else adjusted
+            adjusted.scatter_add_(1, target[:, None], -shift[:, None].to(adjusted.dtype))
+        log_p = torch.log_softmax(adjusted, dim=1)
         ctx.save_for_backward(logits, target, factor, offset, shift, log_p)
         return -log_p.gather(1, target[:, None])[:, 0]
 

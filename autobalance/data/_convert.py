@@ -1,0 +1,69 @@
+"""What a person has at hand (arrays, tensors, torch Datasets) as samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from autobalance.data._parts import Given, check_parts
+from autobalance.data._samples import Samples
+from autobalance.errors import InputError
+
+Part = Samples | Dataset | tuple[Any, ...]
+
+
+def as_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
+    """Training and validation samples as they are, their inputs neither reshaped nor standardised.
+
+    Args:
+        train, validation: `Samples`; or (x, y) or (x, y, group) of arrays or tensors; or a torch ``Dataset`` of such
+            items, which is read into memory.
+
+    Raises:
+        InputError: labels that are not 0..K-1, inputs that are not finite, parts that do not fit together.
+    """
+    given = {"train": train, "val": validation}
+    checked = check_parts({name: to_given(part, name) for name, part in given.items()})
+    made = [
+        part
+        if isinstance(part, Samples)
+        else Samples(*(None if a is None else torch.from_numpy(a) for a in vars(checked[name]).values()))  # type: ignore[arg-type]
+        for name, part in given.items()
+    ]
+    return made[0], made[1]
+
+
+def to_given(part: Any, name: str) -> Given:
+    """Arrays (x, y, group or None) of `Samples`, of a Dataset, of (x, y) or of (x, y, group).
+
+    Raises:
+        InputError: it is none of these, or the items of the Dataset do not stack.
+    """
+    if isinstance(part, Samples):
+        part = (part.x, part.y, part.group)
+    if isinstance(part, Dataset):
+        items = [part[i] for i in range(len(part))]  # type: ignore[arg-type]
+        if not items:
+            raise InputError(f"the {name} Dataset is empty")
+        if any(not isinstance(item, tuple | list) or len(item) != len(items[0]) for item in items):
+            raise InputError(f"the {name} Dataset must give (x, y) or (x, y, group) for every sample")
+        part = [[_to_array(value) for value in column] for column in zip(*items, strict=True)]
+        shapes = {value.shape for value in part[0]}
+        if len(shapes) > 1:
+            raise InputError(f"the {name} Dataset has samples of different shapes: {sorted(shapes)[:2]}")
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        raise InputError(f"{name!r} must be (x, y), (x, y, group) or a Dataset, not {type(part).__name__}")
+    x, y, group = (*part, None) if len(part) == 2 else part
+    return _to_array(x), _to_array(y), None if group is None else _to_array(group)
+
+
+def _to_array(values: Any) -> NDArray[Any]:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
+    return np.asarray(values)
