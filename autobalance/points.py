@@ -72,7 +72,7 @@ def focal(class_counts: Tensor, gamma: float = 2.0) -> dict[str, Any]:
 
 
 def cb_focal(class_counts: Tensor, beta: float = 0.9999, gamma: float = 1.0) -> dict[str, Any]:
-    """Class-balanced focal loss (Cui et al. 2019, eq. 6), over a softmax."""
+    """Class-balanced focal loss (Cui et al. 2019, section 4), over a softmax."""
     return {**cb(class_counts, beta), **focal(class_counts, gamma)}
 
 
@@ -82,7 +82,7 @@ def la(class_counts: Tensor, tau: float = 1.0) -> dict[str, Any]:
 
 
 def balanced_softmax(class_counts: Tensor) -> dict[str, Any]:
-    """Balanced softmax: l = log n, up to a constant log π (Ren et al. 2020, eq. 4)."""
+    """Balanced softmax: l = log n, up to a constant log π (Ren et al. 2020)."""
     return la(class_counts)
 
 

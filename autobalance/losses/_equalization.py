@@ -11,7 +11,7 @@ from autobalance.losses._base import reduce as reduce_losses
 
 
 class Equalization(Loss):
-    """Softmax equalization loss (Tan et al. 2020, section 3.4).
+    """Softmax equalization loss (Tan et al. 2020, in its form for softmax).
 
         loss = -w_y log(e^{z_y} / Σ_k v_k e^{z_k}),    v_k = 1 - β T_k [k ≠ y]
 

@@ -11,7 +11,7 @@ from autobalance.losses._base import reduce as reduce_losses
 
 
 class InfluenceBalanced(Loss):
-    """Influence-balanced loss (Park et al. 2021, eq. 9 to 11).
+    """Influence-balanced loss (Park et al. 2021, and its released code).
 
         v    = w_y (-log p_y),    p = softmax(z)
         loss = α / (|p - e_y|_1 |h|_1 + ε) · v · (1 - exp(-v))^γ
