@@ -7,6 +7,7 @@ from autobalance.hypergradients._adam import Adam as Adam
 from autobalance.hypergradients._combined import Clipped as Clipped
 from autobalance.hypergradients._combined import Groups as Groups
 from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
+from autobalance.hypergradients._implicit import Implicit as Implicit
 from autobalance.hypergradients._inner import Engine as Engine
 from autobalance.hypergradients._inner import Hypergradient as Hypergradient
 from autobalance.hypergradients._inner import Inner as Inner
@@ -17,24 +18,31 @@ from autobalance.hypergradients._one_step import OneStep as OneStep
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
+from autobalance.hypergradients._solvers import ConjugateGradients as ConjugateGradients
+from autobalance.hypergradients._solvers import Neumann as Neumann
+from autobalance.hypergradients._solvers import SolverWarning as SolverWarning
 from autobalance.hypergradients._unrolled import Unrolled as Unrolled
 
 #: The engines by the names that ``--hypergradient`` takes.
-ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep}
+ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep, "implicit": Implicit}
 
 __all__ = [
     "ENGINES",
     "SGD",
     "Adam",
     "Clipped",
+    "ConjugateGradients",
     "Engine",
     "Groups",
     "Hypergradient",
+    "Implicit",
     "Inner",
     "InnerState",
+    "Neumann",
     "OneStep",
     "Optimiser",
     "Replay",
+    "SolverWarning",
     "Unrolled",
     "inner_step",
     "objective_value",

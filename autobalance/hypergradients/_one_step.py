@@ -67,7 +67,7 @@ class OneStep:
         objective, of_parameters = objective_gradient(inner, reached, outer_batch)
         along, total = _of_gradient(inner, state, gradients, hyper, of_parameters)
         set_random_state(before, batch.x.device)
-        change = _logits_along(inner, state, along, batch)
+        change = logits_along(inner, state, along, batch)
         set_random_state(after, batch.x.device)
         through = torch.autograd.grad(of_logits, list(alpha.values()), change, materialize_grads=True)
         for name, part in zip(alpha, through, strict=True):
@@ -87,7 +87,7 @@ def _of_gradient(
     return dict(zip(at, found, strict=False)), dict(zip(alpha, found[len(at) :], strict=True))
 
 
-def _logits_along(inner: Inner, state: InnerState, along: Tensors, batch: Batch) -> Tensor:
+def logits_along(inner: Inner, state: InnerState, along: Tensors, batch: Batch) -> Tensor:
     """The derivative of the batch's logits when the weights move along ``along``."""
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     with warnings.catch_warnings():  # torch's forward mode starts with a deprecation warning of its own making
