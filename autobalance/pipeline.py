@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import resource
 import statistics
 import time
 from dataclasses import dataclass
@@ -12,20 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-import autobalance
+from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import Options
-from autobalance.data import Problem, load
+from autobalance.data import Problem
 from autobalance.errors import InputError
 from autobalance.hypergradients import ENGINES
 from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.metrics import evaluate
-from autobalance.models import default_model, make_model
 from autobalance.objectives import make_objective
 from autobalance.points import fixed_point
 from autobalance.progress import Display
@@ -42,23 +38,14 @@ class Setup:
     """A problem with all that the options make of it."""
 
     options: Options
-    problem: Problem
-    model_name: str
+    task: Task
     recipe: Recipe
     search: Bilevel
     class_counts: Tensor
 
-    def new_model(self, seed: int) -> nn.Module:
-        """The model with the weights that ``seed`` draws."""
-        torch.manual_seed(seed)
-        return _new_model(self.problem, self.model_name).to(self.options.device)
-
-
-def _new_model(problem: Problem, name: str) -> nn.Module:
-    if name == "own":
-        assert problem.make_model is not None
-        return problem.make_model()
-    return make_model(name, tuple(problem.train.x.shape[1:]), problem.num_classes)
+    @property
+    def problem(self) -> Problem:
+        return self.task.problem
 
 
 def set_up(options: Options) -> Setup:
@@ -67,31 +54,14 @@ def set_up(options: Options) -> Setup:
     Raises:
         InputError: what is wrong and what helps.
     """
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
-    fraction = {} if options.validation is None else {"validation_fraction": options.validation}
-    problem = load(
-        options.data,
-        target=options.target,
-        imbalance=options.imbalance,
-        imbalance_type=options.imbalance_type,
-        seed=options.seed,
-        **fraction,
-    )
-    if problem.make_model is not None and options.model is not None:
-        raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
-    name = "own" if problem.make_model is not None else options.model or default_model(problem.train.x.shape[1:])
-    train_counts = problem.train.class_counts(problem.num_classes)
-    recipe = Recipe(
-        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, weight_decay=options.weight_decay
-    )
+    task = open_task(options)
+    problem, recipe = task.problem, recipe_of(options)
+    train_counts = problem.train.class_counts(problem.num_classes).cpu()
     start = fixed_point(options.start, train_counts, class_names=problem.class_names)
-    torch.manual_seed(options.seed)
-    model = _new_model(problem, name).to(options.device)
+    model = task.new_model(options.seed)
     for baseline in options.baselines.split(","):
         if fixed_point(baseline, train_counts).needs_features:
             WithFeatures(model)
-    problem = problem.to(options.device)
     search = Bilevel(
         model,
         problem.train,
@@ -108,9 +78,7 @@ def set_up(options: Options) -> Setup:
             f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
             f"--every {options.every} training steps; give more epochs, or smaller --every and --unroll"
         )
-    return Setup(
-        options, problem, name, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu()
-    )
+    return Setup(options, task, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu())
 
 
 def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
@@ -141,7 +109,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     display.say(
         f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and {len(problem.test)} "
         f"test samples, {problem.num_classes} classes of {setup.class_counts.max()} to {setup.class_counts.min()} "
-        f"samples; model {setup.model_name}"
+        f"samples; model {setup.task.model_name}"
     )
     state = _search(setup, progress, directory, display)
     loss = setup.search.space.loss(state.best)
@@ -213,7 +181,7 @@ def _retrain(setup: Setup, losses: dict[str, Loss], progress: Checkpoint, direct
         key = f"{method}/{seed}"
         if key in progress.trainings:
             continue
-        model = setup.new_model(seed)
+        model = setup.task.new_model(seed)
         begun = time.perf_counter()
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:
@@ -241,7 +209,7 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
         "data": problem.name,
         "task": options.task,
         "objective": options.objective,
-        "model": setup.model_name,
+        "model": setup.task.model_name,
         "seed": options.seed,
         "seeds": seeds,
         "class_names": list(problem.class_names),
@@ -262,9 +230,9 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
             "search_seconds": progress.search_seconds,
             "train_seconds": train_seconds,
             "ratio": progress.search_seconds / train_seconds,
-            "peak_memory_mb": _peak_memory_mb(options.device),
+            "peak_memory_mb": peak_memory_mb(options.device),
         },
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -287,19 +255,8 @@ def _provenance(setup: Setup) -> dict[str, Any]:
     return {
         "data": setup.problem.name,
         "class_counts": setup.class_counts.tolist(),
-        "model": setup.model_name,
+        "model": setup.task.model_name,
         **{name: getattr(options, name) for name in ("objective", "start", "free", "tie", "hypergradient", "unroll")},
         **{name: getattr(options, name) for name in ("epochs", "seed")},
-        "versions": _versions(),
+        "versions": versions(),
     }
-
-
-def _versions() -> dict[str, str]:
-    return {"autobalance": autobalance.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def _peak_memory_mb(device: str) -> float:
-    """The most memory that was in use: of the device where it is a GPU, else of this process."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,226 @@
+"""What the commands share: options of data, model and training, their YAML form, and how they are read.
+
+Imports no torch, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
+
+from autobalance.errors import InputError
+
+# Named here a second time because the registry needs torch. A test compares them.
+MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
+
+
+@dataclass(frozen=True)
+class ProblemOptions:
+    """The data, the model and its training, where to compute and where to keep the results."""
+
+    #: Options that do not change the results: a run can be resumed with others.
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out"})
+
+    data: str = "digits"
+    target: str | None = None
+    task: str = "classification"
+    imbalance: float | None = None
+    imbalance_type: str = "exp"
+    validation: float | None = None
+    model: str | None = None
+    epochs: int = 60
+    batch_size: int = 64
+    lr: float = 0.1
+    weight_decay: float = 5e-4
+    device: str = "cpu"
+    seed: int = 0
+    seeds: int = 3
+    out: str | None = None
+
+    def to_yaml(self) -> str:
+        """These options as a file that ``--config`` reads; those that are unset are left out."""
+        import yaml
+
+        set_ones = {name.replace("_", "-"): value for name, value in asdict(self).items() if value is not None}
+        return yaml.safe_dump(set_ones, sort_keys=False)
+
+    def differences(self, other: Self) -> list[str]:
+        """The options whose values differ, `PLACES` aside, as ``--name theirs -> ours``."""
+        return [
+            f"--{field.name.replace('_', '-')} {getattr(other, field.name)} -> {getattr(self, field.name)}"
+            for field in fields(self)
+            if field.name not in self.PLACES and getattr(self, field.name) != getattr(other, field.name)
+        ]
+
+
+AnyOptions = TypeVar("AnyOptions", bound=ProblemOptions)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all errors of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (--help lists the options)")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0."""
+    value = number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number that every generator takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 up to, but not including, 1."""
+    value = number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 up to, but not including, 1")
+    return value
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not finite")
+    return value
+
+
+def names_of(known: Sequence[str]) -> Any:
+    """A parser of a list of names out of ``known``, with commas between; names that are repeated count once."""
+
+    def parse(text: str) -> str:
+        names = [name.strip() for name in text.split(",")]
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return ",".join(dict.fromkeys(names))
+
+    return parse
+
+
+def adder(default: ProblemOptions) -> Callable[..., None]:
+    """``add(group, name, help, **settings)``, which adds an option and says its default in its help."""
+
+    def add(group: Any, name: str, help: str, **settings: Any) -> None:
+        value = getattr(default, name.replace("-", "_"))
+        shown = "" if value is None or value is False else f" (default: {value})"
+        group.add_argument(f"--{name}", help=(help + shown).replace("%", "%%"), **settings)
+
+    return add
+
+
+def add_problem_options(parser: argparse.ArgumentParser, default: ProblemOptions) -> None:
+    """Adds the groups "data" and "model and training"; every default comes from ``default``."""
+    option = adder(default)
+    data = parser.add_argument_group("data")
+    option(data, "data", "digits, cifar10, cifar100; a .npz, .csv or .parquet file; a folder of images, one folder a "
+           "class; or package.module:function", metavar="SOURCE")  # fmt: skip
+    option(data, "target", "the column of a table that holds the class", metavar="COLUMN")
+    option(data, "task", "what the target is", choices=("classification",))
+    option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
+           "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=positive_float,
+           metavar="RHO")  # fmt: skip
+    option(data, "imbalance-type", "profile of the thinning", choices=("exp", "step"))
+    option(data, "validation", "share of the training samples that judges the loss; unset: 0.2, or the source's own "
+           "validation samples", type=share, metavar="SHARE")  # fmt: skip
+
+    training = parser.add_argument_group("model and training, the same for every loss")
+    option(training, "model", "unset: cnn for images, mlp for tables", choices=MODELS)
+    option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
+    option(training, "batch-size", "samples a step", type=positive, metavar="N")
+    option(training, "lr", "largest learning rate of SGD; it falls as a cosine", type=positive_float, metavar="RATE")
+    option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
+    option(training, "device", "where to compute", choices=("cpu", "cuda"))
+
+
+def add_run_options(group: Any) -> None:
+    """Adds ``--config`` and ``--resume``, which `read_options` follows."""
+    group.add_argument("--config", metavar="FILE.yaml", help="read options from a file; the command line goes first")
+    group.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
+
+
+def read_options(
+    kind: type[AnyOptions], parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[AnyOptions, bool]:
+    """Options from a command line (and the files that it names), and whether to resume.
+
+    Raises:
+        InputError: an unknown option or a value that cannot be.
+    """
+    given = vars(parser.parse_args(arguments))
+    resume, config = given.pop("resume", False), given.pop("config", None)
+    if config is not None:
+        given = {**_read(Path(config), kind, parser), **given}
+    if not resume:
+        return kind(**given), False
+    if "out" not in given:
+        raise InputError("--resume needs --out with the directory of the interrupted run")
+    kept = Path(given["out"]) / "config.yaml"
+    if not kept.is_file():
+        raise InputError(f"there is no run to resume in {given['out']}: {kept} is missing")
+    before = kind(**{**_read(kept, kind, parser), "out": given["out"]})
+    asked = kind(**{**asdict(before), **given})
+    if changed := asked.differences(before):
+        raise InputError(f"the run in {given['out']} has other options ({'; '.join(changed)}): leave them out to "
+                         "resume it, or start another with another --out")  # fmt: skip
+    return asked, True
+
+
+def _read(path: Path, kind: type[ProblemOptions], parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """A YAML file's options, checked as if they stood on the command line."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no options; it should have lines such as 'epochs: 60'")
+    known = {field.name.replace("_", "-") for field in fields(kind)}
+    if unknown := [str(key) for key in content if key not in known]:
+        raise InputError(f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    flags = {action.dest for action in parser._actions if action.nargs == 0}
+    arguments = []
+    for key, value in content.items():
+        if isinstance(value, bool) and key.replace("-", "_") in flags:
+            arguments += [f"--{key}"] if value else []
+            continue
+        if value is None or isinstance(value, bool | dict):
+            raise InputError(f"{path}: {key} is {value!r}, no text or number; leave it out, or put quotes around it")
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        arguments.append(f"--{key}={text}")
+    try:
+        return vars(parser.parse_args(arguments))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,98 @@
+"""What every command opens first: the data and the model that the options name, on their device."""
+
+from __future__ import annotations
+
+import platform
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import autobalance
+from autobalance._options import ProblemOptions
+from autobalance.data import Problem, load
+from autobalance.errors import InputError
+from autobalance.models import default_model, make_model
+from autobalance.training import Recipe
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem with its samples on the device, and the model for it.
+
+    Args:
+        problem: the data.
+        model_name: a name of `autobalance.models`, or "own" where the data source brings its model.
+        device: where the models go.
+    """
+
+    problem: Problem
+    model_name: str
+    device: str
+
+    def new_model(self, seed: int, head: str = "linear") -> nn.Module:
+        """The model with the weights that ``seed`` draws; a model of one's own keeps its own head."""
+        torch.manual_seed(seed)
+        if self.problem.make_model is not None:
+            return self.problem.make_model().to(self.device)
+        shape = tuple(self.problem.train.x.shape[1:])
+        return make_model(self.model_name, shape, self.problem.num_classes, head=head).to(self.device)
+
+
+def open_task(options: ProblemOptions) -> Task:
+    """Loads the data and chooses the model.
+
+    Raises:
+        InputError: what is wrong and what helps.
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    fraction = {} if options.validation is None else {"validation_fraction": options.validation}
+    problem = load(
+        options.data,
+        target=options.target,
+        imbalance=options.imbalance,
+        imbalance_type=options.imbalance_type,
+        seed=options.seed,
+        **fraction,
+    )
+    if problem.make_model is not None and options.model is not None:
+        raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
+    name = "own" if problem.make_model is not None else options.model or default_model(problem.train.x.shape[1:])
+    return Task(problem.to(options.device), name, options.device)
+
+
+def recipe_of(options: ProblemOptions) -> Recipe:
+    """The recipe that the options describe."""
+    return Recipe(
+        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, weight_decay=options.weight_decay
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the results were computed with."""
+    return {"autobalance": autobalance.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def peak_memory_mb(device: str) -> float:
+    """The most memory that was in use: of the device where it is a GPU, else of this process."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):  # no Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def reset_peak_memory(device: str) -> None:
+    """Lets `peak_memory_mb` count from here on. On a CPU this needs Linux; elsewhere the count goes on."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
