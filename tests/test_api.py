@@ -1,0 +1,74 @@
+"""The public names of the package, and what importing them does not import."""
+
+import inspect
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+import autobalance
+
+NAMES = {
+    "InputError",
+    "OuterLoop",
+    "ParametricLoss",
+    "Recipe",
+    "Replay",
+    "SearchResult",
+    "Unrolled",
+    "fixed_point",
+    "fixed_points",
+    "load_loss",
+    "save_loss",
+    "search_loss",
+}
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_public_names_are_there():
+    assert NAMES <= set(autobalance.__all__) <= set(dir(autobalance))
+    for name in autobalance.__all__:
+        assert getattr(autobalance, name).__module__.startswith("autobalance."), name
+    assert autobalance.__version__
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="module 'autobalance' has no attribute 'loss'"):
+        _ = autobalance.loss
+
+
+@pytest.mark.parametrize("first", ("autobalance.SearchResult", "import_module('autobalance._search_loss')"))
+def test_the_search_is_a_function_whatever_was_imported_before(first):
+    code = f"from importlib import import_module; import autobalance; {first}; print(callable(autobalance.search_loss))"
+    assert python(code).strip() == "True"
+
+
+def test_no_public_function_has_the_name_of_a_module():
+    modules = {name for name, _ in inspect.getmembers(autobalance, inspect.ismodule)}
+    assert not modules & set(autobalance.__all__)
+
+
+def test_loading_a_loss_imports_none_of_the_search(tmp_path):
+    path = tmp_path / "loss.json"
+    autobalance.save_loss(autobalance.fixed_point("la", [3, 1]), path)
+    code = f"import sys, autobalance; autobalance.load_loss({str(path)!r}); print(*sys.modules)"
+    loaded = set(python(code).split())
+    assert "torch" in loaded
+    unwanted = {"higher", "optuna", "torchvision", "pandas", "matplotlib", "rich", "sklearn", "yaml"}
+    rooms = {f"autobalance.{name}" for name in ("bilevel", "pipeline", "space", "training", "data", "hypergradients")}
+    assert not loaded & (unwanted | rooms)
+
+
+def test_importing_the_package_imports_no_torch():
+    assert python("import sys, autobalance; print('torch' in sys.modules)").strip() == "False"
+
+
+def test_the_console_script_is_the_command():
+    from autobalance.search import main
+
+    (script,) = entry_points(group="console_scripts", name="autobalance")
+    assert script.load() is main
