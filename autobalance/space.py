@@ -14,8 +14,9 @@ from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, parametric_l
 #: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
 BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
 #: What one unit of a searched number means. Δ multiplies logits that are several units large, so the same change of
-#: log Δ moves a decision several times as far as a change of l.
-UNITS: Mapping[str, float] = {"w": 0.5, "l": 1.0, "delta": 0.2}
+#: log Δ moves a decision several times as far as a change of l; and w and Δ, which helped least and harmed most when
+#: they were wrong, are held closer to their start.
+UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1}
 
 
 def frequency_basis(class_counts: Tensor) -> Tensor:

@@ -78,8 +78,8 @@ class Replay:
                 segment.append(inner_step(inner, segment[-1], hyper, batches[number])[0])
             for number in range(first + len(segment) - 1, first - 1, -1):
                 set_random_state(randomness[number], batches[number].x.device)
-                of_parameters, of_slots, of_hyper = step_adjoint(
-                    inner, segment.pop(), hyper, batches[number], of_parameters, of_slots
+                of_hyper, of_parameters, of_slots = step_adjoint(
+                    inner, segment.pop(), hyper, batches[number], of_parameters, of_slots, further_back=number > 0
                 )
                 for name, part in of_hyper.items():
                     total[name] += part
@@ -92,19 +92,22 @@ def step_adjoint(
     state: InnerState,
     hyper: Mapping[str, Tensor],
     batch: Batch,
-    of_parameters: Mapping[str, Tensor],
+    of_parameters: Tensors,
     of_slots: Slots,
-) -> tuple[Tensors, Slots, Tensors]:
+    further_back: bool = True,
+) -> tuple[Tensors, Tensors, Slots]:
     """One training step backwards, from ``state``, where it began.
 
     Args:
         of_parameters, of_slots: adjoints of the weights and of the optimiser's memory after the step.
+        further_back: whether a step before this one is to be followed too. If not, only the first result is computed.
 
     Returns:
-        adjoints of the weights and the memory before the step, and what the step adds to the hypergradient.
+        what the step adds to the hypergradient, and the adjoints of the weights and the memory before it.
     """
-    parameters, alpha = leaves(state.parameters), leaves(hyper)
-    slots = {slot: leaves(values) for slot, values in state.optimiser.items()}
+    alpha, parameters, slots = leaves(hyper), leaves(state.parameters), state.optimiser
+    if further_back:
+        slots = {slot: leaves(values) for slot, values in slots.items()}
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     with FastBatchNorm():
         loss = train_value(inner, parameters, buffers, alpha, batch)
@@ -112,15 +115,15 @@ def step_adjoint(
     new, new_slots = inner.optimiser.update(
         parameters, dict(zip(parameters, gradients, strict=True)), slots, state.step, alpha
     )
-    keys = [(slot, name) for slot, values in slots.items() for name in values]
-    found = torch.autograd.grad(
-        [*new.values(), *(new_slots[slot][name] for slot, name in keys)],
-        [*parameters.values(), *(slots[slot][name] for slot, name in keys), *alpha.values()],
-        [*(of_parameters[name] for name in new), *(of_slots[slot][name] for slot, name in keys)],
-        materialize_grads=True,
-    )
-    before_slots: Slots = {slot: {} for slot in slots}
-    for (slot, name), adjoint in zip(keys, found[len(parameters) :], strict=False):
-        before_slots[slot][name] = adjoint
-    before = dict(zip(parameters, found, strict=False))
-    return before, before_slots, dict(zip(alpha, found[len(parameters) + len(keys) :], strict=True))
+    reached = [(value, of_parameters[name]) for name, value in new.items()]
+    reached += [(value, of_slots[slot][name]) for slot, values in new_slots.items() for name, value in values.items()]
+    inputs = [*alpha.values()]
+    if further_back:
+        inputs += [*parameters.values(), *(value for values in slots.values() for value in values.values())]
+    outputs, adjoints = zip(*reached, strict=True)
+    found = iter(torch.autograd.grad(outputs, inputs, adjoints, materialize_grads=True))
+    of_hyper = {name: next(found) for name in alpha}
+    if not further_back:
+        return of_hyper, {}, {}
+    before = {name: next(found) for name in parameters}
+    return of_hyper, before, {slot: {name: next(found) for name in values} for slot, values in slots.items()}
