@@ -1,0 +1,66 @@
+"""From the names on the command line to methods."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor
+
+from autobalance.errors import InputError
+from autobalance.losses import Loss
+from autobalance.points import fixed_point, fixed_points, hyper_parameters
+from experiments.methods._method import STEPS, Hyper, Method
+from experiments.methods._searched import from_file, own_search
+from experiments.options import CompareOptions
+from experiments.ranges import ranges_of
+
+#: Short names.
+SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt"}
+#: What ``all`` adds to the fixed losses.
+MORE = ("la-posthoc", "crt", "ce+drw")
+#: Losses whose papers have a head of cosines.
+COSINE = ("ldam", "ldam-drw")
+
+
+def parse_methods(options: CompareOptions) -> list[Method]:
+    """The rows of the table in the order asked for, each once.
+
+    Raises:
+        InputError: an unknown name, or a file that holds no loss.
+    """
+    names: list[str] = []
+    for name in options.losses.split(","):
+        names += [*fixed_points(), *MORE] if name.strip() == "all" else [name.strip()]
+    methods = [named(name) for name in dict.fromkeys(names)]
+    if options.searched is not None:
+        methods.append(from_file(options.searched))
+    if options.include_search:
+        methods.append(own_search())
+    return methods
+
+
+def named(name: str) -> Method:
+    """The method of a name such as ``la`` or ``la+crt``.
+
+    Raises:
+        InputError: no fixed loss or no step is called so.
+    """
+    base, *rest = SHORT.get(name, name).split("+")
+    steps = [f"+{step}" for step in rest]
+    if base not in fixed_points():
+        raise InputError(f"--losses: {name!r} is no method; there are {', '.join([*fixed_points(), *SHORT])}, "
+                         f"with {', '.join(STEPS)} behind any of them, and all")  # fmt: skip
+    if unknown := [step for step in steps if step not in STEPS]:
+        raise InputError(f"--losses: {name!r} has the unknown step {unknown[0]!r}; there are {', '.join(STEPS)}")
+    if len(set(steps)) < len(steps):
+        raise InputError(f"--losses: {name!r} has a step twice")
+    parts = [base, *steps]
+    defaults: Hyper = {key: hyper_parameters(base)[key] for key in ranges_of([base])}
+    for step in steps:
+        defaults |= STEPS[step]
+    ranges_of(parts)
+    return Method(name, tuple(parts), defaults, partial(_make, base), "cosine" if base in COSINE else "linear")
+
+
+def _make(base: str, class_counts: Tensor, hyper: Hyper) -> Loss:
+    return fixed_point(base, class_counts, **hyper)

@@ -1,0 +1,75 @@
+"""Rows that come out of a search: a loss from a file, and the search itself within the budget of the other methods."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from autobalance._task import Task
+from autobalance.bilevel import OuterLoop
+from autobalance.errors import InputError
+from autobalance.losses import Loss, load_loss, save_loss
+from autobalance.training import Recipe
+from experiments.methods._method import Hyper, Method
+
+#: A trial of the search costs about this many trainings: the search itself two, and the training with what it finds.
+SEARCH_COST = 3
+
+
+def from_file(path: str) -> Method:
+    """The row ``searched``: the loss in ``path``, as it is.
+
+    Raises:
+        InputError: there is no such file, or it holds no loss.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"--searched: there is no file {path}")
+    load_loss(path)
+
+    def make_loss(class_counts: Tensor, hyper: Hyper) -> Loss:
+        return _fitting(load_loss(path), len(class_counts), path)
+
+    return Method("searched", ("searched",), {}, make_loss, is_searched=True)
+
+
+def own_search() -> Method:
+    """The row ``autobalance``: each trial searches a loss and trains with it."""
+    outer = OuterLoop()
+    defaults = {"outer_lr": outer.lr, "warmup": outer.warmup}
+    return Method(
+        "autobalance", ("autobalance",), defaults, _found, prepare=_search, trial_cost=SEARCH_COST, is_searched=True
+    )
+
+
+def _search(task: Task, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
+    """Searches on the training split with the validation split as judge."""
+    from autobalance import search_loss
+
+    outer = OuterLoop(lr=hyper["outer_lr"], warmup=hyper["warmup"])
+    problem = task.problem
+    result = search_loss(task.new_model(seed), problem.train, problem.validation, recipe=recipe, outer=outer, seed=seed)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "loss.json"
+        save_loss(result.loss.cpu(), path)
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {"loss": content}
+
+
+def _found(class_counts: Tensor, hyper: Hyper) -> Loss:
+    """The loss that `_search` found; it came through the storage, so it is checked as any file is."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "loss.json"
+        path.write_text(json.dumps(hyper["loss"]), encoding="utf-8")
+        return _fitting(load_loss(path), len(class_counts), "the searched loss")
+
+
+def _fitting(loss: Loss, num_classes: int, where: str) -> Loss:
+    if loss.num_classes != num_classes:
+        raise InputError(f"{where} is a loss for {loss.num_classes} classes, the data have {num_classes}")
+    if loss.num_groups:
+        raise InputError(f"{where} is a loss for groups, which the comparison does not have")
+    return loss

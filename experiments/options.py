@@ -1,0 +1,124 @@
+"""The options of ``python -m experiments.compare``. Imports no torch, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from autobalance._options import (
+    Parser,
+    ProblemOptions,
+    add_problem_options,
+    add_run_options,
+    adder,
+    number,
+    positive,
+    read_options,
+    seed,
+)
+from autobalance.errors import InputError
+
+EXAMPLES = """\
+a method is a fixed loss, with any of these behind it:
+  +drw      class-balanced weights, switched on late (deferred re-weighting): ce+drw, la+drw
+  +posthoc  logits adjusted after training; la-posthoc is short for ce+posthoc
+  +crt      the classifier trained again, on class-balanced batches; crt is short for ce+crt
+  +ssp      the body pre-trained by telling rotations of images apart: ldam-drw+ssp
+
+examples:
+  python -m experiments.compare --losses ce,la,ldam-drw --seeds 5
+  python -m experiments.compare --losses all --tune 20 --seeds 5 --workers 4 --out runs/digits
+  python -m experiments.compare --out runs/digits --resume
+  python -m experiments.compare --searched runs/x/loss.json --losses ce,la,vs --tune 10
+  python -m experiments.compare --config experiments/configs/cifar10-autobalance.yaml --out runs/cifar10
+"""
+
+
+@dataclass(frozen=True)
+class CompareOptions(ProblemOptions):
+    """What the comparison was asked to do; see ``python -m experiments.compare --help``."""
+
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "storage", "workers", "published"})
+
+    seeds: int = 5
+    losses: str = "ce,la,ldam-drw"
+    searched: str | None = None
+    include_search: bool = False
+    tune: int = 0
+    tune_recipe: bool = False
+    many: int = 100
+    few: int = 20
+    storage: str | None = None
+    workers: int = 1
+    published: str | None = None
+
+    def identity(self) -> dict[str, object]:
+        """The options that decide the results."""
+        return {name: value for name, value in asdict(self).items() if name not in self.PLACES}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command; every default comes from `CompareOptions`."""
+    parser = Parser(
+        prog="python -m experiments.compare",
+        description="Trains every method on the same splits with the same recipe, tunes each on validation samples "
+        "with the same number of trials, tests it over several seeds, and writes the table.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    default = CompareOptions()
+    option = adder(default)
+    add_problem_options(parser, default)
+
+    methods = parser.add_argument_group("what is compared")
+    option(methods, "losses", "methods, with commas between; all: every fixed loss, la-posthoc, crt and ce+drw",
+           metavar="METHODS")  # fmt: skip
+    option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
+    option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods",
+           action="store_true")  # fmt: skip
+
+    tuning = parser.add_argument_group("tuning, on validation samples only")
+    option(tuning, "tune", "trials of each method; the first has the papers' values; 0: the papers' values alone",
+           type=_count, metavar="N")  # fmt: skip
+    option(tuning, "tune-recipe", "learning rate and weight decay are tuned too, for each method", action="store_true")
+
+    table = parser.add_argument_group("the table")
+    option(table, "many", "classes with more training samples than this are many-shot", type=positive, metavar="COUNT")
+    option(table, "few", "classes with fewer are few-shot", type=positive, metavar="COUNT")
+    option(table, "published", "balanced errors to print beside ours", metavar="FILE.yaml")
+
+    run = parser.add_argument_group("the run")
+    option(run, "seed", "of splits, tuning, weights and order", type=seed, metavar="S")
+    option(run, "seeds", "trainings that are tested of each method, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "workers", "processes that share the work", type=positive, metavar="N")
+    option(run, "storage", "an Optuna database URL, which workers on several machines can share, such as "
+           "postgresql+psycopg://user@host/name; unset: a journal file in --out", metavar="URL")  # fmt: skip
+    option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
+    add_run_options(run)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[CompareOptions, bool]:
+    """Options from a command line (and the files that it names), and whether to resume.
+
+    Raises:
+        InputError: an unknown option or a value that cannot be.
+    """
+    options, resume = read_options(CompareOptions, make_parser(), arguments)
+    if options.few > options.many:
+        raise InputError(f"--few {options.few} is above --many {options.many}: no class would be medium-shot")
+    if options.tune_recipe and not options.tune:
+        raise InputError("--tune-recipe has no effect without --tune N, the number of trials of each method")
+    if options.include_search and not options.tune:
+        raise InputError("--include-search searches within the budget of --tune N: give the number of trials")
+    return options, resume
+
+
+def _count(text: str) -> int:
+    if number(text) != 0:
+        return positive(text)
+    return 0

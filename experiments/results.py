@@ -1,0 +1,94 @@
+"""What ``results.json`` holds: every run, and each method's summary over its seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from autobalance._task import versions
+from experiments.grid import Grid
+from experiments.significance import against_best
+
+
+def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
+    """The whole result of a comparison, plain JSON values.
+
+    Args:
+        grid: what was done.
+        done: the result of every piece.
+    """
+    options, problem = grid.options, grid.task.problem
+    counts = problem.train.join(problem.validation).class_counts(problem.num_classes).tolist()
+    shots = [shot_of(count, options.many, options.few) for count in counts]
+    methods: dict[str, dict[str, Any]] = {}
+    for method in grid.methods:
+        tuned = done.get(f"tune/{method.name}")
+        runs = [done[f"run/{method.name}/{seed}"] for seed in grid.seeds]
+        own_head = grid.task.problem.make_model is not None
+        methods[method.name] = {
+            "head": "own" if own_head else method.head,
+            "hyper": _shown(method.defaults if tuned is None else tuned["hyper"]),
+            "recipe": {"lr": options.lr, "weight_decay": options.weight_decay, **(tuned["recipe"] if tuned else {})},
+            "tuning": None if tuned is None else {key: tuned[key] for key in ("tuned", "seconds", "trials")},
+            "summary": _summary(runs, shots),
+            "runs": runs,
+        }
+    best, p_values = against_best(
+        {name: [run["balanced_error"] for run in content["runs"]] for name, content in methods.items()}
+    )
+    for name, p in p_values.items():
+        methods[name]["p_against_best"] = p
+    return {
+        "data": problem.name,
+        "model": grid.task.model_name,
+        "options": grid.options.identity(),
+        "seeds": grid.seeds,
+        "class_names": list(problem.class_names),
+        "class_counts": counts,
+        "shots": shots,
+        "num_train": len(problem.train),
+        "num_validation": len(problem.validation),
+        "num_test": len(problem.test),
+        "best": best,
+        "methods": methods,
+        "versions": versions(),
+    }
+
+
+def shot_of(count: int, many: int, few: int) -> str:
+    """ "many" above ``many`` training samples, "few" below ``few``, else "medium" (Liu et al. 2019)."""
+    return "many" if count > many else "few" if count < few else "medium"
+
+
+def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: str) -> float | None:
+    """The mean error of the classes of a shot, or None where it has no class with test samples."""
+    errors = [error for error, its in zip(class_error, shots, strict=True) if its == shot and error is not None]
+    return statistics.fmean(errors) if errors else None
+
+
+def _summary(runs: list[dict[str, Any]], shots: list[str]) -> dict[str, Any]:
+    """Mean and standard deviation over the seeds, by figure."""
+    columns: dict[str, list[float | None]] = {
+        name: [run[name] for run in runs] for name in ("balanced_error", "error", "seconds", "memory_mb")
+    }
+    for shot in ("many", "medium", "few"):
+        columns[shot] = [shot_error(run["class_error"], shots, shot) for run in runs]
+    by_class = list(zip(*(run["class_error"] for run in runs), strict=True))
+    return {
+        **{name: mean_and_std(values) for name, values in columns.items()},
+        "class_error": [mean_and_std(values) for values in by_class],
+        "diverged": sum(run["diverged"] for run in runs),
+    }
+
+
+def mean_and_std(values: Sequence[float | None]) -> dict[str, float | None]:
+    """``mean`` and ``std`` (of a sample, None for fewer than two), both None where a value is missing."""
+    there = [value for value in values if value is not None]
+    if len(there) < len(values) or not there:
+        return {"mean": None, "std": None}
+    return {"mean": statistics.fmean(there), "std": statistics.stdev(there) if len(there) > 1 else None}
+
+
+def _shown(hyper: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in hyper.items() if name != "loss"}

@@ -1,0 +1,148 @@
+"""Choosing a method's hyper-parameters on validation samples, with a fixed number of trials."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import optuna
+import torch
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from autobalance._task import Task
+from autobalance.training import Recipe
+from experiments.judge import train_and_judge
+from experiments.methods import Job, Method
+from experiments.ranges import RANGES, Range, ranges_of
+
+#: The trials' share of a method: one training each, other than the search's.
+OnTrial = Callable[[int, int, str], None]
+
+
+def search_space(method: Method, tune_recipe: bool) -> dict[str, Range]:
+    """What is tuned of a method, by name. Empty where it has nothing to tune."""
+    return {**ranges_of(list(method.parts)), **(RANGES["recipe"] if tune_recipe else {})}
+
+
+def number_of_trials(method: Method, tune: int, tune_recipe: bool) -> int:
+    """How many trials a method gets of a budget of ``tune`` trainings."""
+    return max(1, tune // method.trial_cost) if tune and search_space(method, tune_recipe) else 0
+
+
+def without_test(task: Task) -> Task:
+    """The task with an empty test split: what tuning is given."""
+    nothing = task.problem.test.subset(torch.empty(0, dtype=torch.int64, device=task.problem.test.y.device))
+    return replace(task, problem=replace(task.problem, test=nothing))
+
+
+def tune(
+    method: Method,
+    task: Task,
+    recipe: Recipe,
+    *,
+    trials: int,
+    tune_recipe: bool,
+    seed: int,
+    storage: BaseStorage,
+    name: str,
+    on_trial: OnTrial,
+) -> dict[str, Any]:
+    """Trains with trial after trial on the training split and judges by the balanced error on the validation split.
+
+    What a trial tries depends on the finished trials and the seed alone, so tuning that was killed and goes on ends as
+    one that was not.
+
+    Args:
+        method: what is tuned.
+        task: without test samples.
+        recipe: the recipe of the first trial.
+        trials: how many.
+        tune_recipe: whether learning rate and weight decay are tuned too.
+        seed: of the trainings and of what is tried.
+        storage, name: where the trials are kept.
+        on_trial: called with (trials done, epochs done of the present one, what is shown).
+
+    Returns:
+        ``hyper`` and ``recipe``, the best trial's values; ``trials``, a record of each; ``seconds``.
+    """
+    problem = task.problem
+    space = search_space(method, tune_recipe)
+    default = {**method.defaults, "lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    ranges = {key: given.around(default[key]) for key, given in space.items()}
+    study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+    _forget_killed(study)
+    while len(done := _finished(study)) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=_mixed(seed, method.name, len(done)), n_startup_trials=5)
+        if not done and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            first = [ranges[key].as_trial(key, default[key]) for key in ranges]
+            study.enqueue_trial({key: value for part in first for key, value in part.items()})
+        trial = study.ask()
+        begun = time.perf_counter()
+        values = {key: given.suggest(trial, key) for key, given in ranges.items()}
+        if not done:
+            values = {key: default[key] for key in ranges}  # exactly, not as 1 - (1 - beta)
+        rates: dict[str, Any] = {key: values.pop(key) for key in RANGES["recipe"] if key in values}
+        tried = replace(recipe, **rates)
+        hyper = {**method.defaults, **values}
+        if method.prepare is not None:
+            hyper |= method.prepare(task, tried, seed, hyper)
+
+        def show(epoch: int, loss: float, done: int = len(done)) -> None:
+            on_trial(done, epoch, f"{method.name}, trial {done + 1} of {trials}")
+
+        job = Job(task, problem.train, tried, seed, hyper, show)
+        outcome = train_and_judge(method, job, problem.validation)
+        trial.set_user_attr("hyper", hyper)
+        trial.set_user_attr("recipe", rates)
+        trial.set_user_attr("outcome", outcome.to_dict())
+        trial.set_user_attr("seconds", time.perf_counter() - begun)
+        ce = outcome.balanced_ce
+        study.tell(trial, outcome.balanced_error + 1e-4 * (ce / (1 + ce)))
+        on_trial(len(done) + 1, 0, f"{method.name}, trial {len(done) + 1} of {trials}")
+    best = min(done, key=_rank)
+    return {
+        "hyper": best.user_attrs["hyper"],
+        "recipe": best.user_attrs["recipe"],
+        "seconds": sum(trial.user_attrs["seconds"] for trial in done),
+        "trials": [_record(trial) for trial in done],
+        "tuned": list(space),
+        "recipe_of_first_trial": asdict(recipe),
+    }
+
+
+def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
+    """Balanced error, then balanced cross-entropy, then the earlier trial."""
+    outcome = trial.user_attrs["outcome"]
+    return outcome["balanced_error"], outcome["balanced_ce"], trial.number
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+def _forget_killed(study: optuna.Study) -> None:
+    """Fails the trials that were running when a worker died. One worker at a time tunes a method."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _record(trial: FrozenTrial) -> dict[str, Any]:
+    shown = {key: value for key, value in trial.user_attrs["hyper"].items() if key != "loss"}
+    outcome = trial.user_attrs["outcome"]
+    return {
+        "hyper": shown,
+        "recipe": trial.user_attrs["recipe"],
+        **{f"validation_{key}": outcome[key] for key in ("balanced_error", "balanced_ce", "error")},
+        "diverged": outcome["diverged"],
+        "seconds": trial.user_attrs["seconds"],
+    }
+
+
+def _mixed(seed: int, name: str, number: int) -> int:
+    """A seed for the sampler's next proposal."""
+    return zlib.crc32(f"{seed} {name} {number}".encode())
