@@ -6,6 +6,8 @@ Every engine is called in the same way, see `Engine`.
 from autobalance.hypergradients._adam import Adam as Adam
 from autobalance.hypergradients._combined import Clipped as Clipped
 from autobalance.hypergradients._combined import Groups as Groups
+from autobalance.hypergradients._folds import folds as folds
+from autobalance.hypergradients._folds import stack_batches as stack_batches
 from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
 from autobalance.hypergradients._implicit import Implicit as Implicit
 from autobalance.hypergradients._inner import Engine as Engine
@@ -44,7 +46,9 @@ __all__ = [
     "Replay",
     "SolverWarning",
     "Unrolled",
+    "folds",
     "inner_step",
     "objective_value",
     "optimiser_from_torch",
+    "stack_batches",
 ]

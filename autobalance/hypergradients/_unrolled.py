@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.hypergradients._folds import Stacked
 from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, dropout_off
 from autobalance.hypergradients._optimiser import RATES, Slots, rate_at
 from autobalance.hypergradients._sgd import SGD
@@ -84,6 +85,8 @@ def _supported(inner: Inner, hyper: Mapping[str, Tensor]) -> SGD:
         raise ValueError(f"unrolled differentiates through SGD with coupled decay only, not {optimiser}: use replay")
     if searched := [name for name in RATES if name in hyper]:
         raise ValueError(f"unrolled cannot differentiate in {searched[0]}: use replay")
+    if isinstance(inner.model, Stacked):
+        raise ValueError("unrolled cannot train folds together: use replay")
     if not all(p.requires_grad for p in inner.model.parameters()):
         raise ValueError("unrolled trains every parameter and this model has frozen ones: use replay")
     return optimiser

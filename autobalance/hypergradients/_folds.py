@@ -1,0 +1,96 @@
+"""Several models trained at once on the same hyper-parameters, as one inner problem that every engine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from autobalance.data import Batch
+from autobalance.hypergradients._combined import Clipped, Groups
+from autobalance.hypergradients._inner import Inner
+
+
+class Stacked(nn.Module):
+    """F models of one structure as one: parameters and buffers have a first dimension F, inputs and logits too.
+
+    Args:
+        models: start from their present weights.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        parameters, buffers = stack_module_state(list(models))
+        self.number = len(models)
+        self.model = deepcopy(models[0])
+        for name, value in {**parameters, **buffers}.items():
+            _put(self.model, name, value.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (F, B, K) of inputs (F, B, ...), each model's own."""
+
+        def one(state: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+            return functional_call(self.model, dict(state), (inputs,))
+
+        state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
+        return torch.vmap(one, randomness="different")(state, x)
+
+    def unstack(self) -> list[nn.Module]:
+        """The models apart."""
+        models = [deepcopy(self.model) for _ in range(self.number)]
+        for fold, model in enumerate(models):
+            for name, value in [*self.model.named_parameters(), *self.model.named_buffers()]:
+                _put(model, name, value.detach()[fold].clone())
+        return models
+
+
+def _put(model: nn.Module, name: str, value: Tensor) -> None:
+    """Replaces a parameter or buffer by one of another shape."""
+    path, _, last = name.rpartition(".")
+    owner = model.get_submodule(path)
+    old = getattr(owner, last)
+    setattr(owner, last, nn.Parameter(value, old.requires_grad) if isinstance(old, nn.Parameter) else value)
+
+
+def stack_batches(batches: Sequence[Batch]) -> Batch:
+    """Each fold's batch, all of one size, as one with a first dimension F."""
+    groups = [batch.group for batch in batches if batch.group is not None]
+    x, y = torch.stack([batch.x for batch in batches]), torch.stack([batch.y for batch in batches])
+    return Batch(x, y, torch.stack(groups) if groups else None)
+
+
+def folds(inner: Inner, models: Sequence[nn.Module]) -> Inner:
+    """The inner problem of F models that train side by side, each on its own fold's batches (`stack_batches`).
+
+    Every model is trained as it would be alone, and the hypergradient of any engine but `Unrolled` is the mean of the
+    folds'. The training loss that an engine reports is their sum.
+
+    Args:
+        inner: of one fold; its model is not used.
+        models: one a fold, of the same structure.
+
+    Raises:
+        ValueError: gradients are clipped or parameter groups are named, which would join the folds or miss their names.
+    """
+    if isinstance(inner.optimiser, Clipped | Groups):
+        raise ValueError(f"folds cannot train together with {type(inner.optimiser).__name__}: train them one by one")
+
+    def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
+        """The sum, of which each model's gradient is that of its own loss."""
+        parts = zip(logits, _apart(batch), strict=True)
+        return torch.stack([inner.train_loss(hyper, z, part) for z, part in parts]).sum()
+
+    def objective(logits: Tensor, batch: Batch) -> Tensor:
+        parts = zip(logits, _apart(batch), strict=True)
+        return torch.stack([inner.objective(z, part) for z, part in parts]).mean()
+
+    return replace(inner, model=Stacked(models), train_loss=train_loss, objective=objective)
+
+
+def _apart(batch: Batch) -> list[Batch]:
+    groups = [None] * len(batch.y) if batch.group is None else batch.group
+    return [Batch(x, y, group) for x, y, group in zip(batch.x, batch.y, groups, strict=True)]

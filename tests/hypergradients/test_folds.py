@@ -1,0 +1,64 @@
+"""Folds trained together give the mean of what each gives alone."""
+
+import pytest
+import torch
+from hypergradient_cases import MODELS, Case, differences, mlp, tensors, worst
+
+from autobalance.hypergradients import (
+    SGD,
+    Adam,
+    Clipped,
+    ConjugateGradients,
+    Implicit,
+    OneStep,
+    Replay,
+    Unrolled,
+    folds,
+    stack_batches,
+)
+
+SGD_OPTIONS = SGD(0.3, 0.9, True, 0.05)
+ENGINES = {
+    "replay": (Replay(3), SGD_OPTIONS),
+    "replay-adam": (Replay(3), Adam(0.05, eps=1e-3)),
+    "one-step": (OneStep(), SGD_OPTIONS),
+    "implicit": (Implicit(3, ConjugateGradients(300, 1e-13)), SGD(0.3, weight_decay=2.0)),
+}
+
+
+@pytest.mark.parametrize(("engine", "optimiser"), ENGINES.values(), ids=ENGINES.keys())
+@pytest.mark.parametrize("model", ["mlp-bn", "conv-bn"])
+def test_together_equals_apart(model, engine, optimiser):
+    cases = [Case(MODELS[model], optimiser, steps=engine.steps, seed=seed) for seed in range(3)]
+    drawn = [case.batches() for case in cases]
+    together = folds(cases[0].inner(), [case.model() for case in cases])
+    batches = [stack_batches(step) for step in zip(*(each for each, _ in drawn), strict=True)]
+    outer = stack_batches([each for _, each in drawn])
+    hyper = cases[0].hyper()
+    state, found = engine(together, together.init(), hyper, batches, outer)
+
+    apart = []
+    for case, (own, own_outer) in zip(cases, drawn, strict=True):
+        inner = case.inner()
+        apart.append(engine(inner, inner.init(), hyper, own, own_outer))
+    mean = {name: torch.stack([g.gradient[name] for _, g in apart]).mean(0) for name in hyper}
+    assert worst(found.gradient, mean) < 1e-9
+    assert found.objective == pytest.approx(sum(g.objective for _, g in apart) / 3, rel=1e-12)
+    state.copy_to(together.model)
+    for model_apart, (own_state, _) in zip(together.model.unstack(), apart, strict=True):
+        values = dict(model_apart.named_parameters()) | dict(model_apart.named_buffers())
+        assert differences(values, tensors(own_state)) < 1e-12
+
+
+def test_what_would_join_the_folds_is_refused():
+    case = Case(mlp, Clipped(SGD(), 1.0))
+    with pytest.raises(ValueError, match="Clipped"):
+        folds(case.inner(), [case.model(), case.model()])
+
+
+def test_unrolled_refuses_folds():
+    case = Case(mlp)
+    together = folds(case.inner(), [case.model(), case.model()])
+    batches, outer = case.batches()
+    with pytest.raises(ValueError, match="folds"):
+        Unrolled(3)(together, together.init(), case.hyper(), batches, outer)
