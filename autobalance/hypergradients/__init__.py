@@ -9,6 +9,7 @@ from autobalance.hypergradients._combined import Groups as Groups
 from autobalance.hypergradients._folds import folds as folds
 from autobalance.hypergradients._folds import stack_batches as stack_batches
 from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
+from autobalance.hypergradients._head import Head as Head
 from autobalance.hypergradients._implicit import Implicit as Implicit
 from autobalance.hypergradients._inner import Engine as Engine
 from autobalance.hypergradients._inner import Hypergradient as Hypergradient
@@ -26,7 +27,7 @@ from autobalance.hypergradients._solvers import SolverWarning as SolverWarning
 from autobalance.hypergradients._unrolled import Unrolled as Unrolled
 
 #: The engines by the names that ``--hypergradient`` takes.
-ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep, "implicit": Implicit}
+ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep, "implicit": Implicit, "head": Head}
 
 __all__ = [
     "ENGINES",
@@ -36,6 +37,7 @@ __all__ = [
     "ConjugateGradients",
     "Engine",
     "Groups",
+    "Head",
     "Hypergradient",
     "Implicit",
     "Inner",

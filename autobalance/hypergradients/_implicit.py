@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,7 +25,7 @@ from autobalance.hypergradients._inner import (
 )
 from autobalance.hypergradients._one_step import logits_along
 from autobalance.hypergradients._optimiser import Tensors
-from autobalance.hypergradients._random import random_state, set_random_state
+from autobalance.hypergradients._random import RandomState, random_state, set_random_state
 from autobalance.hypergradients._solvers import Neumann, Solver
 
 
@@ -77,41 +77,49 @@ class Implicit:
             state, loss = inner_step(inner, state, hyper, batch)
             losses.append(loss)
         after = random_state(outer_batch.x.device)
-        objective, of_parameters = objective_gradient(inner, state, outer_batch)
+        part = gauss_newton if self.curvature == "gauss-newton" else hessian
 
         def product(vector: Tensor) -> Tensor:
-            along = _unflatten(vector, state.parameters)
-            total = self.damping * vector
-            for batch, random in zip(batches, randomness, strict=True):
-                set_random_state(random, batch.x.device)
-                part = gauss_newton if self.curvature == "gauss-newton" else hessian
-                total = total + _flatten(part(inner, state, hyper, batch, along)) / self.steps
-            return total
+            along = unflatten(vector, state.parameters)
+            found = average(
+                lambda batch: part(inner, state, hyper, batch, along), list(zip(batches, randomness, strict=True))
+            )
+            return flatten(found) + self.damping * vector
 
-        solution = _unflatten(self.solver(product, _flatten(of_parameters)), state.parameters)
-        gradient = {name: torch.zeros_like(value) for name, value in hyper.items()}
-        for batch, random in zip(batches, randomness, strict=True):
-            set_random_state(random, batch.x.device)
-            for name, part in mixed(inner, state, hyper, batch, solution).items():
-                gradient[name] -= part / self.steps
+        objective, of_parameters = objective_gradient(inner, state, outer_batch)
+        solution = unflatten(self.solver(product, flatten(of_parameters)), state.parameters)
+        gradient = average(
+            lambda batch: mixed(inner, state, hyper, batch, solution), list(zip(batches, randomness, strict=True))
+        )
+        gradient = {name: -value for name, value in gradient.items()}
         set_random_state(after, outer_batch.x.device)
         return state, Hypergradient(gradient, float(objective), float(torch.stack(losses).mean()))
+
+
+def average(of: Callable[[Batch], Tensors], draws: Sequence[tuple[Batch, RandomState]]) -> Tensors:
+    """The mean of ``of(batch)``, each with the random numbers that fell to the batch."""
+    total: Tensors = {}
+    for batch, random in draws:
+        set_random_state(random, batch.x.device)
+        for name, value in of(batch).items():
+            total[name] = total[name] + value / len(draws) if name in total else value / len(draws)
+    return total
 
 
 def hessian(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """∂G/∂θ · along on one batch."""
     parameters = leaves(state.parameters)
-    residual = _residual(inner, parameters, state, {name: value.detach() for name, value in hyper.items()}, batch)
-    found = torch.autograd.grad(list(residual.values()), list(parameters.values()), list(along.values()))
+    slope = residual(inner, parameters, state, {name: value.detach() for name, value in hyper.items()}, batch)
+    found = torch.autograd.grad(list(slope.values()), list(parameters.values()), list(along.values()))
     return dict(zip(parameters, found, strict=True))
 
 
 def mixed(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """∂G/∂α · along on one batch."""
     alpha = leaves(hyper)
-    residual = _residual(inner, leaves(state.parameters), state, alpha, batch)
+    slope = residual(inner, leaves(state.parameters), state, alpha, batch)
     found = torch.autograd.grad(
-        list(residual.values()), list(alpha.values()), list(along.values()), materialize_grads=True
+        list(slope.values()), list(alpha.values()), list(along.values()), materialize_grads=True
     )
     return dict(zip(alpha, found, strict=True))
 
@@ -131,7 +139,7 @@ def gauss_newton(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], b
     return inner.optimiser.residual(along, dict(zip(along, found, strict=True)), hyper)
 
 
-def _residual(inner: Inner, parameters: Tensors, state: InnerState, alpha: Tensors, batch: Batch) -> Tensors:
+def residual(inner: Inner, parameters: Tensors, state: InnerState, alpha: Tensors, batch: Batch) -> Tensors:
     """G on one batch, differentiable in the parameters and in ``alpha``."""
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     with FastBatchNorm():
@@ -140,10 +148,10 @@ def _residual(inner: Inner, parameters: Tensors, state: InnerState, alpha: Tenso
     return inner.optimiser.residual(parameters, dict(zip(parameters, gradients, strict=True)), alpha)
 
 
-def _flatten(tensors: Tensors) -> Tensor:
+def flatten(tensors: Tensors) -> Tensor:
     return torch.cat([t.reshape(-1) for t in tensors.values()])
 
 
-def _unflatten(vector: Tensor, like: Tensors) -> Tensors:
+def unflatten(vector: Tensor, like: Tensors) -> Tensors:
     parts = vector.split([t.numel() for t in like.values()])
     return {name: part.view_as(t) for (name, t), part in zip(like.items(), parts, strict=True)}
