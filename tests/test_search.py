@@ -227,14 +227,14 @@ def test_as_a_process_bad_input_is_one_line_at_once():
 # Interruption and resumption
 
 
-def interrupt(monkeypatch, number, signal_=KeyboardInterrupt):
+def interrupt(monkeypatch, number):
     """Raises in the given report of progress: 1 to 4 are epochs of the search, 5 to 28 of the trainings."""
     calls, step = [], Display.step
 
     def counted(self, *args, **kwargs):
         calls.append(args)
         if len(calls) == number:
-            raise signal_
+            raise KeyboardInterrupt
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(Display, "step", counted)
@@ -290,31 +290,32 @@ def test_an_interruption_before_anything_was_written_leaves_nothing(tmp_path, da
     assert not (tmp_path / "run").exists()
 
 
-def killed(data, out, number, seconds):
-    """The command in a process that is killed at a report of progress, with a checkpoint every so many seconds."""
+def test_a_killed_run_goes_on_to_the_end_of_an_uninterrupted_one(tmp_path, data, whole):
+    out = tmp_path / "run"
     code = f"""if True:
         import os, signal, torch
         from autobalance import pipeline
         from autobalance.progress import Display
         from autobalance.search import main
         torch.set_num_threads(1)
-        pipeline.CHECKPOINT_SECONDS = {seconds}
+        pipeline.CHECKPOINT_SECONDS = -1.0
         calls = []
-        Display.step = lambda *a, **k: calls.append(a) or len(calls) < {number} or os.kill(os.getpid(), signal.SIGKILL)
+        Display.step = lambda *a, **k: calls.append(a) or len(calls) < 3 or os.kill(os.getpid(), signal.SIGKILL)
         main({["--data", str(data), *OPTIONS, "--out", str(out)]!r})
     """
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
-@pytest.mark.parametrize("number, seconds, epoch", [(3, -1.0, 3), (3, 1e9, None), (10, 1e9, 4)])
-def test_a_killed_run_goes_on_to_the_end_of_an_uninterrupted_one(tmp_path, data, whole, number, seconds, epoch):
-    out = tmp_path / "run"
-    done = killed(data, out, number, seconds)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    if epoch is None:
-        assert not (out / "checkpoint.pt").exists()
-    else:
-        kept = Checkpoint.load(out / "checkpoint.pt")
-        assert kept.search["epoch"] == epoch and len(kept.trainings) == (1 if number == 10 else 0)
+    assert Checkpoint.load(out / "checkpoint.pt").search["epoch"] == 3
+    assert main(["--out", str(out), "--resume"]) == 0
+    same_run(out, whole)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path, data, whole, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", lambda self, path: None)
+        interrupt(patch, 2)
+        assert search(data, out) == 130
+    assert [path.name for path in out.iterdir()] == ["config.yaml"]
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, whole)
