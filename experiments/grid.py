@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -102,14 +102,13 @@ class Grid:
                 return done
             claimed = self.queue.claim([piece for piece in missing if self._is_ready(piece, done)])
             if claimed is None:
+                _stop_without_parent()
                 time.sleep(POLL)
                 continue
             piece, number = claimed
-            parent = os.getppid()
 
-            def alive(text: str, number: int = number, parent: int = parent) -> None:
-                if os.getppid() != parent:
-                    raise KeyboardInterrupt  # whoever started this worker is gone
+            def alive(text: str, number: int = number) -> None:
+                _stop_without_parent()
                 self.queue.beat(number)
                 show(text)
 
@@ -194,6 +193,13 @@ def grid_name(options: CompareOptions) -> str:
         identity["searched"] = Path(options.searched).read_text(encoding="utf-8")
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return f"autobalance-compare-{digest[:16]}"
+
+
+def _stop_without_parent() -> None:
+    """Ends a worker whose command was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        raise KeyboardInterrupt
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -82,6 +82,9 @@ def ranges_of(parts: list[str]) -> dict[str, Range]:
     for part in parts:
         ranges = RANGES.get(part, {})
         if twice := set(ranges) & set(joined):
-            raise InputError(f"{''.join(parts)} has two hyper-parameters called {sorted(twice)[0]}")
+            raise InputError(
+                f"{''.join(parts)} has two hyper-parameters called {sorted(twice)[0]}: "
+                f"{part} does what the loss does already"
+            )
         joined |= ranges
     return joined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from autobalance.errors import InputError
 
@@ -29,7 +30,7 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     try:
         sqlite = sqlalchemy.make_url(url).get_backend_name() == "sqlite"
         settings: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
-        storage = RDBStorage(url, engine_kwargs=settings)
+        storage = _open_database(url, settings)
         if sqlite:
             _take_turns(storage.engine)
         return storage
@@ -41,6 +42,16 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     except (SQLAlchemyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"--storage {_shown(url)} cannot be opened: {reason}") from None
+
+
+def _open_database(url: str, settings: dict[str, Any], tries: int = 5) -> RDBStorage:
+    """Opens the database; once more where another machine was making the same tables at the same moment."""
+    for _ in range(tries - 1):
+        try:
+            return RDBStorage(url, engine_kwargs=settings)
+        except (IntegrityError, ProgrammingError):
+            time.sleep(0.5)
+    return RDBStorage(url, engine_kwargs=settings)
 
 
 def _shown(url: str) -> str:

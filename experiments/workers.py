@@ -63,18 +63,13 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
     begin(grid, display)
     shown = f"{number} workers"
     try:
-        while any(worker.is_alive() for worker in workers):
-            while not messages.empty():
-                kind, text = messages.get()
-                if kind == "error":
-                    raise InputError(text)
-                shown = text
-            display.step(grid.trainings_done(grid.queue.results()), shown)
+        while len(done := grid.queue.results()) < len(grid.pieces()):
+            alive = any(worker.is_alive() for worker in workers)
+            shown = _latest(messages) or shown
+            if not alive:
+                break
+            display.step(grid.trainings_done(done), shown)
             time.sleep(LOOK)
-        while not messages.empty():
-            kind, text = messages.get()
-            if kind == "error":
-                raise InputError(text)
     finally:
         for worker in workers:
             worker.terminate()
@@ -86,6 +81,20 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
                            f"{len(grid.pieces())} pieces are left, {left[0]} first; --resume goes on")  # fmt: skip
     display.step(grid.trainings(), "all trained")
     return done
+
+
+def _latest(messages: Queue[tuple[str, str]]) -> str:
+    """The latest of what the workers said; "" if nothing.
+
+    Raises:
+        InputError: one of them met bad input.
+    """
+    text = ""
+    while not messages.empty():
+        kind, text = messages.get()
+        if kind == "error":
+            raise InputError(text)
+    return text
 
 
 def begin(grid: Grid, display: Display) -> None:

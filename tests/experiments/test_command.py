@@ -1,0 +1,94 @@
+"""The command's errors, and its help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from make_comparison import ROOT, compare
+
+from experiments.compare import main
+from experiments.options import parse
+from experiments.published import read_published
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--losses", "nope"], "'nope'"),
+        (["--losses", "la+nope"], "'+nope'"),
+        (["--losses", "la+drw+drw"], "twice"),
+        (["--losses", "ldam-drw+drw"], "drw_start"),
+        (["--losses", "csl+drw"], "CSL"),
+        (["--losses", "ce+ssp", "--model", "linear"], "no weights"),
+        (["--searched", "nowhere.json"], "nowhere.json"),
+        (["--tune-recipe"], "--tune"),
+        (["--include-search"], "--tune"),
+        (["--tune", "-1"], "-1"),
+        (["--seeds", "0"], "0"),
+        (["--few", "200"], "--many"),
+        (["--storage", "no-url"], "no-url"),
+        (["--published", "nowhere.yaml"], "nowhere.yaml"),
+        (["--resume"], "--resume"),
+        (["--data", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert word in error
+    assert not list(tmp_path.glob("**/*.*")), "nothing is left behind"
+
+
+def test_the_password_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
+    assert main(["--losses", "ce", "--storage", url, "--out", str(tmp_path / "run")]) == 2
+    assert "secret" not in capsys.readouterr().err
+
+
+def test_another_run_in_the_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    compare(out, "--losses", "ce", "--seeds", "1")
+    assert main(["--losses", "ce", "--out", str(out)]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(["--losses", "la", "--out", str(out), "--resume"]) == 2
+    assert "--losses ce -> la" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    code = ("import sys\nfrom experiments.compare import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+            "sys.exit('torch' in sys.modules or 'optuna' in sys.modules)")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "--include-search" in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_configurations_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.methods import parse_methods
+
+    monkeypatch.chdir(ROOT)
+    options, _ = parse(["--config", str(path)])
+    assert options.published is not None
+    methods = {method.name for method in parse_methods(options)}
+    published = read_published(options.published)
+    assert set(published.errors) <= methods
+    assert not set(published.others) & methods
+
+
+def test_flags_survive_the_configuration_file(tmp_path: Path) -> None:
+    options, _ = parse(["--tune", "3", "--tune-recipe", "--include-search"])
+    path = tmp_path / "config.yaml"
+    path.write_text(options.to_yaml())
+    assert yaml.safe_load(path.read_text())["tune-recipe"] is True
+    assert parse(["--config", str(path)])[0] == options
+    path.write_text(path.read_text().replace("tune-recipe: true", "tune-recipe: false"))
+    assert parse(["--config", str(path)])[0].tune_recipe is False

@@ -1,0 +1,88 @@
+"""The steps around a loss, each against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from autobalance._task import Task, open_task
+from autobalance.data import Samples
+from autobalance.losses import ScheduledLoss
+from autobalance.points import effective_number_weights
+from autobalance.training import Recipe
+from experiments.judge import train_and_judge
+from experiments.methods import Job
+from experiments.methods._crt import ClassBalanced
+from experiments.methods._parse import named
+from experiments.options import CompareOptions
+
+RECIPE = Recipe(epochs=2)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return open_task(CompareOptions(model="mlp"))
+
+
+def job(task: Task, name: str, recipe: Recipe = RECIPE, **hyper: float) -> Job:
+    return Job(task, task.problem.train, recipe, 0, {**named(name).defaults, **hyper})
+
+
+def test_posthoc_lowers_the_logits_by_the_prior(task: Task) -> None:
+    x = task.problem.validation.x
+    plain = named("ce").train(job(task, "ce")).eval()(x)
+    adjusted = named("la-posthoc").train(job(task, "la-posthoc", posthoc_tau=0.7)).eval()(x)
+    counts = torch.bincount(task.problem.train.y).double()
+    torch.testing.assert_close(adjusted, plain - 0.7 * torch.log(counts / counts.sum()).float())
+
+
+def test_drw_switches_the_weights_on_late(task: Task) -> None:
+    counts = torch.tensor([100, 10])
+    loss = named("la+drw").loss(counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
+    assert isinstance(loss, ScheduledLoss)
+    early, late = loss.at(0.59), loss.at(0.6)
+    assert torch.equal(early.w, torch.ones(2))  # type: ignore[arg-type]
+    torch.testing.assert_close(late.w, effective_number_weights(counts.double(), 0.99).float())
+    torch.testing.assert_close(early.l, late.l)
+
+
+def test_crt_keeps_the_body_and_changes_the_head(task: Task) -> None:
+    plain, again = (named(name).train(job(task, name)) for name in ("ce", "crt"))
+    for before, after in zip(plain.body.parameters(), again.body.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(plain.head.weight, again.head.weight)
+
+
+def test_class_balanced_batches() -> None:
+    y = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
+    recipe = ClassBalanced(batch_size=100, y=y)
+    batches = [b for seed in range(5) for b in recipe.batches(1000, torch.Generator().manual_seed(seed))]
+    assert {len(batch) for batch in batches} == {100}
+    drawn = torch.bincount(y[torch.cat(batches)])
+    assert (drawn - 5000 / 3).abs().max() < 5 * (5000 * 2 / 9) ** 0.5
+
+
+def test_rotations_pre_train_the_body(task: Task) -> None:
+    quiet = Recipe(epochs=1, lr=1e-12)
+    plain, after = (named(name).train(job(task, name, quiet)) for name in ("ce", "ce+ssp"))
+    assert torch.allclose(plain.head.weight, after.head.weight)
+    assert all(isinstance(module, nn.Module) for module in (plain, after))
+    learnt = named("ce+ssp").train(job(task, "ce+ssp", Recipe(epochs=1, lr=0.1)))
+    once = named("ce").train(job(task, "ce", Recipe(epochs=1, lr=0.1)))
+    assert not torch.equal(next(learnt.parameters()), next(once.parameters()))
+
+
+def test_diverged_training_counts_as_a_constant_prediction(task: Task) -> None:
+    outcome = train_and_judge(named("ce"), job(task, "ce", Recipe(epochs=2, lr=1e30)), task.problem.validation)
+    assert outcome.diverged
+    assert outcome.balanced_error == pytest.approx(90.0)
+
+
+def test_balanced_cross_entropy_is_a_mean_of_means(task: Task) -> None:
+    from experiments.judge import _balanced_ce
+
+    logits, y = torch.randn(30, 3), torch.tensor([0] * 20 + [2] * 10)
+    by_class = [-logits[y == k].double().log_softmax(1)[:, k].mean() for k in (0, 2)]
+    assert _balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
+    assert len(Samples(logits, y)) == 30

@@ -1,0 +1,94 @@
+"""The table's numbers, computed again from the runs in results.json."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from make_comparison import compare
+from scipy import stats
+
+from experiments.results import mean_and_std, shot_of
+from experiments.significance import against_best, holm, paired_p
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("runs") / "table"
+    return out, compare(out, "--losses", "ce,la,ldam-drw,crt,la-posthoc", "--seeds", "3", "--many", "70")
+
+
+def test_errors_are_those_of_the_runs(run: tuple[Path, dict[str, Any]]) -> None:
+    out, results = run
+    counts = np.array(results["class_counts"])
+    shots = {"many": counts > 70, "medium": (counts >= 20) & (counts <= 70), "few": counts < 20}
+    table = pd.read_csv(out / "table.csv").set_index("method")
+    for name, content in results["methods"].items():
+        by_class = np.array([r["class_error"] for r in content["runs"]])  # (seeds, K)
+        columns = {"balanced_error": by_class.mean(1)} | {shot: by_class[:, its].mean(1) for shot, its in shots.items()}
+        for column, values in columns.items():
+            assert table.loc[name, f"{column}_mean"] == pytest.approx(values.mean())
+            assert table.loc[name, f"{column}_std"] == pytest.approx(values.std(ddof=1))
+        # digits has 50 test samples of each class, so the overall error is the balanced one
+        assert table.loc[name, "error_mean"] == pytest.approx(by_class.mean())
+        assert table.loc[name, "class_9_error_mean"] == pytest.approx(by_class[:, 9].mean())
+
+
+def test_markdown_says_what_the_csv_says(run: tuple[Path, dict[str, Any]]) -> None:
+    out, results = run
+    lines = (out / "table.md").read_text().splitlines()
+    rows = {cells[1].strip(): cells for line in lines if len(cells := line.split("|")) == 14}
+    numbers = pd.read_csv(io.StringIO((out / "table.csv").read_text())).set_index("method")
+    assert set(results["methods"]) < set(rows)
+    for name in results["methods"]:
+        shown = f"{numbers.loc[name, 'balanced_error_mean']:.2f} ± {numbers.loc[name, 'balanced_error_std']:.2f}"
+        assert rows[name][3].strip() == shown
+    assert rows["ldam-drw"][2].strip() == "cosine"
+    assert rows["la"][2].strip() == "linear"
+    assert "n = 3" in "\n".join(lines)
+
+
+def test_p_values_are_paired_and_corrected(run: tuple[Path, dict[str, Any]]) -> None:
+    methods = run[1]["methods"]
+    errors = {name: [r["balanced_error"] for r in content["runs"]] for name, content in methods.items()}
+    best = min(errors, key=lambda name: sum(errors[name]))
+    raw = {}
+    for name in set(errors) - {best}:
+        difference = np.subtract(errors[name], errors[best])
+        t = difference.mean() / (difference.std(ddof=1) / math.sqrt(3))
+        raw[name] = 2 * stats.t.sf(abs(t), df=2)
+    ordered = sorted(raw, key=raw.__getitem__)
+    corrected = {n: max(min(1, (len(raw) - i) * raw[n]) for i, n in enumerate(ordered[: k + 1]))
+                 for k, n in enumerate(ordered)}  # fmt: skip
+    assert methods[best]["p_against_best"] is None
+    for name, p in corrected.items():
+        assert methods[name]["p_against_best"] == pytest.approx(p)
+
+
+def test_every_run_has_a_file_and_there_is_a_figure(run: tuple[Path, dict[str, Any]]) -> None:
+    out, results = run
+    names = {f"{name}-{seed}.json" for name in results["methods"] for seed in range(3)}
+    assert {path.name for path in (out / "runs").iterdir()} == names
+    assert "<svg" in (out / "comparison.svg").read_text()
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_no_test_where_there_is_nothing_to_test() -> None:
+    assert paired_p([1.0], [2.0]) is None
+    assert paired_p([1.0, 2.0], [1.0, 2.0]) == 1.0
+    assert paired_p([2.0, 3.0], [1.0, 2.0]) is None
+    assert against_best({"a": [1.0], "b": [2.0]}) == ("a", {"a": None, "b": None})
+
+
+def test_shots_by_training_count() -> None:
+    assert [shot_of(count, 100, 20) for count in (101, 100, 20, 19)] == ["many", "medium", "medium", "few"]
+    assert mean_and_std([]) == {"mean": None, "std": None}
+    assert mean_and_std([1.0]) == {"mean": 1.0, "std": None}

@@ -1,0 +1,95 @@
+"""Tuning: on validation samples alone, the papers' values first, the same number of trials for each method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from make_comparison import compare, without_costs
+
+import experiments.grid
+import experiments.tuning
+from autobalance.data import Samples
+from autobalance.points import hyper_parameters
+from experiments.judge import Outcome, train_and_judge
+from experiments.methods import Job, Method
+
+
+def test_never_sees_test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Job, Samples]] = []
+    tested: list[Samples] = []
+
+    def spy(method: Method, job: Job, judged_on: Samples) -> Outcome:
+        seen.append((job, judged_on))
+        return train_and_judge(method, job, judged_on)
+
+    def spy_of_test(method: Method, job: Job, judged_on: Samples) -> Outcome:
+        tested.append(judged_on)
+        return train_and_judge(method, job, judged_on)
+
+    monkeypatch.setattr(experiments.tuning, "train_and_judge", spy)
+    monkeypatch.setattr(experiments.grid, "train_and_judge", spy_of_test)
+    compare(tmp_path / "run", "--losses", "la,ldam-drw", "--seeds", "1", "--tune", "3")
+    assert len(seen) == 6
+    test = {tuple(x.flatten().tolist()) for x in tested[0].x}
+    assert len(test) > 490
+    for job, judged_on in seen:
+        assert len(job.task.problem.test) == 0
+        for samples in (job.samples, judged_on, job.task.problem.train, job.task.problem.validation):
+            assert not any(tuple(x.flatten().tolist()) in test for x in samples.x)
+        assert not torch.isin(job.samples.x.flatten(1).sum(1), judged_on.x.flatten(1).sum(1)).all()
+
+
+def test_first_trial_is_the_papers_and_the_best_is_used(tmp_path: Path) -> None:
+    results = compare(tmp_path / "run", "--losses", "ce,ldam-drw,ce+drw", "--seeds", "1", "--tune", "4")
+    assert results["methods"]["ce"]["tuning"] is None
+    assert "having nothing to tune: ce." in (tmp_path / "run" / "table.md").read_text()
+    for name in ("ldam-drw", "ce+drw"):
+        content = results["methods"][name]
+        trials = content["tuning"]["trials"]
+        assert len(trials) == 4
+        best = min(trials, key=lambda t: (t["validation_balanced_error"], t["validation_balanced_ce"]))
+        assert content["hyper"] == best["hyper"]
+        assert len({str(trial["hyper"]) for trial in trials}) == 4
+    first = results["methods"]["ldam-drw"]["tuning"]["trials"][0]["hyper"]
+    assert first == hyper_parameters("ldam-drw")
+
+
+def test_recipe_is_tuned_when_asked(tmp_path: Path) -> None:
+    results = compare(tmp_path / "run", "--losses", "ce", "--seeds", "1", "--tune", "3", "--tune-recipe", "--lr", "0.5")
+    trials = results["methods"]["ce"]["tuning"]["trials"]
+    assert trials[0]["recipe"] == {"lr": 0.5, "weight_decay": 5e-4}
+    assert len({trial["recipe"]["lr"] for trial in trials}) == 3
+
+
+def test_same_seed_same_table(tmp_path: Path) -> None:
+    arguments = ["--losses", "la,vs,equalization", "--seeds", "2", "--tune", "3", "--seed", "3"]
+    first, second = (compare(tmp_path / name, *arguments) for name in ("a", "b"))
+    assert without_costs(first) == without_costs(second)
+    assert first["seeds"] == [3, 4]
+
+
+def test_search_and_loss_file_are_rows(tmp_path: Path) -> None:
+    searched = tmp_path / "loss.json"
+    from autobalance.losses import save_loss
+    from autobalance.points import fixed_point
+
+    loss = fixed_point("la", [128, 99, 76, 59, 46, 35, 27, 21, 16, 12])
+    save_loss(loss, searched)  # type: ignore[arg-type]
+    arguments = ["--losses", "la", "--searched", str(searched), "--include-search", "--tune", "6", "--seeds", "1"]
+    results = compare(tmp_path / "run", *arguments, "--epochs", "12")
+    assert list(results["methods"]) == ["la", "searched", "autobalance"]
+    assert len(results["methods"]["autobalance"]["tuning"]["trials"]) == 2
+    assert "loss" not in results["methods"]["autobalance"]["hyper"]
+
+
+def test_searched_la_is_la(tmp_path: Path) -> None:
+    from autobalance.losses import save_loss
+    from autobalance.points import fixed_point
+
+    counts = compare(tmp_path / "a", "--losses", "la", "--seeds", "2")["class_counts"]
+    save_loss(fixed_point("la", counts), tmp_path / "loss.json")  # type: ignore[arg-type]
+    results = compare(tmp_path / "b", "--losses", "la", "--searched", str(tmp_path / "loss.json"), "--seeds", "2")
+    errors = [[run["class_error"] for run in content["runs"]] for content in results["methods"].values()]
+    assert errors[0] == errors[1]
