@@ -11,6 +11,7 @@ from run_case import OPTIONS, read, same_run, search, write_data
 from toy import same
 
 from autobalance import pipeline
+from autobalance.bilevel import SearchState
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import parse
 from autobalance.hypergradients import Hypergradient, Replay
@@ -61,6 +62,12 @@ def test_a_run_leaves_these_files_and_figures(done):
     content = json.loads((done / "loss.json").read_text())
     assert (content["format"], content["version"], content["task"]) == ("autobalance-loss", 1, "classification")
     assert content["provenance"]["class_counts"] == [60, 30, 15, 8]
+
+
+def test_the_loss_is_that_of_the_averaged_numbers(data, done):
+    state = SearchState.from_dict(Checkpoint.load(done / "checkpoint.pt").search)
+    found, space = load_loss(done / "loss.json"), setup_of(data).search.space
+    assert torch.equal(found.l, space.loss(state.best).l) and not torch.equal(found.l, space.loss(state.raw).l)
 
 
 def test_means_and_spreads_are_those_of_the_seeds(done):
