@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from autobalance._search_loss import SearchResult as SearchResult
     from autobalance._search_loss import search_loss as search_loss
     from autobalance.bilevel import OuterLoop as OuterLoop
+    from autobalance.density import lds_weights as lds_weights
     from autobalance.errors import InputError as InputError
+    from autobalance.fds import FDS as FDS
     from autobalance.hypergradients import Replay as Replay
     from autobalance.hypergradients import Unrolled as Unrolled
     from autobalance.losses import ParametricLoss as ParametricLoss
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from autobalance.training import Recipe as Recipe
 
 _HOMES = {
+    "FDS": "fds",
     "InputError": "errors",
     "OuterLoop": "bilevel",
     "ParametricLoss": "losses",
@@ -37,6 +40,7 @@ _HOMES = {
     "Unrolled": "hypergradients",
     "fixed_point": "points",
     "fixed_points": "points",
+    "lds_weights": "density",
     "load_loss": "losses",
     "save_loss": "losses",
     "search_loss": "_search_loss",

@@ -10,6 +10,7 @@ import pytest
 import autobalance
 
 NAMES = {
+    "FDS",
     "InputError",
     "OuterLoop",
     "ParametricLoss",
@@ -19,6 +20,7 @@ NAMES = {
     "Unrolled",
     "fixed_point",
     "fixed_points",
+    "lds_weights",
     "load_loss",
     "save_loss",
     "search_loss",
