@@ -18,6 +18,8 @@ from experiments.storage import open_storage
 
 #: Seconds between looks at how far the workers are, and between lines where there is no terminal.
 LOOK, QUIET = 1.0, 5.0
+#: How processes are started; CUDA allows no "fork".
+START = "spawn"
 
 
 def work_alone(grid: Grid, display: Display) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
         InputError: a worker met bad input.
         RuntimeError: a worker died, and work is left.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START)
     messages: Queue[tuple[str, str]] = context.Queue()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // number)))
     grid.queue.add(grid.pieces())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,11 @@ def compare(out: Path, *arguments: str) -> dict[str, Any]:
     return json.loads((out / "results.json").read_text())
 
 
-def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(out: Path, *arguments: str) -> BaseProcess:
     """The command in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.compare", *arguments, "--out", str(out)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = multiprocessing.get_context("fork").Process(target=main, args=([*arguments, "--out", str(out)],))
+    process.start()
+    return process
 
 
 def without_costs(results: dict[str, Any]) -> dict[str, Any]:

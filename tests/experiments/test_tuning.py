@@ -78,7 +78,7 @@ def test_search_and_loss_file_are_rows(tmp_path: Path) -> None:
     loss = fixed_point("la", [128, 99, 76, 59, 46, 35, 27, 21, 16, 12])
     save_loss(loss, searched)  # type: ignore[arg-type]
     arguments = ["--losses", "la", "--searched", str(searched), "--include-search", "--tune", "6", "--seeds", "1"]
-    results = compare(tmp_path / "run", *arguments, "--epochs", "12")
+    results = compare(tmp_path / "run", *arguments, "--epochs", "8")
     assert list(results["methods"]) == ["la", "searched", "autobalance"]
     assert len(results["methods"]["autobalance"]["tuning"]["trials"]) == 2
     assert "loss" not in results["methods"]["autobalance"]["hyper"]
