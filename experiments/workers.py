@@ -52,7 +52,7 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
         InputError: a worker met bad input.
         RuntimeError: a worker died, and work is left.
     """
-    context = multiprocessing.get_context(START)
+    context: Any = multiprocessing.get_context(START)
     messages: Queue[tuple[str, str]] = context.Queue()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // number)))
     grid.queue.add(grid.pieces())
