@@ -31,6 +31,7 @@ class ProblemOptions:
     imbalance_type: str = "exp"
     validation: float | None = None
     model: str | None = None
+    features_only: bool = False
     epochs: int = 60
     batch_size: int = 64
     lr: float = 0.1
@@ -155,6 +156,8 @@ def add_problem_options(parser: argparse.ArgumentParser, default: ProblemOptions
 
     training = parser.add_argument_group("model and training, the same for every loss")
     option(training, "model", "unset: cnn for images, mlp for tables", choices=MODELS)
+    option(training, "features-only", "train one linear layer on the features of the trained model that the data "
+           "source brings: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
     option(training, "lr", "largest learning rate of SGD; it falls as a cosine", type=positive_float, metavar="RATE")

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import autobalance
+from autobalance._features import on_features
 from autobalance._options import ProblemOptions
 from autobalance.data import Problem, load
 from autobalance.errors import InputError
@@ -60,6 +61,10 @@ def open_task(options: ProblemOptions) -> Task:
     )
     if problem.make_model is not None and options.model is not None:
         raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
+    if options.features_only:
+        if options.model is not None:
+            raise InputError(f"--model {options.model} has no effect: --features-only trains one linear layer")
+        return Task(on_features(problem, options.device).to(options.device), "linear", options.device)
     name = "own" if problem.make_model is not None else options.model or default_model(problem.train.x.shape[1:])
     return Task(problem.to(options.device), name, options.device)
 

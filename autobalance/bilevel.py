@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,6 +20,8 @@ from autobalance.objectives import Objective
 from autobalance.space import LossSpace
 from autobalance.training import Recipe
 
+#: What of the recipe can be searched beside the loss.
+SEARCHABLE_RATES = ("lr", "weight_decay")
 #: Skipped steps in a row after which the search gives up and returns its last good loss.
 MAX_SKIPPED_IN_A_ROW = 5
 
@@ -116,6 +118,7 @@ class Bilevel:
         recipe: how the model is trained.
         outer: when and how the loss is updated.
         seed: of the order of the samples.
+        rates: which of the recipe's ``lr`` and ``weight_decay`` are searched too, as log factors on them.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class Bilevel:
         recipe: Recipe | None = None,
         outer: OuterLoop | None = None,
         seed: int = 0,
+        rates: Sequence[str] = (),
     ) -> None:
         self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
         self.objective, self.engine = objective, engine or Replay()
@@ -137,6 +141,12 @@ class Bilevel:
             raise InputError(
                 f"{self.engine.steps} unrolled steps do not fit between hypergradients every {self.outer.every} steps"
             )
+        self.rates = tuple(rates)
+        for name in rates:
+            if name not in SEARCHABLE_RATES or not getattr(self.recipe, name):
+                raise InputError(
+                    f"{name!r} cannot be searched: of the recipe only {' and '.join(SEARCHABLE_RATES)} above 0 can"
+                )
         self._model = deepcopy(model).train()
         self._inner = Inner(self._model, space.train_loss, objective, self.recipe.optimiser(len(train_samples)))
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
@@ -148,6 +158,7 @@ class Bilevel:
 
     def init(self) -> SearchState:
         raw = self.space.init()
+        raw |= {f"log_{name}": torch.zeros((), device=self.train_samples.x.device) for name in self.rates}
         return SearchState(
             inner=self._inner.init(),
             raw=raw,
@@ -162,7 +173,7 @@ class Bilevel:
             skipped=0,
             skipped_in_a_row=0,
             generator=torch.Generator().manual_seed(self.seed).get_state(),
-            random=torch.get_rng_state(),
+            random=torch.Generator().manual_seed(self.seed).get_state(),
         )
 
     @property
@@ -173,6 +184,11 @@ class Bilevel:
         searched = self.recipe.epochs * per_epoch - warmup
         first = max(self.engine.steps, self.outer.every - warmup)
         return 0 if searched < first else 1 + (searched - first) // self.outer.every
+
+    def found_recipe(self, raw: Mapping[str, Tensor]) -> Recipe:
+        """The recipe with the rates that ``raw`` makes of its own."""
+        found = {name: getattr(self.recipe, name) * math.exp(raw[f"log_{name}"].item()) for name in self.rates}
+        return replace(self.recipe, **found)
 
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
@@ -193,7 +209,14 @@ class Bilevel:
             balanced_error (percent) on the validation samples, parameters. A loss or objective that is not finite is
             None, and the losses of skipped steps are left out of train_loss.
         """
-        torch.set_rng_state(state.random)
+        with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
+            torch.set_rng_state(state.random)
+            state, losses = self._train_epoch(state)
+            state = replace(state, epoch=state.epoch + 1, random=torch.get_rng_state())
+        return state, self._record(state, losses)
+
+    def _train_epoch(self, state: SearchState) -> tuple[SearchState, list[float]]:
+        """The steps of an epoch, and their losses; the last window may take batches of the next epoch."""
         generator = torch.Generator()
         generator.set_state(state.generator)
         searching = self.phase(state.epoch) == "search"
@@ -212,8 +235,7 @@ class Bilevel:
             state = replace(state, queue=queue[count:], steps=state.steps + count)
             state, loss = self._steps(state, batches, due, generator)
             losses += [loss] * count
-        state = replace(state, epoch=state.epoch + 1, generator=generator.get_state(), random=torch.get_rng_state())
-        return state, self._record(state, losses)
+        return replace(state, generator=generator.get_state()), losses
 
     def _steps(
         self, state: SearchState, batches: Sequence[Batch], outer_due: bool, generator: torch.Generator
@@ -272,7 +294,7 @@ class Bilevel:
         self._model.train()
         everything = self.validation_samples.all()
         metrics = classification_metrics(logits.argmax(1), everything.y, logits.shape[1])
-        loss = self.space.loss(state.raw)
+        loss, recipe = self.space.loss(state.raw), self.found_recipe(state.raw)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(logits, everything).item()
         return {
@@ -282,6 +304,7 @@ class Bilevel:
             "objective": objective if math.isfinite(objective) else None,
             "balanced_error": metrics.balanced_error,
             "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
+            "rates": {name: getattr(recipe, name) for name in self.rates},
         }
 
 

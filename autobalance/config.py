@@ -22,9 +22,10 @@ from autobalance._options import (
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
 OBJECTIVES = ("balanced_error", "error")
-ENGINES = ("replay", "unrolled")
+ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
 FREE = ("w", "l", "delta")
+RATES = ("lr", "weight_decay")
 
 EXAMPLES = """\
 examples:
@@ -47,8 +48,8 @@ class Options(ProblemOptions):
     late: str | None = None
     late_start: float | None = None
     hypergradient: str = "replay"
-    unroll: int = 5
-    every: int = 20
+    unroll: int | None = None
+    every: int | None = None
     outer_lr: float = 0.05
     warmup: float = 0.3
     baselines: str = "ce,la"
@@ -73,7 +74,11 @@ def make_parser() -> argparse.ArgumentParser:
     loss = parser.add_argument_group("the loss that is searched")
     option(loss, "objective", "what the loss shall make small on validation samples", choices=OBJECTIVES)
     option(
-        loss, "free", f"which parameters are searched, any of {','.join(FREE)}", type=names_of(FREE), metavar="NAMES"
+        loss,
+        "free",
+        f"what is searched, any of {','.join(FREE)} of the loss and {','.join(RATES)} of the training",
+        type=names_of((*FREE, *RATES)),
+        metavar="NAMES",
     )
     option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class",
            choices=TIES)  # fmt: skip
@@ -83,9 +88,12 @@ def make_parser() -> argparse.ArgumentParser:
     option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
 
     search = parser.add_argument_group("how it is searched")
-    option(search, "hypergradient", "engine: replay is fast, unrolled is the reference", choices=ENGINES)
-    option(search, "unroll", "training steps that a hypergradient looks back through", type=positive, metavar="T")
-    option(search, "every", "training steps between hypergradients", type=positive, metavar="N")
+    option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is replay's cheap "
+           "case of one step; implicit is AutoBalance's own; head solves the last layer", choices=ENGINES)  # fmt: skip
+    option(search, "unroll", "training steps that a hypergradient looks back through; unset: 5, with implicit 10",
+           type=positive, metavar="T")  # fmt: skip
+    option(search, "every", "training steps between hypergradients; unset: 20, with one-step 4", type=positive,
+           metavar="N")  # fmt: skip
     option(search, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")
     option(search, "warmup", "share of the epochs before the first hypergradient", type=share, metavar="SHARE")
 

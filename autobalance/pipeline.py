@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from torch import Tensor
 from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.checkpoint import Checkpoint
-from autobalance.config import Options
+from autobalance.config import RATES, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
-from autobalance.hypergradients import ENGINES
+from autobalance.hypergradients import ENGINES, Engine
 from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.metrics import evaluate
@@ -31,6 +31,10 @@ from autobalance.training import Recipe, WithFeatures, train
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0
+
+
+#: Steps between hypergradients that look back through a single step, and so cost little.
+ONE_STEP_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,34 @@ def set_up(options: Options) -> Setup:
         problem.validation,
         _space(options, start, train_counts),
         make_objective(options.objective),
-        ENGINES[options.hypergradient](options.unroll),
+        _engine(options),
         recipe,
-        OuterLoop(warmup=options.warmup, every=options.every, lr=options.outer_lr),
+        _outer_loop(options),
         options.seed,
+        [name for name in options.free.split(",") if name in RATES],
     )
     if search.hypergradient_steps == 0:
         raise InputError(
             f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
-            f"--every {options.every} training steps; give more epochs, or smaller --every and --unroll"
+            f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
         )
     return Setup(options, task, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu())
+
+
+def _engine(options: Options) -> Engine:
+    if options.hypergradient == "one-step" and options.unroll is not None:
+        raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
+    followed = {"unrolled": (), "implicit": ("weight_decay",), "head": ("weight_decay",)}.get(
+        options.hypergradient, RATES
+    )
+    if lost := [name for name in options.free.split(",") if name in RATES and name not in followed]:
+        raise InputError(f"--free {lost[0]} cannot be followed by {options.hypergradient}; use --hypergradient replay")
+    return ENGINES[options.hypergradient](*(() if options.unroll is None else (options.unroll,)))
+
+
+def _outer_loop(options: Options) -> OuterLoop:
+    every = options.every or (ONE_STEP_EVERY if options.hypergradient == "one-step" else OuterLoop.every)
+    return OuterLoop(warmup=options.warmup, every=every, lr=options.outer_lr)
 
 
 def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
@@ -87,7 +108,7 @@ def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
     return LossSpace(
         start.to(options.device),
         class_counts.to(options.device),
-        options.free.split(","),
+        [name for name in options.free.split(",") if name not in RATES],
         options.tie,
         options.late.split(",") if options.late else (),
         options.late_start if options.late_start is not None else LATE_START,
@@ -113,14 +134,14 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     )
     state = _search(setup, progress, directory, display)
     loss = setup.search.space.loss(state.best)
-    save_loss(loss.cpu(), directory / "loss.json", _provenance(setup))
+    save_loss(loss.cpu(), directory / "loss.json", _provenance(setup, state))
     lines = [json.dumps(record, allow_nan=False) for record in progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
 
     counts = setup.class_counts
     losses: dict[str, Loss] = {"searched": loss}
     losses |= {name: fixed_point(name, counts) for name in options.baselines.split(",")}
-    _retrain(setup, losses, progress, directory, display)
+    _retrain(setup, losses, setup.search.found_recipe(state.best), progress, directory, display)
     result = _result(setup, state, list(losses), progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
@@ -168,7 +189,14 @@ def _figure(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3f}"
 
 
-def _retrain(setup: Setup, losses: dict[str, Loss], progress: Checkpoint, directory: Path, display: Display) -> None:
+def _retrain(
+    setup: Setup,
+    losses: dict[str, Loss],
+    searched_recipe: Recipe,
+    progress: Checkpoint,
+    directory: Path,
+    display: Display,
+) -> None:
     """Trains every loss from scratch on training and validation samples, for every seed, and tests it once."""
     options, problem = setup.options, setup.problem
     samples = problem.train.join(problem.validation)
@@ -185,7 +213,8 @@ def _retrain(setup: Setup, losses: dict[str, Loss], progress: Checkpoint, direct
         begun = time.perf_counter()
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:
-            train(model, samples, losses[method].to(options.device), setup.recipe, seed, show)
+            recipe = searched_recipe if method == "searched" else setup.recipe
+            train(model, samples, losses[method].to(options.device), recipe, seed, show)
         except FloatingPointError as error:
             raise InputError(f"training with {method}: {error} with --lr") from None
         seconds = time.perf_counter() - begun
@@ -220,8 +249,10 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
         "num_test": len(problem.test),
         "test": {method: _summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods},
         "search": {
-            **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "unroll", "epochs")},
+            **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "epochs")},
+            "unroll": setup.search.engine.steps,
             "free": options.free.split(","),
+            "rates": {name: getattr(setup.search.found_recipe(state.best), name) for name in setup.search.rates},
             "outer_steps": state.outer_steps,
             "skipped_steps": state.skipped,
             "stopped_early": setup.search.stopped_early(state),
@@ -250,13 +281,15 @@ def _summary(trainings: list[dict[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def _provenance(setup: Setup) -> dict[str, Any]:
+def _provenance(setup: Setup, state: SearchState) -> dict[str, Any]:
     options = setup.options
     return {
         "data": setup.problem.name,
         "class_counts": setup.class_counts.tolist(),
         "model": setup.task.model_name,
-        **{name: getattr(options, name) for name in ("objective", "start", "free", "tie", "hypergradient", "unroll")},
-        **{name: getattr(options, name) for name in ("epochs", "seed")},
+        **{name: getattr(options, name) for name in ("objective", "start", "free", "tie", "hypergradient")},
+        "unroll": setup.search.engine.steps,
+        "recipe": asdict(setup.search.found_recipe(state.best)),
+        "seed": options.seed,
         "versions": versions(),
     }

@@ -29,11 +29,10 @@ def space(free=("w", "l", "delta"), start="la", tie="class", kind=LossSpace, **s
     return kind(fixed_point(start, COUNTS, dtype=torch.float64), torch.tensor(COUNTS), free, tie, **settings)
 
 
-def search(model=None, engine=None, recipe=RECIPE, outer=OUTER, searched=None, seed=0):
+def search(model=None, engine=None, recipe=RECIPE, outer=OUTER, searched=None, seed=0, rates=()):
+    model, searched, engine = model or linear(3), searched or space(), engine or Replay(3)
     objective = make_objective("balanced_error")
-    return Bilevel(
-        model or linear(3), TRAIN, VALIDATION, searched or space(), objective, engine or Replay(3), recipe, outer, seed
-    )
+    return Bilevel(model, TRAIN, VALIDATION, searched, objective, engine, recipe, outer, seed, rates)
 
 
 @dataclass
@@ -361,3 +360,23 @@ def test_from_cross_entropy_the_search_goes_towards_logit_adjustment(seed):
 def test_windows_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="7 unrolled steps do not fit between hypergradients every 5 steps"):
         search(engine=Replay(7))
+
+
+# The recipe
+
+
+def test_rates_of_the_recipe_are_searched_with_the_loss():
+    problem = search(rates=["lr", "weight_decay"])
+    found = run(problem).best
+    recipe = problem.found_recipe(found)
+    for name in ("lr", "weight_decay"):
+        factor = math.exp(found[f"log_{name}"].item())
+        assert factor != 1.0
+        assert getattr(recipe, name) == pytest.approx(factor * getattr(RECIPE, name))
+    assert replace(recipe, lr=RECIPE.lr, weight_decay=RECIPE.weight_decay) == RECIPE
+
+
+@pytest.mark.parametrize("rates, decay", [(["momentum"], 5e-4), (["weight_decay"], 0.0)])
+def test_rates_that_cannot_be_searched_are_refused(rates, decay):
+    with pytest.raises(InputError, match="cannot be searched"):
+        search(rates=rates, recipe=replace(RECIPE, weight_decay=decay))

@@ -22,27 +22,29 @@ def refused(*arguments):
 
 
 def test_names_that_are_written_twice_are_those_of_the_registries():
-    from autobalance import hypergradients, models, objectives, space
+    from autobalance import bilevel, hypergradients, models, objectives, space
 
     assert models.model_names() == _options.MODELS
     assert objectives.NAMES == config.OBJECTIVES
-    assert set(config.ENGINES) <= set(hypergradients.ENGINES)
+    assert tuple(hypergradients.ENGINES) == config.ENGINES
     assert tuple(space.TIES) == config.TIES
     assert tuple(space.BOUNDS) == tuple(space.UNITS) == config.FREE
-    for name, engine in hypergradients.ENGINES.items():
-        if name in config.ENGINES:
-            assert engine(3).steps == 3
+    assert bilevel.SEARCHABLE_RATES == config.RATES
 
 
 def test_defaults_are_those_of_the_python_interface():
+    from autobalance import pipeline
     from autobalance.bilevel import OuterLoop
-    from autobalance.hypergradients import Replay
+    from autobalance.hypergradients import Implicit, Replay
     from autobalance.training import Recipe
 
     options, recipe, outer = Options(), Recipe(), OuterLoop()
     assert (options.epochs, options.batch_size, options.lr) == (recipe.epochs, recipe.batch_size, recipe.lr)
-    assert options.weight_decay == recipe.weight_decay and options.unroll == Replay().steps
-    assert (options.warmup, options.every, options.outer_lr) == (outer.warmup, outer.every, outer.lr)
+    assert options.weight_decay == recipe.weight_decay
+    assert (options.warmup, options.outer_lr) == (outer.warmup, outer.lr)
+    text = " ".join(make_parser().format_help().split())
+    assert f"unset: {Replay().steps}, with implicit {Implicit().steps}" in text
+    assert f"unset: {outer.every}, with one-step {pipeline.ONE_STEP_EVERY}" in text
 
 
 def test_no_arguments_are_the_defaults():
