@@ -16,7 +16,7 @@ from autobalance.data import as_samples
 from autobalance.data._convert import Part
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine
-from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, save_loss
+from autobalance.losses import Loss, Member, ScheduledLoss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.objectives import Objective, make_objective
 from autobalance.points import fixed_point
@@ -35,7 +35,7 @@ class SearchResult:
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
     """
 
-    loss: ParametricLoss | ScheduledLoss
+    loss: Member | ScheduledLoss
     history: list[dict[str, Any]]
     outer_steps: int
     skipped_steps: int

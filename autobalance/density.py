@@ -159,7 +159,8 @@ def bin_index(targets: Tensor, edges: Tensor) -> Tensor:
         targets: float.
         edges: (K + 1,), ascending.
     """
-    return torch.bucketize(targets.detach(), edges[1:-1].to(targets), right=True)
+    values = targets.detach() if targets.is_floating_point() else targets.double()
+    return torch.bucketize(values, edges[1:-1].to(values), right=True)
 
 
 def check_edges(edges: Tensor | Sequence[float]) -> Tensor:

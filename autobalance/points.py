@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autobalance import regression_points
+from autobalance.density import fill_empty, lds_weights, normalise
 from autobalance.errors import InputError
 from autobalance.losses import (
     CSL,
@@ -102,6 +104,12 @@ def ldam(class_counts: Tensor, max_m: float = 0.5, s: float = 30.0) -> dict[str,
     The paper's logits are cosines: the model should have a cosine head.
     """
     return {"margin": max_m * (class_counts.min() / class_counts) ** 0.25, "scale": s}
+
+
+def lds(class_counts: Tensor, **hyper: Any) -> dict[str, Any]:
+    """Label-distribution smoothing for ordered classes: w_k ∝ 1 / p̃_k (Yang et al. 2021)."""
+    weights = fill_empty(lds_weights(class_counts, **hyper), class_counts)
+    return {"w": normalise(weights, class_counts)}
 
 
 # Built from other losses: class counts, the keywords that every loss is built with, hyper-parameters -> the loss.
@@ -232,9 +240,14 @@ _BUILT: dict[str, Callable[..., Loss]] = {
 }
 
 
-def fixed_points() -> list[str]:
-    """The names that `fixed_point` knows."""
-    return [*_EXACT, *_BUILT]
+def fixed_points(task: str = "classification") -> list[str]:
+    """The names that `fixed_point` knows, for ``task`` classification or regression.
+
+    ``lds``, a regression loss, can also be had for ordered classes: give it ``class_counts``.
+    """
+    if task not in ("classification", "regression"):
+        raise InputError(f"no task is called {task!r}; there are classification and regression")
+    return [*_EXACT, *_BUILT] if task == "classification" else list(regression_points.NAMES)
 
 
 def hyper_parameters(name: str) -> dict[str, Any]:
@@ -243,15 +256,27 @@ def hyper_parameters(name: str) -> dict[str, Any]:
     Raises:
         InputError: an unknown name.
     """
+    if name in regression_points.NAMES:
+        return regression_points.regression_hyper_parameters(name)
     if name not in _EXACT and name not in _BUILT:
-        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(fixed_points())}")
+        every = [*fixed_points(), *regression_points.NAMES]
+        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(every)}")
     parameters = signature(_EXACT.get(name) or _BUILT[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
+_OF_BINS = ("bin_counts", "targets", "bin_edges", "error", "scale")
+
+
+def _check_known(name: str, hyper: Mapping[str, Any]) -> None:
+    known = hyper_parameters(name)
+    if unknown := set(hyper) - set(known):
+        raise InputError(f"{name} has no hyper-parameter {sorted(unknown)[0]!r}; it has {', '.join(known) or 'none'}")
+
+
 def fixed_point(
     name: str,
-    class_counts: Tensor | Sequence[int],
+    class_counts: Tensor | Sequence[int] | None = None,
     *,
     weight: Tensor | Sequence[float] | None = None,
     reduction: str | None = None,
@@ -263,25 +288,35 @@ def fixed_point(
 
     Args:
         name: one of `fixed_points`.
-        class_counts: n_k, the number of training samples of each class, (K,), all at least 1.
+        class_counts: n_k, the number of training samples of each class, (K,), all at least 1. Not for regression.
         weight: overrides w, (K,); for ldam-drw and ib, the w of the late stage.
         reduction: as in `ParametricLoss`; where left out ``mean``, and ``batch_mean`` for ib, as released.
         class_names, dtype: as in `ParametricLoss`.
-        **hyper: the loss's own hyper-parameters, for example ``tau``; the paper's values where left out.
+        **hyper: the loss's own hyper-parameters, for example ``tau``; the paper's values where left out. For regression
+            also ``bin_counts`` or ``targets``, ``bin_edges``, ``error`` and ``scale``, see `regression_point`.
 
     Raises:
         InputError (a ValueError): an unknown name or hyper-parameter, or a class without samples.
     """
-    known = hyper_parameters(name)
-    if unknown := set(hyper) - set(known):
-        raise InputError(f"{name} has no hyper-parameter {sorted(unknown)[0]!r}; it has {', '.join(known) or 'none'}")
+    ordered = name == "lds" and class_counts is not None
+    if name in regression_points.NAMES and not ordered:
+        if class_counts is not None or class_names is not None:
+            raise InputError(f"{name} is a regression loss: give bin_counts= or targets=, and no classes")
+        of_bins = {key: hyper.pop(key) for key in _OF_BINS if key in hyper}
+        _check_known(name, hyper)
+        return regression_points.regression_point(
+            name, weight=weight, reduction=reduction, dtype=dtype, hyper=hyper, **of_bins
+        )
+    _check_known(name, hyper)
+    if class_counts is None:
+        raise InputError(f"{name} needs class_counts, the number of training samples of each class")
     counts = torch.as_tensor(class_counts, dtype=torch.float64)
     if counts.dim() != 1 or not torch.isfinite(counts).all() or (counts < 1).any():
         raise InputError(f"class_counts must be one count of at least 1 a class, got {counts.tolist()}")
     common = {"weight": weight, "reduction": reduction, "class_names": class_names, "dtype": dtype}
     if name in _BUILT:
         return _BUILT[name](counts, common, **hyper)
-    parameters = _EXACT[name](counts, **hyper)
+    parameters = lds(counts, **hyper) if ordered else _EXACT[name](counts, **hyper)
     if weight is not None:
         parameters["w"] = torch.as_tensor(weight)
     names = None if class_names is None else tuple(class_names)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.errors import InputError
-from autobalance.losses import Loss, ParametricLoss, ScheduledLoss, parametric_loss
+from autobalance.losses import Loss, Member, ScheduledLoss
 
 #: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
 BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
@@ -85,7 +85,7 @@ class LossSpace:
         if tie not in TIES:
             raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)}")
         for stage in start.stages:
-            if not isinstance(stage.loss, ParametricLoss):
+            if not isinstance(stage.loss, Member):
                 raise InputError(
                     f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
                     "such as ce, la, vs or ldam-drw"
@@ -106,9 +106,9 @@ class LossSpace:
         self._reach = self._basis.abs().sum(1).max().clamp_min(1e-6)
         self._share = counts / counts.sum()
 
-    def _point(self, progress: float) -> ParametricLoss:
+    def _point(self, progress: float) -> Member:
         point = self.start.at(progress)
-        assert isinstance(point, ParametricLoss)  # checked for every stage
+        assert isinstance(point, Member)  # checked for every stage
         return point
 
     def init(self) -> dict[str, Tensor]:
@@ -139,9 +139,9 @@ class LossSpace:
 
     def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch, progress: float = 0.0) -> Tensor:
         """The training loss at ``raw`` on a batch, at a share of the epochs."""
-        return parametric_loss(logits, batch.y, self.parameters(raw, progress), batch.group, self.start.reduction)
+        return self._point(progress).value(logits, batch.y, self.parameters(raw, progress), batch.group)
 
-    def loss(self, raw: Mapping[str, Tensor]) -> ParametricLoss | ScheduledLoss:
+    def loss(self, raw: Mapping[str, Tensor]) -> Member | ScheduledLoss:
         """The loss at ``raw`` as a module of its own: a point of the family, or a schedule of points."""
         stages = []
         for start in self._starts:

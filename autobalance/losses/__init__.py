@@ -1,7 +1,9 @@
 """What is trained on: the family of losses, as module, function and file, with its schedules and plug-ins."""
 
 from autobalance.losses._base import Loss as Loss
+from autobalance.losses._base import Member as Member
 from autobalance.losses._base import Stage as Stage
+from autobalance.losses._binned import RegressionLoss as RegressionLoss
 from autobalance.losses._csl import CSL as CSL
 from autobalance.losses._csl import ReleasedCSL as ReleasedCSL
 from autobalance.losses._equalization import Equalization as Equalization
@@ -10,6 +12,7 @@ from autobalance.losses._file import load_loss as load_loss
 from autobalance.losses._file import save_loss as save_loss
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
 from autobalance.losses._parametric import ParametricLoss as ParametricLoss
+from autobalance.losses._regression import regression_loss as regression_loss
 from autobalance.losses._schedule import ScheduledLoss as ScheduledLoss
 from autobalance.losses._schedule import deferred as deferred
 
@@ -18,12 +21,15 @@ __all__ = [
     "Equalization",
     "InfluenceBalanced",
     "Loss",
+    "Member",
     "ParametricLoss",
+    "RegressionLoss",
     "ReleasedCSL",
     "ScheduledLoss",
     "Stage",
     "deferred",
     "load_loss",
     "parametric_loss",
+    "regression_loss",
     "save_loss",
 ]

@@ -14,7 +14,8 @@ A training loop needs two things beyond ``nn.CrossEntropyLoss``:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,46 @@ class Loss(nn.Module):
         """
         check_progress(progress)
         return [stage.loss for stage in self.stages if stage.start <= progress][-1]
+
+
+class Member(Loss):
+    """A loss that is a point of a family, its parameters held as buffers, so that it can be searched around and saved.
+
+    Attributes:
+        w, l, delta: what a search can free: tables over the K classes (or bins), and groups where there are some.
+        ordered: whether the K classes are bins of a target, some of which may be empty.
+    """
+
+    w: Tensor
+    l: Tensor  # noqa: E741 - the published symbol
+    delta: Tensor
+    ordered: bool = False
+
+    @property
+    def parameters_in_effect(self) -> dict[str, Tensor]:
+        """The parameters that differ from where they have no effect, by name."""
+        raise NotImplementedError
+
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """Which of the tables have an effect in this family."""
+        return ("w", "l", "delta")
+
+    def replace(self, **changes: Any) -> Member:
+        """A loss like this one with some of its parameters (by name) or its ``reduction`` changed."""
+        raise NotImplementedError
+
+    def value(
+        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
+    ) -> Tensor:
+        """The loss at other ``parameters`` than its own, differentiable in them, with its own reduction.
+
+        Args:
+            output: of the model.
+            target, group: as the loss is called with.
+            parameters: by name; those that are absent have no effect.
+        """
+        raise NotImplementedError
 
 
 def check_reduction(reduction: str) -> str:

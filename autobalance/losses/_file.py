@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from autobalance.errors import InputError
-from autobalance.losses._base import REDUCTIONS
-from autobalance.losses._family import IDENTITY, TABLES
-from autobalance.losses._parametric import ParametricLoss
+from autobalance.losses._base import REDUCTIONS, Member
+from autobalance.losses._kinds import KINDS, Fault, Kind, check_number, kind_of
 from autobalance.losses._schedule import ScheduledLoss
 
 FORMAT, VERSION = "autobalance-loss", 1
-_REQUIRED = {"format", "version", "task", "num_classes", "class_names", "parameters", "reduction"}
-_OPTIONAL = {"group_names", "schedule", "provenance"}
-
-Fault = Callable[[str], InputError]
+_REQUIRED = {"format", "version", "task", "parameters", "reduction"}
+_OPTIONAL = {"schedule", "provenance"}
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -36,9 +31,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def save_loss(
-    loss: ParametricLoss | ScheduledLoss, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None
+    loss: Member | ScheduledLoss, path: str | os.PathLike[str], provenance: dict[str, Any] | None = None
 ) -> None:
-    """Writes a member of the family, with its schedule if it has one, as JSON.
+    """Writes a member of a family, with its schedule if it has one, as JSON.
 
     ``parameters`` are those of the first stage; each further stage is an entry of ``schedule``: its ``start`` and those
     ``parameters`` that differ from the first stage's.
@@ -49,24 +44,23 @@ def save_loss(
         provenance: where the loss comes from (data, class counts, search settings); plain JSON values.
 
     Raises:
-        InputError: the loss, or one of its stages, is a plug-in and not a member of the family.
+        InputError: the loss, or one of its stages, is a plug-in and not a member of a family.
     """
+    members = []
     for stage in loss.stages:
-        if not isinstance(stage.loss, ParametricLoss):
+        if not isinstance(stage.loss, Member):
             raise InputError(f"{os.fspath(path)}: a loss file holds members of the family, {type(stage.loss).__name__} "
                              f"is a plug-in; build it by its name")  # fmt: skip
-    first, *later = [(stage.start, stage.loss) for stage in loss.stages if isinstance(stage.loss, ParametricLoss)]
-    base = first[1]
-    names = base.class_names or tuple(str(k) for k in range(base.num_classes))
-    schedule = [{"start": start, "parameters": _changes(base, stage)} for start, stage in later]
+        members.append((stage.start, stage.loss))
+    (_, base), *later = members
+    kind = KINDS[kind_of(base)]
+    schedule = [{"start": start, "parameters": _changes(kind, base, stage)} for start, stage in later]
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "task": "classification",
-        "num_classes": base.num_classes,
-        "class_names": list(names),
-        **({"group_names": list(base.group_names)} if base.group_names else {}),
-        "parameters": {name: getattr(base, name).tolist() for name in IDENTITY},
+        "task": kind_of(base),
+        **kind.describe(base),
+        "parameters": {name: getattr(base, name).tolist() for name in kind.parameters},
         **({"schedule": schedule} if schedule else {}),
         "reduction": base.reduction,
         "provenance": provenance or {},
@@ -74,12 +68,12 @@ def save_loss(
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _changes(base: ParametricLoss, stage: ParametricLoss) -> dict[str, Any]:
-    values = {name: (getattr(base, name), getattr(stage, name)) for name in IDENTITY}
+def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
+    values = {name: (getattr(base, name), getattr(stage, name)) for name in kind.parameters}
     return {name: new.tolist() for name, (old, new) in values.items() if not torch.equal(old, new)}
 
 
-def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> ParametricLoss | ScheduledLoss:
+def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> Member | ScheduledLoss:
     """Reads a loss that `save_loss` or the search wrote.
 
     Args:
@@ -87,8 +81,8 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
         dtype: of the loss's numbers; torch's default where None.
 
     Returns:
-        an ``nn.Module``; ``loss(logits, target)`` or, for a loss with groups, ``loss(logits, target, group=g)``. A
-        `ScheduledLoss` where the file has a schedule.
+        an ``nn.Module``: a `ParametricLoss`, ``loss(logits, target)`` or, with groups, ``loss(logits, target,
+        group=g)``; a `RegressionLoss`, ``loss(prediction, target)``; a `ScheduledLoss` where the file has a schedule.
 
     Raises:
         InputError (a ValueError): the file is torn, of another format or version, has unknown or missing keys, lists
@@ -103,53 +97,44 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
-    _check_content(content, fault)
-    _check_parameters("parameters", content["parameters"], fault)
-    if set(content["parameters"]) != set(IDENTITY):
-        raise fault(f"parameters should be exactly {sorted(IDENTITY)}, found {sorted(content['parameters'])}")
+    kind = _check_content(content, fault)
+    _check_parameters("parameters", content["parameters"], kind, fault)
+    if set(content["parameters"]) != set(kind.parameters):
+        raise fault(f"parameters should be exactly {sorted(kind.parameters)}, found {sorted(content['parameters'])}")
     schedule = content.get("schedule", [])
-    _check_schedule(schedule, fault)
-    settings = {key: content.get(key) for key in ("reduction", "class_names", "group_names")}
+    _check_schedule(schedule, kind, fault)
     stages = [(0.0, {}), *((entry["start"], entry["parameters"]) for entry in schedule)]
     try:
-        losses = [
-            (
-                start,
-                ParametricLoss(content["num_classes"], **{**content["parameters"], **changes}, **settings, dtype=dtype),
-            )
-            for start, changes in stages
-        ]
+        losses = [(at, kind.build(content, {**content["parameters"], **changes}, dtype)) for at, changes in stages]
         return ScheduledLoss(losses) if schedule else losses[0][1]
     except ValueError as error:
         raise fault(str(error)) from None
 
 
-def _check_content(content: Any, fault: Fault) -> None:
-    """All but the parameters and the schedule."""
+def _check_content(content: Any, fault: Fault) -> Kind:
+    """All but the parameters and the schedule; what kind of file it is."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise fault(f'not a loss file: "format" should be "{FORMAT}"')
     if content.get("version") != VERSION:
         raise fault(f"version {content.get('version')!r} is not the version {VERSION} that this release reads")
-    if unknown := set(content) - _REQUIRED - _OPTIONAL:
+    if "task" not in content:
+        raise fault("missing keys ['task']")
+    if content["task"] not in list(KINDS):
+        raise fault(f"task {content['task']!r} is none of {', '.join(KINDS)}")
+    kind = KINDS[content["task"]]
+    if unknown := set(content) - _REQUIRED - _OPTIONAL - {*kind.keys, *kind.optional}:
         raise fault(f"unknown keys {sorted(unknown)}")
-    if missing := _REQUIRED - set(content):
+    if missing := (_REQUIRED | {*kind.keys}) - set(content):
         raise fault(f"missing keys {sorted(missing)}")
-    if content["task"] != "classification":
-        raise fault(f"task {content['task']!r} is not 'classification'")
     if content["reduction"] not in REDUCTIONS:
         raise fault(f"reduction {content['reduction']!r} is none of {', '.join(REDUCTIONS)}")
-    number = content["num_classes"]
-    if not isinstance(number, int) or isinstance(number, bool) or number < 2:
-        raise fault(f"num_classes is {number!r}, not a whole number of at least 2")
-    for key in ("class_names", "group_names"):
-        names = content.get(key)
-        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise fault(f"{key} is not a list of strings")
+    kind.check(content, fault)
     if not isinstance(content.get("provenance", {}), dict):
         raise fault("provenance is not an object")
+    return kind
 
 
-def _check_schedule(schedule: Any, fault: Fault) -> None:
+def _check_schedule(schedule: Any, kind: Kind, fault: Fault) -> None:
     """A list of objects with a start and some parameters; the order of the starts is checked where it is built."""
     if not isinstance(schedule, list):
         raise fault("schedule is not a list of stages")
@@ -157,36 +142,24 @@ def _check_schedule(schedule: Any, fault: Fault) -> None:
         where = f"stage {number} of the schedule"
         if not isinstance(entry, dict) or set(entry) != {"start", "parameters"}:
             raise fault(f"{where} should be an object with exactly a start and parameters")
-        _check_number(f"the start of {where}", entry["start"], fault)
-        _check_parameters(where, entry["parameters"], fault)
+        check_number(f"the start of {where}", entry["start"], fault)
+        _check_parameters(where, entry["parameters"], kind, fault)
 
 
-def _check_parameters(where: str, parameters: Any, fault: Fault) -> None:
+def _check_parameters(where: str, parameters: Any, kind: Kind, fault: Fault) -> None:
     """Known names; a list of numbers or of equally long lists of numbers for a table, else a number; all finite."""
     if not isinstance(parameters, dict):
         raise fault(f"the parameters of {where} are no object" if where != "parameters" else "parameters is no object")
-    if unknown := set(parameters) - set(IDENTITY):
-        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(IDENTITY)}")
+    if unknown := set(parameters) - set(kind.parameters):
+        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(kind.parameters)}")
     for name, value in parameters.items():
-        if name not in TABLES:
-            _check_number(f"{name} in {where}", value, fault)
+        if name not in kind.tables:
+            check_number(f"{name} in {where}", value, fault)
             continue
         if not isinstance(value, list):
-            raise fault(f"{name} in {where} is not a list of numbers a class")
+            raise fault(f"{name} in {where} is not a list of numbers")
         if len({len(row) if isinstance(row, list) else None for row in value}) > 1:
             raise fault(f"{name} in {where} has rows of different lengths")
         for row in value:
             for number in row if isinstance(row, list) else [row]:
-                _check_number(f"{name} in {where}", number, fault)
-
-
-def _check_number(what: str, number: Any, fault: Fault) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not _finite(number):
-        raise fault(f"{what} holds {str(number)[:40]!r}, which is not a finite number")
-
-
-def _finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond the range of floats
-        return False
+                check_number(f"{name} in {where}", number, fault)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autobalance.losses._base import Loss, check_call, check_reduction
+from autobalance.losses._base import Member, check_call, check_reduction
 from autobalance.losses._family import IDENTITY, parametric_loss
 
 
-class ParametricLoss(Loss):
+class ParametricLoss(Member):
     """A member of the family with its parameters held as buffers; called like ``nn.CrossEntropyLoss``.
 
     Args:
@@ -29,9 +30,6 @@ class ParametricLoss(Loss):
         True
     """
 
-    w: Tensor
-    l: Tensor  # noqa: E741 - the published symbol
-    delta: Tensor
     margin: Tensor
     scale: Tensor
     gamma: Tensor
@@ -102,13 +100,16 @@ class ParametricLoss(Loss):
 
     @property
     def parameters_in_effect(self) -> dict[str, Tensor]:
-        """The parameters that differ from their identity, by name."""
         return {name: getattr(self, name) for name in self._active}
 
     def replace(self, **changes: Any) -> ParametricLoss:
-        """A loss like this one with some of its parameters (by name) or its ``reduction`` changed."""
         same = {name: getattr(self, name) for name in (*IDENTITY, "reduction", "class_names", "group_names")}
         return ParametricLoss(self.num_classes, **{**same, "dtype": self.w.dtype, **changes}).to(self.w.device)
+
+    def value(
+        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
+    ) -> Tensor:
+        return parametric_loss(output, target, parameters, group, self.reduction)
 
     def forward(
         self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
@@ -128,7 +129,7 @@ class ParametricLoss(Loss):
             ValueError: see `check_call`.
         """
         check_call(logits, target, group, self.num_classes, self.num_groups)
-        return parametric_loss(logits, target, self.parameters_in_effect, group, self.reduction)
+        return self.value(logits, target, self.parameters_in_effect, group)
 
     def extra_repr(self) -> str:
         shown = ", ".join(self._active) or "plain cross-entropy"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autobalance.losses._base import Loss, Stage
-from autobalance.losses._parametric import ParametricLoss
+from autobalance.losses._base import Loss, Member, Stage
 
 
 class ScheduledLoss(Loss):
@@ -91,6 +90,6 @@ def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -
     Raises:
         ValueError: the loss is no member of the family; wrong weights or start.
     """
-    if not isinstance(loss, ParametricLoss):
+    if not isinstance(loss, Member):
         raise ValueError(f"weights can be deferred for a loss of the family, not for {type(loss).__name__}")
     return ScheduledLoss([(0.0, loss), (start, loss.replace(w=torch.as_tensor(weight)))])
