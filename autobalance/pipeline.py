@@ -18,7 +18,7 @@ from autobalance.checkpoint import Checkpoint
 from autobalance.config import RATES, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
-from autobalance.hypergradients import ENGINES, Engine
+from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
 from autobalance.metrics import evaluate
@@ -87,6 +87,8 @@ def set_up(options: Options) -> Setup:
 
 
 def _engine(options: Options) -> Engine:
+    if processes() > 1 and options.hypergradient != "replay":
+        raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
     if options.hypergradient == "one-step" and options.unroll is not None:
         raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
     followed = {"unrolled": (), "implicit": ("weight_decay",), "head": ("weight_decay",)}.get(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autobalance._processes import aside, joined, leads
 from autobalance.config import Options, parse
 from autobalance.errors import InputError
 
@@ -27,22 +28,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory: Path | None = None
     try:
         options, resume = parse(arguments)
-        directory = _directory(options, resume)
-        _run(options, directory, resume)
+        if leads():
+            directory = _directory(options, resume)
+            _run(options, directory, resume)
+        else:
+            with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
+                _run(options, place, resume)
     except InputError as error:
         return _fail(" ".join(str(error).split()))
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or directory}; what was written before is whole")
     except KeyboardInterrupt:
         begun = directory is not None and (directory / "config.yaml").exists()
-        place = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""
-        print(f"\ninterrupted{place}", file=sys.stderr)
+        hint = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     return DONE
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    if leads():
+        print(f"error: {message}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -56,7 +62,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
     new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        with Display() as display:
+        with joined(options.device), Display() as display:
             result = search_and_compare(options, directory, resume, display)
     except (InputError, KeyboardInterrupt):
         if new and not any(directory.iterdir()):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 
 def paired_p(a: Sequence[float], b: Sequence[float]) -> float | None:

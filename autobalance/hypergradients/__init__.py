@@ -19,6 +19,7 @@ from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
 from autobalance.hypergradients._one_step import OneStep as OneStep
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
+from autobalance.hypergradients._parallel import processes as processes
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
 from autobalance.hypergradients._solvers import ConjugateGradients as ConjugateGradients
@@ -52,5 +53,6 @@ __all__ = [
     "inner_step",
     "objective_value",
     "optimiser_from_torch",
+    "processes",
     "stack_batches",
 ]

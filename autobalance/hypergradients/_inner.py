@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from autobalance.data import Batch
 from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
+from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
 
 TrainLoss = Callable[[Mapping[str, Tensor], Tensor, Batch], Tensor]
 Objective = Callable[[Tensor, Batch], Tensor]
@@ -112,8 +113,15 @@ def train_value(
     inner: Inner, parameters: Tensors, buffers: Tensors, hyper: Mapping[str, Tensor], batch: Batch
 ) -> Tensor:
     """The training loss of one batch. ``buffers`` (batch-norm statistics) are updated in place."""
-    logits = functional_call(inner.model, (parameters, buffers), (batch.x,))
-    return inner.train_loss(loss_hyper(hyper), logits, batch)
+    return inner.train_loss(loss_hyper(hyper), _output(inner, parameters, buffers, batch), batch)
+
+
+def _output(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Any:
+    """What the model makes of a batch: logits, or a tuple such as logits and features."""
+    output = functional_call(inner.model, (parameters, buffers), (own_rows(batch.x),))
+    if isinstance(output, tuple):
+        return tuple(gather_rows(part, len(batch.x)) for part in output)
+    return gather_rows(output, len(batch.x))
 
 
 def loss_hyper(hyper: Mapping[str, Tensor]) -> Tensors:
@@ -134,9 +142,8 @@ def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], bat
     loss = train_value(inner, parameters, buffers, detached, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()))
     with torch.no_grad():
-        new, slots = inner.optimiser.update(
-            state.parameters, dict(zip(parameters, gradients, strict=True)), state.optimiser, state.step, detached
-        )
+        whole = summed(dict(zip(parameters, gradients, strict=True)))
+        new, slots = inner.optimiser.update(state.parameters, whole, state.optimiser, state.step, detached)
     return InnerState(new, buffers, slots, state.step + 1), loss.detach()
 
 
@@ -147,7 +154,7 @@ def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: 
     the objective depend on all earlier steps, which no unroll of T steps can follow. ``buffers`` are left as they are.
     """
     with dropout_off(inner.model):
-        logits = functional_call(inner.model, (parameters, {k: b.clone() for k, b in buffers.items()}), (batch.x,))
+        logits = _output(inner, parameters, {name: b.clone() for name, b in buffers.items()}, batch)
     return inner.objective(logits, batch)
 
 
@@ -156,7 +163,7 @@ def objective_gradient(inner: Inner, state: InnerState, batch: Batch) -> tuple[T
     parameters = leaves(state.parameters)
     objective = objective_value(inner, parameters, state.buffers, batch)
     gradients = torch.autograd.grad(objective, list(parameters.values()), materialize_grads=True)
-    return objective.detach(), dict(zip(parameters, gradients, strict=True))
+    return objective.detach(), summed(dict(zip(parameters, gradients, strict=True)))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from autobalance.hypergradients._inner import (
     train_value,
 )
 from autobalance.hypergradients._optimiser import Slots, Tensors
+from autobalance.hypergradients._parallel import averaged, summed
 from autobalance.hypergradients._random import random_state, set_random_state
 
 
@@ -112,9 +113,8 @@ def step_adjoint(
     with FastBatchNorm():
         loss = train_value(inner, parameters, buffers, alpha, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
-    new, new_slots = inner.optimiser.update(
-        parameters, dict(zip(parameters, gradients, strict=True)), slots, state.step, alpha
-    )
+    whole = summed(dict(zip(parameters, gradients, strict=True)))
+    new, new_slots = inner.optimiser.update(parameters, whole, slots, state.step, alpha)
     reached = [(value, of_parameters[name]) for name, value in new.items()]
     reached += [(value, of_slots[slot][name]) for slot, values in new_slots.items() for name, value in values.items()]
     inputs = [*alpha.values()]
@@ -122,8 +122,8 @@ def step_adjoint(
         inputs += [*parameters.values(), *(value for values in slots.values() for value in values.values())]
     outputs, adjoints = zip(*reached, strict=True)
     found = iter(torch.autograd.grad(outputs, inputs, adjoints, materialize_grads=True))
-    of_hyper = {name: next(found) for name in alpha}
+    of_hyper = averaged({name: next(found) for name in alpha})
     if not further_back:
         return of_hyper, {}, {}
-    before = {name: next(found) for name in parameters}
-    return of_hyper, before, {slot: {name: next(found) for name in values} for slot, values in slots.items()}
+    before = averaged({name: next(found) for name in parameters})
+    return of_hyper, before, {slot: averaged({name: next(found) for name in values}) for slot, values in slots.items()}

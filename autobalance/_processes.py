@@ -1,0 +1,55 @@
+"""The processes that ``torchrun`` starts: all do the same work on their rows of a batch, the first alone speaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+
+def leads() -> bool:
+    """Whether this is the first process, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def joined(device: str) -> Iterator[None]:
+    """Joins the other processes, where there are any, for as long as the context lasts.
+
+    Args:
+        device: ``cuda`` gives each process of a machine a GPU of its own.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    import torch
+    import torch.distributed as dist
+
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def aside(checkpoint: Path | None) -> Iterator[Path]:
+    """A directory for what a process that does not lead would write; what it says goes nowhere.
+
+    Args:
+        checkpoint: to go on from, copied there where it exists.
+    """
+    with (
+        tempfile.TemporaryDirectory() as place,
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        if checkpoint is not None and checkpoint.exists():
+            shutil.copy(checkpoint, place)
+        yield Path(place)
