@@ -40,12 +40,18 @@ def classification_metrics(predictions: Tensor, target: Tensor, num_classes: int
 @torch.no_grad()
 def predict(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
     """The predicted classes, (N,), of a model in evaluation mode; the mode of each layer is as before afterwards."""
+    return outputs(model, samples, batch_size).argmax(1)
+
+
+@torch.no_grad()
+def outputs(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
+    """What a model in evaluation mode answers, (N, ...); the mode of each layer is as before afterwards."""
     training = [module for module in model.modules() if module.training]
     model.eval()
-    predictions = torch.cat([model(x).argmax(1) for x in samples.x.split(batch_size)])
+    answers = torch.cat([model(x) for x in samples.x.split(batch_size)])
     for module in training:
         module.training = True
-    return predictions
+    return answers
 
 
 def evaluate(model: nn.Module, samples: Samples, num_classes: int) -> ClassificationMetrics:
