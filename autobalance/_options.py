@@ -36,6 +36,7 @@ class ProblemOptions:
     batch_size: int = 64
     lr: float = 0.1
     weight_decay: float = 5e-4
+    precision: str = "float32"
     device: str = "cpu"
     seed: int = 0
     seeds: int = 3
@@ -162,6 +163,8 @@ def add_problem_options(parser: argparse.ArgumentParser, default: ProblemOptions
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
     option(training, "lr", "largest learning rate of SGD; it falls as a cosine", type=positive_float, metavar="RATE")
     option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
+    option(training, "precision", "of the training steps; hypergradients are float32 all the same",
+           choices=("float32", "bfloat16"))  # fmt: skip
     option(training, "device", "where to compute", choices=("cpu", "cuda"))
 
 

@@ -71,9 +71,8 @@ def open_task(options: ProblemOptions) -> Task:
 
 def recipe_of(options: ProblemOptions) -> Recipe:
     """The recipe that the options describe."""
-    return Recipe(
-        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, weight_decay=options.weight_decay
-    )
+    names = ("epochs", "batch_size", "lr", "weight_decay", "precision")
+    return Recipe(**{name: getattr(options, name) for name in names})
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
-from autobalance.hypergradients import Engine, Hypergradient, Inner, InnerState, Replay, inner_step
+from autobalance.hypergradients import Engine, Hypergradient, InnerState, Replay, inner_step
 from autobalance.metrics import classification_metrics
 from autobalance.objectives import Objective
 from autobalance.space import LossSpace
@@ -148,7 +148,7 @@ class Bilevel:
                     f"{name!r} cannot be searched: of the recipe only {' and '.join(SEARCHABLE_RATES)} above 0 can"
                 )
         self._model = deepcopy(model).train()
-        self._inner = Inner(self._model, space.train_loss, objective, self.recipe.optimiser(len(train_samples)))
+        self._inner = self.recipe.inner(self._model, space.train_loss, objective, len(train_samples))
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
         searched = self.recipe.epochs - self.warmup_epochs
         self._averaged_from = self.recipe.epochs - round(self.outer.averaged * searched)

@@ -91,9 +91,13 @@ def _engine(options: Options) -> Engine:
         raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
     if options.hypergradient == "one-step" and options.unroll is not None:
         raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
-    followed = {"unrolled": (), "implicit": ("weight_decay",), "head": ("weight_decay",)}.get(
-        options.hypergradient, RATES
-    )
+    if options.precision != "float32" and options.hypergradient in ("unrolled", "one-step"):
+        raise InputError(
+            f"--precision {options.precision} has no effect on the steps that {options.hypergradient} takes; "
+            "use --hypergradient replay"
+        )
+    rest = ("weight_decay",)
+    followed = {"unrolled": (), "implicit": rest, "head": rest}.get(options.hypergradient, RATES)
     if lost := [name for name in options.free.split(",") if name in RATES and name not in followed]:
         raise InputError(f"--free {lost[0]} cannot be followed by {options.hypergradient}; use --hypergradient replay")
     return ENGINES[options.hypergradient](*(() if options.unroll is None else (options.unroll,)))

@@ -102,8 +102,12 @@ class LossSpace:
         first = self._point(0.0)
         counts = class_counts.to(first.w)
         self._basis = TIES[tie](counts)
-        # Without the floor, classes of one size, whose frequency basis is zero, would give 0 / 0.
-        self._reach = self._basis.abs().sum(1).max().clamp_min(1e-6)
+        self._reach = self._basis.abs().sum(1).max()
+        if self._reach == 0:
+            raise InputError(
+                "all classes have the same number of samples, so nothing can follow their frequency: tie by class "
+                "(--tie class) instead"
+            )
         self._share = counts / counts.sum()
 
     def _point(self, progress: float) -> Member:
@@ -119,12 +123,12 @@ class LossSpace:
     def parameters(self, raw: Mapping[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The parameters of the loss at ``raw`` and a share of the epochs, differentiable in ``raw``.
 
-        Those that have no effect are left out.
+        Those that have no effect are left out; numbers in ``raw`` that are not the loss's are not looked at.
         """
         point = self._point(progress)
         parameters = point.parameters_in_effect
         for name, value in raw.items():
-            if name in self.late and progress < self.late_start:
+            if name not in self.free or (name in self.late and progress < self.late_start):
                 continue
             bound = BOUNDS[name] / self._reach
             deviation = self._basis @ (bound * torch.tanh(UNITS[name] * value / bound))

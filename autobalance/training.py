@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
-from autobalance.hypergradients import SGD, Inner, inner_step
+from autobalance.hypergradients import SGD, Inner, Objective, TrainLoss, inner_step
 from autobalance.losses import Loss
 
 
@@ -26,6 +26,7 @@ class Recipe:
         lr: the largest learning rate. It rises linearly over the first epochs and falls to zero as a cosine.
         warmup_epochs: length of the rise.
         momentum, nesterov, weight_decay: as in `SGD`.
+        precision: ``float32``, or ``bfloat16`` for training steps under autocast.
     """
 
     epochs: int = 60
@@ -35,6 +36,11 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    precision: str = "float32"
+
+    def inner(self, model: nn.Module, train_loss: TrainLoss, objective: Objective, num_samples: int) -> Inner:
+        """The inner problem of training ``model`` on ``num_samples`` in this way."""
+        return Inner(model, train_loss, objective, self.optimiser(num_samples), getattr(torch, self.precision))
 
     def steps_per_epoch(self, num_samples: int) -> int:
         return max(1, round(num_samples / self.batch_size))
@@ -87,7 +93,7 @@ def train(
         return loss(logits, batch.y, group=batch.group, features=features)
 
     trained = WithFeatures(model) if loss.needs_features else model
-    inner = Inner(trained, train_loss, lambda logits, batch: logits.sum(), recipe.optimiser(len(samples)))
+    inner = recipe.inner(trained, train_loss, lambda logits, batch: logits.sum(), len(samples))
     generator = torch.Generator().manual_seed(seed)
     model.train()
     loss.train()

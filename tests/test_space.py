@@ -164,12 +164,11 @@ def test_what_is_not_free_stays():
     assert set(searched.init()) == {"l"}
 
 
-def test_classes_of_one_size_leave_the_frequency_nothing_to_move():
-    start = fixed_point("ce", [9, 9, 9], dtype=torch.float64)
-    searched = LossSpace(start, torch.tensor([9, 9, 9]), ("l", "w"), "frequency")
-    found = searched.loss({"l": torch.ones(1, dtype=torch.float64), "w": torch.ones(1, dtype=torch.float64)})
-    torch.testing.assert_close(found.l, start.l)
-    torch.testing.assert_close(found.w, start.w)
+def test_classes_of_one_size_have_no_frequency_to_follow():
+    start = fixed_point("ce", [9, 9, 9])
+    with pytest.raises(InputError, match="--tie class"):
+        LossSpace(start, torch.tensor([9, 9, 9]), ("l", "w"), "frequency")
+    assert LossSpace(start, torch.tensor([9, 9, 9]), ("l", "w"), "class").init()["l"].shape == (3,)
 
 
 def test_a_start_with_a_schedule_keeps_it_and_is_adjusted_in_all_its_stages():

@@ -15,6 +15,8 @@ from autobalance.hypergradients._inner import Engine as Engine
 from autobalance.hypergradients._inner import Hypergradient as Hypergradient
 from autobalance.hypergradients._inner import Inner as Inner
 from autobalance.hypergradients._inner import InnerState as InnerState
+from autobalance.hypergradients._inner import Objective as Objective
+from autobalance.hypergradients._inner import TrainLoss as TrainLoss
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
 from autobalance.hypergradients._one_step import OneStep as OneStep
@@ -44,10 +46,12 @@ __all__ = [
     "Inner",
     "InnerState",
     "Neumann",
+    "Objective",
     "OneStep",
     "Optimiser",
     "Replay",
     "SolverWarning",
+    "TrainLoss",
     "Unrolled",
     "folds",
     "inner_step",

@@ -29,12 +29,15 @@ class Inner:
             hyper-parameters of the loss, those of the recipe (`RATES`) go to the optimiser.
         objective: (logits, batch) -> scalar, what the outer loop minimises.
         optimiser: of the inner steps.
+        precision: of the plain training steps: `torch.bfloat16` runs them under autocast. Weights are float32 all the
+            same, and so is all that is differentiated a second time.
     """
 
     model: nn.Module
     train_loss: TrainLoss
     objective: Objective
     optimiser: Optimiser
+    precision: torch.dtype = torch.float32
 
     def init(self) -> InnerState:
         """The state that starts from the model's present weights, none of it shared with the model.
@@ -139,7 +142,9 @@ def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], bat
     parameters = leaves(state.parameters)
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     detached = {name: value.detach() for name, value in hyper.items()}
-    loss = train_value(inner, parameters, buffers, detached, batch)
+    reduced = inner.precision != torch.float32
+    with torch.autocast(batch.x.device.type, inner.precision if reduced else None, enabled=reduced):
+        loss = train_value(inner, parameters, buffers, detached, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()))
     with torch.no_grad():
         whole = summed(dict(zip(parameters, gradients, strict=True)))
