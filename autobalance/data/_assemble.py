@@ -22,11 +22,12 @@ class Options:
     """What the caller of ``load`` chose; a source that cannot honour an option refuses it.
 
     Args:
-        target: column that holds the class, for tables.
+        target: column that holds the class or number to predict, for tables.
         imbalance: makes the training samples long-tailed; None leaves it to the source.
         imbalance_type: "exp" or "step".
         validation_fraction: share of the training samples that become validation.
         seed: draws the long tail and the splits.
+        bins: how many bins the targets of a regression are sorted into; None leaves it to them.
     """
 
     target: str | None = None
@@ -34,6 +35,7 @@ class Options:
     imbalance_type: str = "exp"
     validation_fraction: float = DEFAULT_FRACTION
     seed: int = 0
+    bins: int | None = None
 
     def refuse_target(self, source: str) -> None:
         if self.target is not None:

@@ -24,7 +24,7 @@ class Samples:
 
     Args:
         x: inputs, float, shape (N, ...).
-        y: classes, int64, shape (N,), values 0..K-1.
+        y: classes, int64, shape (N,), values 0..K-1; for regression targets, float.
         group: groups, int64, shape (N,), values 0..G-1, or None.
     """
 
@@ -72,6 +72,8 @@ class Problem:
         test: samples for the report alone.
         class_names: K names, in the order of the class indices.
         make_model: builds the model that the data source brings along, or None where ``--model`` chooses.
+        bin_edges: for regression, whose targets are sorted into K bins with these K + 1 edges; the class names are then
+            the bins'.
     """
 
     name: str
@@ -80,10 +82,16 @@ class Problem:
     test: Samples
     class_names: tuple[str, ...]
     make_model: Callable[[], nn.Module] | None = None
+    bin_edges: tuple[float, ...] | None = None
 
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def num_outputs(self) -> int:
+        """How many numbers a model answers with: logits, or one prediction."""
+        return self.num_classes if self.bin_edges is None else 1
 
     def to(self, device: torch.device | str) -> Problem:
         """The same problem with its samples on ``device``."""
