@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from toy import gaussians, linear, same, with_dropout
 
+from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.losses import Loss, ParametricLoss
 from autobalance.models import FeatureModel
@@ -151,3 +152,20 @@ def test_features_that_a_model_does_not_offer_are_asked_for():
     model, x = with_features().eval(), gaussians(COUNTS, 0).x
     logits, features = WithFeatures(model)(x)
     assert torch.equal(logits, model(x)) and torch.equal(features, model.features(x))
+
+
+def test_steps_lower_the_learning_rate_to_a_tenth_twice():
+    rate = Recipe(epochs=20, batch_size=10, lr=0.5, warmup_epochs=1, schedule="steps").optimiser(50).lr
+    assert [rate(step) for step in (0, 4)] == pytest.approx([0.1, 0.5])
+    assert [rate(step) for step in (5, 79, 80, 89, 90, 99)] == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005, 0.005])
+
+
+def test_augmented_images_are_trained_on_and_vectors_are_refused():
+    recipe, generator = Recipe(augment="crop-flip"), torch.Generator().manual_seed(0)
+    images = Samples(torch.arange(1.0, 33).view(2, 1, 4, 4), torch.tensor([0, 1]))
+    batch = recipe.take(images, torch.tensor([1, 0]), generator)
+    assert batch.y.tolist() == [1, 0] and batch.x.shape == (2, 1, 4, 4)
+    assert not torch.equal(batch.x, images.x.flip(0))
+    assert torch.equal(Recipe().take(images, torch.tensor([1, 0]), generator).x, images.x.flip(0))
+    with pytest.raises(InputError, match="images"):
+        recipe.take(Samples(torch.zeros(2, 5), torch.tensor([0, 1])), torch.tensor([0]), generator)
