@@ -27,6 +27,8 @@ class ProblemOptions:
     data: str = "digits"
     target: str | None = None
     task: str = "classification"
+    bins: int | None = None
+    shots: str | None = None
     imbalance: float | None = None
     imbalance_type: str = "exp"
     validation: float | None = None
@@ -41,6 +43,19 @@ class ProblemOptions:
     seed: int = 0
     seeds: int = 3
     out: str | None = None
+
+    @property
+    def shot_thresholds(self) -> tuple[int, int] | None:
+        """``shots`` as numbers."""
+        if self.shots is None:
+            return None
+        many, few = map(int, self.shots.split(","))
+        return many, few
+
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        """The defaults that ``task`` has of its own."""
+        return {}
 
     def to_yaml(self) -> str:
         """These options as a file that ``--config`` reads; those that are unset are left out."""
@@ -117,6 +132,14 @@ def number(text: str) -> float:
     return value
 
 
+def two_counts(text: str) -> str:
+    """Two whole numbers, the first at least as large as the second."""
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) < int(parts[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not two falling whole numbers such as 100,20")
+    return ",".join(part.strip() for part in parts)
+
+
 def names_of(known: Sequence[str]) -> Any:
     """A parser of a list of names out of ``known``, with commas between; names that are repeated count once."""
 
@@ -135,19 +158,33 @@ def adder(default: ProblemOptions) -> Callable[..., None]:
     def add(group: Any, name: str, help: str, **settings: Any) -> None:
         value = getattr(default, name.replace("-", "_"))
         shown = "" if value is None or value is False else f" (default: {value})"
+        regression = type(default).of_task("regression").get(name)
+        shown += "" if regression is None else f" (with --task regression: {regression})"
         group.add_argument(f"--{name}", help=(help + shown).replace("%", "%%"), **settings)
 
     return add
 
 
-def add_problem_options(parser: argparse.ArgumentParser, default: ProblemOptions) -> None:
-    """Adds the groups "data" and "model and training"; every default comes from ``default``."""
+def add_problem_options(
+    parser: argparse.ArgumentParser, default: ProblemOptions, tasks: Sequence[str] = ("classification",)
+) -> None:
+    """Adds the groups "data" and "model and training"; every default comes from ``default``.
+
+    Args:
+        parser: gets the options.
+        default: what is said of each.
+        tasks: what the command can do.
+    """
     option = adder(default)
     data = parser.add_argument_group("data")
     option(data, "data", "digits, cifar10, cifar100; a .npz, .csv or .parquet file; a folder of images, one folder a "
            "class; or package.module:function", metavar="SOURCE")  # fmt: skip
-    option(data, "target", "the column of a table that holds the class", metavar="COLUMN")
-    option(data, "task", "what the target is", choices=("classification",))
+    option(data, "target", "the column of a table that holds the class, or the number to predict", metavar="COLUMN")
+    option(data, "task", "what the target is: a class or a number", choices=tasks)
+    option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
+           "root of the number of samples", type=positive, metavar="K")  # fmt: skip
+    option(data, "shots", "regression: a bin is many-shot above the first number of training samples and few-shot "
+           "below the second; unset: 100,20", type=two_counts, metavar="MANY,FEW")  # fmt: skip
     option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
            "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=positive_float,
            metavar="RHO")  # fmt: skip
@@ -187,6 +224,7 @@ def read_options(
     if config is not None:
         given = {**_read(Path(config), kind, parser), **given}
     if not resume:
+        given = {**kind.of_task(given.get("task", kind.task)), **given}
         return kind(**given), False
     if "out" not in given:
         raise InputError("--resume needs --out with the directory of the interrupted run")

@@ -15,7 +15,7 @@ from autobalance._features import on_features
 from autobalance._options import ProblemOptions
 from autobalance.data import Problem, load
 from autobalance.errors import InputError
-from autobalance.models import default_model, make_model
+from autobalance.models import default_model, make_model, rescaled
 from autobalance.training import Recipe
 
 
@@ -39,7 +39,10 @@ class Task:
         if self.problem.make_model is not None:
             return self.problem.make_model().to(self.device)
         shape = tuple(self.problem.train.x.shape[1:])
-        return make_model(self.model_name, shape, self.problem.num_classes, head=head).to(self.device)
+        model = make_model(self.model_name, shape, self.problem.num_outputs, head=head)
+        if self.problem.bin_edges is not None:
+            model = rescaled(model, self.problem.train.y.cpu())
+        return model.to(self.device)
 
 
 def open_task(options: ProblemOptions) -> Task:
@@ -57,6 +60,8 @@ def open_task(options: ProblemOptions) -> Task:
         imbalance=options.imbalance,
         imbalance_type=options.imbalance_type,
         seed=options.seed,
+        task=options.task,
+        bins=options.bins,
         **fraction,
     )
     if problem.make_model is not None and options.model is not None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine, Hypergradient, InnerState, Replay, inner_step
-from autobalance.metrics import classification_metrics
+from autobalance.metrics import balanced_error_of
 from autobalance.objectives import Objective
 from autobalance.space import LossSpace
 from autobalance.training import Recipe
@@ -119,6 +119,7 @@ class Bilevel:
         outer: when and how the loss is updated.
         seed: of the order of the samples.
         rates: which of the recipe's ``lr`` and ``weight_decay`` are searched too, as log factors on them.
+        watch: figures for the history, by name, from (output, y) of the validation samples.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Bilevel:
         outer: OuterLoop | None = None,
         seed: int = 0,
         rates: Sequence[str] = (),
+        watch: Callable[[Tensor, Tensor], dict[str, float]] = balanced_error_of,
     ) -> None:
         self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
         self.objective, self.engine = objective, engine or Replay()
@@ -141,7 +143,7 @@ class Bilevel:
             raise InputError(
                 f"{self.engine.steps} unrolled steps do not fit between hypergradients every {self.outer.every} steps"
             )
-        self.rates = tuple(rates)
+        self.rates, self.watch = tuple(rates), watch
         for name in rates:
             if name not in SEARCHABLE_RATES or not getattr(self.recipe, name):
                 raise InputError(
@@ -206,7 +208,7 @@ class Bilevel:
 
         Returns:
             the next state, and a record for the history, fit for JSON: phase, epoch, train_loss, objective and
-            balanced_error (percent) on the validation samples, parameters. A loss or objective that is not finite is
+            what ``watch`` says of the validation samples, parameters, rates. A loss or objective that is not finite is
             None, and the losses of skipped steps are left out of train_loss.
         """
         with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
@@ -293,7 +295,6 @@ class Bilevel:
             logits = torch.cat([self._model(x) for x in self.validation_samples.x.split(2048)])
         self._model.train()
         everything = self.validation_samples.all()
-        metrics = classification_metrics(logits.argmax(1), everything.y, logits.shape[1])
         loss, recipe = self.space.loss(state.raw), self.found_recipe(state.raw)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(logits, everything).item()
@@ -302,7 +303,7 @@ class Bilevel:
             "epoch": state.epoch,
             "train_loss": sum(taken) / len(taken) if taken else None,
             "objective": objective if math.isfinite(objective) else None,
-            "balanced_error": metrics.balanced_error,
+            **self.watch(logits, everything.y),
             "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
             "rates": {name: getattr(recipe, name) for name in self.rates},
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autobalance._options import (
     Parser,
@@ -22,15 +23,20 @@ from autobalance._options import (
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
 OBJECTIVES = ("balanced_error", "error")
+REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
 FREE = ("w", "l", "delta")
 RATES = ("lr", "weight_decay")
 
+#: What is not said with ``--task regression``.
+REGRESSION_DEFAULTS = {"objective": "balanced_mae", "free": "w", "start": "sqinv", "baselines": "l1,sqinv,inv,lds"}
+
 EXAMPLES = """\
 examples:
   python -m autobalance.search                                    the embedded digits, a minute
   python -m autobalance.search --data table.csv --target label    a table
+  python -m autobalance.search --data diabetes --task regression  a number to predict
   python -m autobalance.search --data images.npz --model cnn --epochs 30 --out runs/images
   python -m autobalance.search --out runs/images --resume         go on after an interruption
   python -m autobalance.search --config runs/images/config.yaml --seed 1 --out runs/images-1
@@ -54,6 +60,10 @@ class Options(ProblemOptions):
     warmup: float = 0.3
     baselines: str = "ce,la"
 
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        return {"regression": REGRESSION_DEFAULTS}.get(task, {})
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m autobalance.search``; every default comes from `Options`."""
@@ -69,10 +79,11 @@ def make_parser() -> argparse.ArgumentParser:
     default = Options()
 
     option = adder(default)
-    add_problem_options(parser, default)
+    add_problem_options(parser, default, ("classification", "regression"))
 
     loss = parser.add_argument_group("the loss that is searched")
-    option(loss, "objective", "what the loss shall make small on validation samples", choices=OBJECTIVES)
+    option(loss, "objective", "what the loss shall make small on validation samples",
+           choices=(*OBJECTIVES, *REGRESSION_OBJECTIVES))  # fmt: skip
     option(
         loss,
         "free",

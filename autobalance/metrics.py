@@ -37,6 +37,11 @@ def classification_metrics(predictions: Tensor, target: Tensor, num_classes: int
     )
 
 
+def balanced_error_of(output: Tensor, y: Tensor) -> dict[str, float]:
+    """The balanced error of logits, in percent."""
+    return {"balanced_error": classification_metrics(output.argmax(1), y, output.shape[1]).balanced_error}
+
+
 @torch.no_grad()
 def predict(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
     """The predicted classes, (N,), of a model in evaluation mode; the mode of each layer is as before afterwards."""

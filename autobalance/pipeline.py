@@ -18,12 +18,10 @@ from autobalance.checkpoint import Checkpoint
 from autobalance.config import RATES, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
+from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
-from autobalance.metrics import evaluate
-from autobalance.objectives import make_objective
-from autobalance.points import fixed_point
 from autobalance.progress import Display
 from autobalance.report import write_report
 from autobalance.space import LATE_START, LossSpace
@@ -45,6 +43,7 @@ class Setup:
     task: Task
     recipe: Recipe
     search: Bilevel
+    goal: Goal
     class_counts: Tensor
 
     @property
@@ -60,30 +59,32 @@ def set_up(options: Options) -> Setup:
     """
     task = open_task(options)
     problem, recipe = task.problem, recipe_of(options)
-    train_counts = problem.train.class_counts(problem.num_classes).cpu()
-    start = fixed_point(options.start, train_counts, class_names=problem.class_names)
+    goal = goal_of(problem, options.shot_thresholds)
+    train_counts = goal.counts(problem.train)
+    start = goal.point(options.start, train_counts)
     model = task.new_model(options.seed)
     for baseline in options.baselines.split(","):
-        if fixed_point(baseline, train_counts).needs_features:
+        if goal.point(baseline, train_counts).needs_features:
             WithFeatures(model)
     search = Bilevel(
         model,
         problem.train,
         problem.validation,
         _space(options, start, train_counts),
-        make_objective(options.objective),
+        goal.objective(options.objective),
         _engine(options),
         recipe,
         _outer_loop(options),
         options.seed,
         [name for name in options.free.split(",") if name in RATES],
+        goal.watch,
     )
     if search.hypergradient_steps == 0:
         raise InputError(
             f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
             f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
         )
-    return Setup(options, task, recipe, search, train_counts + problem.validation.class_counts(len(train_counts)).cpu())
+    return Setup(options, task, recipe, search, goal, train_counts + goal.counts(problem.validation))
 
 
 def _engine(options: Options) -> Engine:
@@ -132,10 +133,10 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     progress = Checkpoint.load(kept) if resume and kept.exists() else Checkpoint()
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
-    problem = setup.problem
+    problem, index = setup.problem, "classes" if setup.problem.bin_edges is None else "bins"
     display.say(
         f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and {len(problem.test)} "
-        f"test samples, {problem.num_classes} classes of {setup.class_counts.max()} to {setup.class_counts.min()} "
+        f"test samples, {problem.num_classes} {index} of {setup.class_counts.max()} to {setup.class_counts.min()} "
         f"samples; model {setup.task.model_name}"
     )
     state = _search(setup, progress, directory, display)
@@ -146,7 +147,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
 
     counts = setup.class_counts
     losses: dict[str, Loss] = {"searched": loss}
-    losses |= {name: fixed_point(name, counts) for name in options.baselines.split(",")}
+    losses |= {name: setup.goal.point(name, counts) for name in options.baselines.split(",")}
     _retrain(setup, losses, setup.search.found_recipe(state.best), progress, directory, display)
     result = _result(setup, state, list(losses), progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
@@ -173,7 +174,7 @@ def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Displa
             saved = time.perf_counter()
         display.step(
             state.epoch,
-            f"validation objective {_figure(record['objective'])}  balanced error {record['balanced_error']:.1f} %",
+            f"validation objective {_figure(record['objective'])}  {setup.goal.progress(record)}",
             name=record["phase"],
         )
         begun = time.perf_counter()
@@ -224,8 +225,8 @@ def _retrain(
         except FloatingPointError as error:
             raise InputError(f"training with {method}: {error} with --lr") from None
         seconds = time.perf_counter() - begun
-        metrics = evaluate(model, problem.test, problem.num_classes)
-        progress.trainings[key] = {**vars(metrics), "seconds": seconds}
+        tested = setup.goal.test(model, problem.test, setup.class_counts)
+        progress.trainings[key] = {**tested, "seconds": seconds}
         progress.save(directory / "checkpoint.pt")
         finished += 1
 
@@ -247,13 +248,15 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
         "model": setup.task.model_name,
         "seed": options.seed,
         "seeds": seeds,
-        "class_names": list(problem.class_names),
+        **setup.goal.facts(),
         "class_counts": setup.class_counts.tolist(),
-        "imbalance_ratio": (setup.class_counts.max() / setup.class_counts.min()).item(),
+        "imbalance_ratio": (setup.class_counts.max() / setup.class_counts[setup.class_counts > 0].min()).item(),
         "num_train": len(problem.train),
         "num_validation": len(problem.validation),
         "num_test": len(problem.test),
-        "test": {method: _summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods},
+        "test": {
+            method: setup.goal.summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods
+        },
         "search": {
             **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "epochs")},
             "unroll": setup.search.engine.steps,
@@ -271,20 +274,6 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
         },
         "versions": versions(),
     }
-
-
-def _summary(trainings: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean, standard deviation and values over the seeds of the errors, and the mean error by class."""
-    summary: dict[str, Any] = {}
-    for name in ("balanced_error", "error"):
-        values = [training[name] for training in trainings]
-        summary[name] = statistics.fmean(values)
-        summary[f"{name}_std"] = statistics.stdev(values) if len(values) > 1 else None
-        summary[f"{name}_by_seed"] = values
-    by_class = list(zip(*(training["class_error"] for training in trainings), strict=True))
-    summary["class_error"] = [statistics.fmean(values) for values in by_class]
-    summary["class_error_std"] = [statistics.stdev(values) if len(values) > 1 else None for values in by_class]
-    return summary
 
 
 def _provenance(setup: Setup, state: SearchState) -> dict[str, Any]:

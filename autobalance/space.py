@@ -62,7 +62,7 @@ class LossSpace:
 
     Raises:
         InputError (a ValueError): names that cannot be, a start that is no point of the family or has another number
-            of classes, or a class without training samples.
+            of classes, or a class without training samples (bins of a regression may be empty).
     """
 
     def __init__(
@@ -90,18 +90,22 @@ class LossSpace:
                     f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
                     "such as ce, la, vs or ldam-drw"
                 )
-        if len(class_counts) != start.num_classes or (class_counts < 1).any():
+        self.start, self.free, self.tie = start, tuple(dict.fromkeys(free)), tie
+        first = self._point(0.0)
+        if idle := [name for name in self.free if name not in first.searchable]:
+            raise InputError(
+                f"{idle[0]!r} has no effect on the loss to start from: free any of {', '.join(first.searchable)}"
+            )
+        if len(class_counts) != start.num_classes or ((class_counts < 1).any() and not first.ordered):
             raise InputError(
                 f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
                 f"there are {class_counts.tolist()}"
             )
-        self.start, self.free, self.tie = start, tuple(dict.fromkeys(free)), tie
         self.late, self.late_start = frozenset(late), late_start
         starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
         self._starts = sorted(starts)
-        first = self._point(0.0)
         counts = class_counts.to(first.w)
-        self._basis = TIES[tie](counts)
+        self._basis = TIES[tie](counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
         self._reach = self._basis.abs().sum(1).max()
         if self._reach == 0:
             raise InputError(

@@ -25,6 +25,7 @@ class ScheduledLoss(Loss):
             reductions.
 
     Example:
+        >>> from autobalance.losses import ParametricLoss
         >>> ce, late = ParametricLoss(2), ParametricLoss(2, w=[1.0, 9.0])
         >>> loss = ScheduledLoss([(0.0, ce), (0.8, late)])
         >>> loss.start_epoch(159 / 200); loss.current is ce

@@ -2,5 +2,6 @@
 
 from autobalance.models._base import CosineLinear, FeatureModel
 from autobalance.models._make import default_model, make_model, model_names
+from autobalance.models._regression import rescaled
 
-__all__ = ["CosineLinear", "FeatureModel", "default_model", "make_model", "model_names"]
+__all__ = ["CosineLinear", "FeatureModel", "default_model", "make_model", "model_names", "rescaled"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.report._facts import best_scores, number, scores, spread, verdict
+from autobalance.report._facts import best_scores, measure, number, scores, spread, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,10 +43,10 @@ def write_report(directory: str | Path) -> Path:
 
 
 def results_table(result: dict[str, Any]) -> Table:
-    """The methods of ``result`` (the content of ``result.json``) by balanced test error, the lowest mean starred.
+    """The methods of ``result`` (the content of ``result.json``) by what the run made small, the lowest mean starred.
 
     Args:
-        result: at least ``test.<method>.balanced_error`` in percent.
+        result: at least ``test.<method>.balanced_error`` in percent, or for a regression its objective's figure.
 
     Returns:
         a table to print with rich; the sentence under it compares the searched loss with the best fixed one.
@@ -58,7 +58,8 @@ def results_table(result: dict[str, Any]) -> Table:
     best = best_scores(rows)
     table = Table(title="Test results (mean ± standard deviation over seeds)", caption=verdict(result).sentence)
     table.add_column("method")
-    for heading in ("balanced error %", "error %", "seeds"):
+    what = measure(result)
+    for heading in (what.heading, what.other_heading, "seeds"):
         table.add_column(heading, justify="right")
     for row in rows:
         mark = "* " if row in best else ""

@@ -9,12 +9,91 @@ from typing import Any
 
 from autobalance.errors import InputError
 
-WORDS = {"searched": "searched loss", "ce": "cross-entropy", "la": "logit adjustment (τ = 1)"}
+WORDS = {
+    "searched": "searched loss",
+    "ce": "cross-entropy",
+    "la": "logit adjustment (τ = 1)",
+    "l1": "absolute error, unweighted",
+    "mse": "squared error, unweighted",
+    "inv": "inverse bin counts",
+    "sqinv": "inverse root of the bin counts",
+    "lds": "label-distribution smoothing",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the methods are ranked by, and what is shown beside it.
+
+    Args:
+        key, other: of the two figures in ``test.<method>``.
+        heading, other_heading: of their columns.
+        words: the first in a sentence, without article.
+        unit: behind a value.
+        step: behind a difference.
+        by_class: key of the figure by class or bin.
+        index: what a class is called, ``class`` or ``bin``.
+        meaning: a sentence for the page.
+    """
+
+    key: str
+    other: str
+    heading: str
+    other_heading: str
+    words: str
+    unit: str
+    step: str
+    by_class: str
+    index: str
+    meaning: str
+
+
+CLASSES = Measure(
+    key="balanced_error",
+    other="error",
+    heading="balanced error %",
+    other_heading="error %",
+    words="balanced test error",
+    unit=" %",
+    step=" points",
+    by_class="class_error",
+    index="class",
+    meaning="Balanced error: the mean of the classes' error rates.",
+)
+_REGRESSION = {
+    "balanced_mae": ("balanced MAE", "the mean over the bins of the bin's mean absolute error"),
+    "mae": ("MAE", "the mean absolute error"),
+    "mse": ("MSE", "the mean squared error"),
+    "gm": ("GM", "the geometric mean of the absolute errors"),
+}
+
+
+def measure(result: dict[str, Any]) -> Measure:
+    """Balanced error for a classification, for a regression what the search made small."""
+    if result.get("task") != "regression":
+        return CLASSES
+    objective = str(result.get("objective"))
+    key = objective if objective in _REGRESSION else "balanced_mae"
+    other = "mae" if key != "mae" else "balanced_mae"
+    name, meaning = _REGRESSION[key]
+    return Measure(
+        key=key,
+        other=other,
+        heading=name,
+        other_heading=_REGRESSION[other][0],
+        words=f"test {name}",
+        unit="",
+        step="",
+        by_class="bin_mae",
+        index="bin",
+        meaning=f"{name[0].upper()}{name[1:]}: {meaning}, in the unit of the target.",
+    )
 
 
 @dataclass(frozen=True)
 class Score:
-    """A method's test result: means and standard deviations over its seeds, in percent; NaN where not known."""
+    """A method's test result: mean and standard deviation over its seeds of what it is ranked by, and of the other
+    figure (``error``); NaN where not known."""
 
     method: str
     words: str
@@ -55,23 +134,26 @@ def words(method: str) -> str:
     return WORDS.get(method, method)
 
 
-def _score(method: str, test: dict[str, Any], run_seeds: int) -> Score:
-    mean = as_float(test.get("balanced_error"))
+def _score(method: str, test: dict[str, Any], run_seeds: int, what: Measure) -> Score:
+    mean = as_float(test.get(what.key))
     if not math.isfinite(mean):
-        raise InputError(f"result.json: test.{method}.balanced_error is {test.get('balanced_error')!r}, not a number")
-    by_seed = tuple(map(as_float, test.get("balanced_error_by_seed") or ()))
+        raise InputError(f"result.json: test.{method}.{what.key} is {test.get(what.key)!r}, not a number")
+    by_seed = tuple(map(as_float, test.get(f"{what.key}_by_seed") or ()))
     seeds = len(by_seed) or run_seeds
-    std, error_std = (as_float(test.get(key)) if seeds > 1 else math.nan for key in ("balanced_error_std", "error_std"))
-    return Score(method, words(method), mean, std, as_float(test.get("error")), error_std, seeds, by_seed)
+    std, error_std = (as_float(test.get(f"{key}_std")) if seeds > 1 else math.nan for key in (what.key, what.other))
+    return Score(method, words(method), mean, std, as_float(test.get(what.other)), error_std, seeds, by_seed)
 
 
 def scores(result: dict[str, Any]) -> list[Score]:
-    """The scores of all methods of a run, lowest balanced error first."""
+    """The scores of all methods of a run, the lowest first."""
     test = result.get("test")
     if not isinstance(test, dict) or not test:
         raise InputError('result.json: "test" holds no method')
     run_seeds = len(result.get("seeds") or [0])
-    return sorted((_score(method, entry, run_seeds) for method, entry in test.items()), key=lambda score: score.mean)
+    what = measure(result)
+    return sorted(
+        (_score(method, entry, run_seeds, what) for method, entry in test.items()), key=lambda score: score.mean
+    )
 
 
 def best_scores(rows: Sequence[Score]) -> list[Score]:
@@ -101,31 +183,34 @@ def verdict(result: dict[str, Any]) -> Verdict:
     variances; without a spread (one seed) nothing is called better or worse.
     """
     rows = scores(result)
-    searched = next((row for row in rows if row.method == "searched"), None)
+    searched, what_for = next((row for row in rows if row.method == "searched"), None), measure(result)
     fixed = best_fixed(rows)
     if searched is None or fixed is None:
         only = rows[0]
         what = "no fixed loss was run to compare it with" if fixed is None else "no searched loss is in this result"
-        sentence = f"The {only.words} has a balanced test error of {spread(only.mean, only.std)}\u00a0% "
+        value = spread(only.mean, only.std) + what_for.unit.replace(" ", "\u00a0")
+        sentence = f"The {only.words} has a {what_for.words} of {value} "
         return Verdict("alone", "Nothing to compare", f"{sentence}over {_plural(only.seeds, 'seed')}; {what}.")
-    return _compare(searched, fixed)
+    return _compare(searched, fixed, what_for)
 
 
-def _compare(searched: Score, fixed: Score) -> Verdict:
+def _compare(searched: Score, fixed: Score, what: Measure) -> Verdict:
     difference = searched.mean - fixed.mean
     combined = math.hypot(searched.std, fixed.std)
-    side = f"{number(abs(difference))} points {'lower' if difference < 0 else 'higher'}"
+    side = f"{number(abs(difference))}{what.step} {'lower' if difference < 0 else 'higher'}"
     if number(abs(difference)) == number(0.0):
         side = "equal to two decimals"
-    ours, theirs = (f"{spread(score.mean, score.std)} %".replace(" ", "\u00a0") for score in (searched, fixed))
-    both = f"a balanced test error of {ours} against {theirs} for the best fixed loss, {fixed.words}; {side}"
+    ours, theirs = (f"{spread(score.mean, score.std)}{what.unit}".replace(" ", "\u00a0") for score in (searched, fixed))
+    both = f"a {what.words} of {ours} against {theirs} for the best fixed loss, {fixed.words}; {side}"
     seeds = _seeds(searched, fixed)
     if not math.isfinite(combined):
         sentence = (
             f"{seeds} cannot tell the losses apart: the searched loss has {both}, with no spread to judge that by."
         )
         return Verdict("undecided", "Undecided", sentence)
-    margin = f"the combined standard deviation of {number(combined)} points (mean ± standard deviation over {seeds})"
+    margin = (
+        f"the combined standard deviation of {number(combined)}{what.step} (mean ± standard deviation over {seeds})"
+    )
     if abs(difference) <= combined:
         sentence = f"The searched loss is no different within the spread: {both}, within {margin}."
         return Verdict("same", "No difference beyond the spread", sentence)

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from autobalance.report import _bins_plot as bins_plot
 from autobalance.report import _plots as plots
 from autobalance.report import _search_plots as search_plots
 from autobalance.report._facts import (
@@ -29,6 +31,17 @@ from autobalance.report._svg import colours
 _EXTRA = {"worst_group_error": "worst-group error %", "deo": "difference of equal opportunity"}
 
 
+_SHOTS = {f"shots.{shot}.mae": f"MAE {shot}-shot" for shot in ("many", "medium", "few")}
+
+
+def _found(entry: dict[str, Any], key: str) -> float:
+    """A figure of a method by its key, dots leading into parts; NaN where there is none."""
+    value: Any = entry
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return as_float(value)
+
+
 def page(run: Run, directory: Path) -> str:
     """The HTML of a run's report."""
     environment = Environment(
@@ -45,10 +58,11 @@ def page(run: Run, directory: Path) -> str:
         verdict=verdict(run.result),
         table=_table(run, rows),
         overview=_svgs([plots.by_seed(run, rows), plots.class_counts(run)]),
-        learned=_svgs([search_plots.parameter(run, name) for name in search_plots.SYMBOLS]),
+        learned=_svgs(_learned(run)),
+        what=run.what,
         curves=_svgs(_curves(run)),
         movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
-        still=[search_plots.SYMBOLS[name] for name in search_plots.SYMBOLS if run.history and name not in _moved(run)],
+        still=[search_plots.SYMBOLS[name] for name in run.parameters if run.history and name not in _moved(run)],
         remarks=_remarks(run),
         classes=_svgs(_classes(run, rows)),
         cost=_cost(run.result.get("cost") or {}),
@@ -67,7 +81,7 @@ def _svgs(plots: list[str | None]) -> list[Markup]:
 def _subject(run: Run) -> str:
     result = run.result
     parts = [str(result[key]) for key in ("data", "model") if result.get(key)]
-    parts.append(f"{len(run.counts)} classes")
+    parts.append(f"{len(run.counts)} {'classes' if run.what.index == 'class' else 'bins'}")
     if (ratio := as_float(result.get("imbalance_ratio"))) > 0:
         parts.append(f"imbalance {ratio:.3g} to 1")
     sizes = {"training": "num_train", "validation": "num_validation", "test": "num_test"}
@@ -77,7 +91,11 @@ def _subject(run: Run) -> str:
 
 def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     test, paint = run.result["test"], colours(run.result["test"])
-    extra = {key: heading for key, heading in _EXTRA.items() if any(key in entry for entry in test.values())}
+    extra = {
+        key: heading
+        for key, heading in (_EXTRA | _SHOTS).items()
+        if any(np.isfinite(_found(entry, key)) for entry in test.values())
+    }
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
         "extra": list(extra.values()),
@@ -92,7 +110,7 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 "error": spread(row.error, row.error_std),
                 "difference": "" if searched is None or row is searched else f"{row.mean - searched.mean:+.2f}",
                 "seeds": row.seeds,
-                "extra": [number(as_float(test[row.method].get(key))) for key in extra],
+                "extra": [number(_found(test[row.method], key)) for key in extra],
             }
             for row in rows
         ],
@@ -105,8 +123,20 @@ def _curves(run: Run) -> list[str | None]:
     name = str(run.result.get("objective", "objective")).replace("_", " ")
     return [
         search_plots.curve(run, "objective", f"Validation objective ({name})", "objective (differentiable, no unit)"),
-        search_plots.curve(run, "balanced_error", "Validation balanced error", "balanced error (%)"),
+        _watched(run),
     ]
+
+
+def _watched(run: Run) -> str:
+    if run.what.index == "class":
+        return search_plots.curve(run, "balanced_error", "Validation balanced error", "balanced error (%)")
+    return search_plots.curve(run, "mae", "Validation MAE", "MAE")
+
+
+def _learned(run: Run) -> list[str | None]:
+    if run.what.index == "class":
+        return [search_plots.parameter(run, name) for name in search_plots.SYMBOLS]
+    return [bins_plot.weights_by_bin(run)]
 
 
 def _moved(run: Run) -> list[str]:
@@ -135,7 +165,7 @@ def _remarks(run: Run) -> list[str]:
 
 def _classes(run: Run, rows: list[Score]) -> list[str | None]:
     """Plots by class of the searched and at most three fixed losses, the best first."""
-    known = [row for row in rows if run.result["test"][row.method].get("class_error")]
+    known = [row for row in rows if run.result["test"][row.method].get(run.what.by_class)]
     searched = [row.method for row in known if row.method == "searched"]
     fixed = [row.method for row in known if row.method != "searched"][:3]
     if not known:

@@ -18,7 +18,7 @@ LISTED = 30
 
 
 def by_seed(run: Run, rows: list[Score]) -> str:
-    """Balanced test error of every seed, a row a method, its mean as a bar."""
+    """What the methods are ranked by, of every seed, a row a method, its mean as a bar."""
     paint = colours(row.method for row in rows)
 
     def plot(axes: Axes) -> None:
@@ -31,21 +31,23 @@ def by_seed(run: Run, rows: list[Score]) -> str:
             axes.plot(values, place + shift, marker(row.method), ms=5, color=paint[row.method], alpha=0.6, mec="none")
         axes.set_yticks(range(len(rows)), [short(row.words, 26) for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlabel("balanced test error (%)")
+        axes.set_xlabel(run.what.words + (" (%)" if run.what.unit else ""))
         axes.set_title("Every seed (dots) and the mean (bar)")
 
-    return draw(plot, "Balanced test error of every seed by method", height=1.3 + 0.36 * len(rows))
+    return draw(
+        plot, f"{run.what.words[0].upper()}{run.what.words[1:]} of every seed by method", height=1.3 + 0.36 * len(rows)
+    )
 
 
 def class_counts(run: Run) -> str:
-    """Samples a class, most frequent first."""
-    counts = run.counts[run.order]
+    """Samples a class, most frequent first, or a bin."""
+    counts = run.counts[run.listed]
 
     def plot(axes: Axes) -> None:
         places = np.arange(len(counts))
         if len(counts) <= LISTED:
             bars = axes.bar(places, counts, color="#9db7c9", width=0.8)
-            names = [short(run.class_names[k], 10) for k in run.order]
+            names = [short(run.class_names[k], 10) for k in run.listed]
             upright = len(names) > 6 and max(map(len, names)) > 3
             axes.set_xticks(places, names, rotation=60 if upright else 0, ha="right" if upright else "center")
             axes.tick_params(axis="x", length=0)
@@ -57,7 +59,7 @@ def class_counts(run: Run) -> str:
         else:
             axes.fill_between(places + 1, counts, step="mid", color="#9db7c9")
             axes.set_xlim(1, len(counts))
-            axes.set_xlabel("class, ranked by frequency")
+            axes.set_xlabel(_ranked(run))
         if counts.max() > 50 * counts.min():
             axes.set_yscale("log")
             axes.set_ylim(bottom=max(counts.min() / 2, 0.5))
@@ -66,9 +68,9 @@ def class_counts(run: Run) -> str:
         else:
             axes.set_ylabel("samples")
         axes.grid(axis="x", visible=False)
-        axes.set_title("Training and validation samples of each class")
+        axes.set_title(f"Training and validation samples of each {run.what.index}")
 
-    return draw(plot, "Training and validation samples of each class", height=2.5)
+    return draw(plot, f"Training and validation samples of each {run.what.index}", height=2.5)
 
 
 def class_height(run: Run, methods: int) -> float:
@@ -92,12 +94,12 @@ def class_errors(run: Run, methods: list[str], height: float) -> str:
                 means[place], y, xerr=stds[place], fmt=marker(method), label=short(words(method), 26), **style
             )
         _class_rows(axes, run)
-        axes.set_xlabel("test error (%), mean ± standard deviation")
+        axes.set_xlabel(f"{_error(run)}, mean ± standard deviation")
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-        axes.set_title("By class, most frequent first")
+        axes.set_title("By class, most frequent first" if run.what.index == "class" else "By bin")
         _legend(axes)
 
-    return draw(plot, "Test error by class", height=height)
+    return draw(plot, f"Test error by {run.what.index}", height=height)
 
 
 def class_differences(run: Run, fixed: str, height: float) -> str:
@@ -117,17 +119,17 @@ def class_differences(run: Run, fixed: str, height: float) -> str:
                 (edges[:-1] + edges[1:] + 1) / 2, values, 0.8 * np.diff(edges), color=_sides(values, paint, fixed)
             )
             axes.set_ylim(len(difference) + 1, 0)
-            axes.set_ylabel("class, ranked by frequency")
+            axes.set_ylabel(_ranked(run))
         else:
             axes.axvline(0, color="#4a4f57", lw=1)
             axes.barh(np.arange(len(difference)), difference, 0.6, color=_sides(difference, paint, fixed))
             _class_rows(axes, run)
-        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0)
+        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0 if run.what.unit else 1e-9)
         axes.set_xlim(-reach, reach)
-        axes.set_xlabel("points (← searched better | searched worse →)")
+        axes.set_xlabel(f"{run.what.step.strip() or 'difference'} (← searched better | searched worse →)")
         axes.set_title(f"Searched minus {short(words(fixed), 26)}")
 
-    return draw(plot, "Difference in test error by class", height=height)
+    return draw(plot, f"Difference in test error by {run.what.index}", height=height)
 
 
 def _sides(values: Any, paint: dict[str, str], fixed: str) -> list[str]:
@@ -136,7 +138,7 @@ def _sides(values: Any, paint: dict[str, str], fixed: str) -> list[str]:
 
 
 def _class_rows(axes: Axes, run: Run) -> None:
-    axes.set_yticks(range(len(run.counts)), [short(run.class_names[k]) for k in run.order])
+    axes.set_yticks(range(len(run.counts)), [short(run.class_names[k]) for k in run.listed])
     axes.set_ylim(len(run.counts) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
 
@@ -144,9 +146,9 @@ def _class_rows(axes: Axes, run: Run) -> None:
 def _class_tables(run: Run, methods: list[str]) -> tuple[Array, Array]:
     """Means and standard deviations, (methods, K), in the order of frequency; NaN where not known."""
     tables = []
-    for key in ("class_error", "class_error_std"):
+    for key in (run.what.by_class, f"{run.what.by_class}_std"):
         rows = [run.result["test"][method].get(key) or [None] * len(run.counts) for method in methods]
-        tables.append(np.array([[as_float(value) for value in row] for row in rows])[:, run.order])
+        tables.append(np.array([[as_float(value) for value in row] for row in rows])[:, run.listed])
     return tables[0], np.nan_to_num(tables[1])
 
 
@@ -164,12 +166,20 @@ def _error_lines(run: Run, methods: list[str], means: Array, paint: dict[str, st
             values = [float(np.nanmean(part)) if np.isfinite(part).any() else np.nan for part in runs]
             style: dict[str, Any] = {"color": paint[method], "marker": marker(method), "ms": 3, "lw": 1.4}
             axes.plot((edges[:-1] + edges[1:] + 1) / 2, values, label=short(words(method), 26), **style)
-        axes.set_xlabel("class, ranked by frequency (most frequent left)")
-        axes.set_ylabel("test error (%)")
-        axes.set_title("Means over neighbouring classes")
+        axes.set_xlabel(_ranked(run, " (most frequent left)"))
+        axes.set_ylabel(_error(run))
+        axes.set_title("Means over neighbouring " + ("classes" if run.what.index == "class" else "bins"))
         _legend(axes)
 
-    return draw(plot, "Test error by class", height=height)
+    return draw(plot, f"Test error by {run.what.index}", height=height)
+
+
+def _ranked(run: Run, which: str = "") -> str:
+    return f"class, ranked by frequency{which}" if run.what.index == "class" else "bin, along the target"
+
+
+def _error(run: Run) -> str:
+    return "test error (%)" if run.what.unit else "test MAE"
 
 
 def _legend(axes: Axes) -> None:

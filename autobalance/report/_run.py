@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.errors import InputError
-from autobalance.losses import load_loss
+from autobalance.losses import Member, load_loss
 from autobalance.points import fixed_point
-from autobalance.report._facts import as_float
+from autobalance.report._facts import Measure, as_float, measure
 
 Array = NDArray[np.float64]
-SEARCHED = ("w", "l", "delta")
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,16 @@ class Run:
         """The classes, most frequent first."""
         return np.argsort(-self.counts, kind="stable")
 
+    @property
+    def listed(self) -> NDArray[np.intp]:
+        """The classes, most frequent first, or the bins along the target."""
+        return self.order if self.what.index == "class" else np.arange(len(self.counts))
+
+    @property
+    def what(self) -> Measure:
+        """What the methods are ranked by."""
+        return measure(self.result)
+
 
 def on_gauge(name: str, table: Array, counts: Array) -> Array:
     """A table (K, G) with mean-zero l over the classes, or mean-one w over the samples; others as they are."""
@@ -47,14 +56,17 @@ def on_gauge(name: str, table: Array, counts: Array) -> Array:
     return table
 
 
-def _references(counts: Array) -> dict[str, dict[str, Array]]:
+def _references(counts: Array, regression: bool) -> dict[str, dict[str, Array]]:
     """For each parameter, the named losses to show beside it: (K,) tables on the same gauge."""
-    points = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
+    points: dict[str, tuple[str, ...]] = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
+    if regression:
+        points = {"w": ("inv", "lds", "l1")}
     found: dict[str, dict[str, Array]] = {}
     for name, methods in points.items():
         found[name] = {}
         for method in methods:
-            loss = fixed_point(method, [int(count) for count in counts])
+            of = {"bin_counts" if regression else "class_counts": [int(count) for count in counts]}
+            loss = fixed_point(method, **of)  # type: ignore[arg-type]
             table = np.asarray(getattr(loss, name).tolist(), dtype=float)[:, None]
             found[name][method] = on_gauge(name, table, counts)[:, 0]
     return found
@@ -92,6 +104,7 @@ def read_run(directory: Path) -> Run:
     """Reads and checks the files of a run."""
     result = _read_result(directory / "result.json")
     loss = load_loss(directory / "loss.json").at(1.0)
+    assert isinstance(loss, Member)  # a file holds nothing else
     counts = np.array([as_float(count) for count in result["class_counts"]])
     if len(counts) != loss.num_classes:
         raise InputError(f"{directory}: loss.json has {loss.num_classes} classes, result.json counts {len(counts)}")
@@ -103,6 +116,6 @@ def read_run(directory: Path) -> Run:
         class_names=[str(name) for name in names],
         group_names=list(groups),
         counts=counts,
-        parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), counts) for name in SEARCHED},
-        references=_references(counts),
+        parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), counts) for name in loss.searchable},
+        references=_references(counts, loss.ordered),
     )

@@ -138,19 +138,19 @@ def movement(run: Run, name: str) -> str | None:
     def plot(axes: Axes) -> None:
         epochs = _epochs(run)
         _shade(axes, run, epochs)
-        low, high = float(run.counts.min()), float(run.counts.max())
+        low, high = max(float(run.counts.min()), 1.0), float(run.counts.max())
         norm = LogNorm(low, high if high > low else low * 1.01)
         ramp = colormaps["viridis_r"].resampled(256)
         for k in shown:
             for group in range(tables.shape[2]):
                 style = ("-", "--", ":", "-.")[group % 4]
-                colour = ramp(0.08 + 0.92 * float(norm(run.counts[k])))
+                colour = ramp(0.08 + 0.92 * float(norm(max(run.counts[k], 1.0))))
                 axes.plot(epochs[kept], tables[:, k, group], color=colour, lw=1.2, ls=style)
         bar = root(axes).colorbar(ScalarMappable(norm, ramp), ax=axes, pad=0.02, aspect=25)
         bar.set_ticks([low, high] if high > low else [low])
         bar.ax.minorticks_off()
         bar.ax.set_yticklabels([f"{tick:.0f}" for tick in bar.get_ticks()])
-        bar.set_label("samples of the class", labelpad=-6)
+        bar.set_label(f"samples of the {run.what.index}", labelpad=-6)
         bar.outline.set_visible(False)
         axes.set_ylabel({"w": "w", "l": "l", "delta": "Δ"}[name])
         axes.set_title(_title(name))

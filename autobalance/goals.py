@@ -1,0 +1,184 @@
+"""What a problem asks for: to tell classes apart, or to predict a number.
+
+The search, the retraining and the report are the same for both; the losses' tables are over classes for the one and
+over bins of the target for the other. What differs is here: the index, the named losses, the objective and the metrics.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.data import Problem, Samples
+from autobalance.density import bin_index
+from autobalance.errors import InputError
+from autobalance.losses import Loss
+from autobalance.metrics import balanced_error_of, evaluate, outputs
+from autobalance.objectives import Objective, make_objective, make_regression_objective
+from autobalance.points import fixed_point, fixed_points
+from autobalance.regression_metrics import SHOTS, regression_metrics
+
+
+class Goal(Protocol):
+    """What differs between classification and regression."""
+
+    def counts(self, samples: Samples) -> Tensor:
+        """Samples of each class or bin, (K,), on the CPU."""
+
+    def point(self, name: str, counts: Tensor) -> Loss:
+        """The named loss for training samples that are ``counts`` a class or bin."""
+
+    def objective(self, name: str) -> Objective:
+        """The named objective."""
+
+    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
+        """The figures of the validation samples that the search's history keeps."""
+
+    def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
+        """All figures of a model, after training on ``counts`` samples a class or bin. Plain values."""
+
+    def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Means and standard deviations over the seeds of what `test` gave."""
+
+    def facts(self) -> dict[str, Any]:
+        """What ``result.json`` says of the classes or bins."""
+
+    def progress(self, record: Mapping[str, Any]) -> str:
+        """One epoch's figures for people."""
+
+
+@dataclass(frozen=True)
+class Classify:
+    """To tell K classes apart."""
+
+    problem: Problem
+
+    def counts(self, samples: Samples) -> Tensor:
+        return samples.class_counts(self.problem.num_classes).cpu()
+
+    def point(self, name: str, counts: Tensor) -> Loss:
+        return fixed_point(name, counts, class_names=self.problem.class_names)
+
+    def objective(self, name: str) -> Objective:
+        return make_objective(name)
+
+    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
+        return balanced_error_of(output, y)
+
+    def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
+        return dict(vars(evaluate(model, samples, self.problem.num_classes)))
+
+    def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {**_numbers(tests, ("balanced_error", "error")), **_tables(tests, "class_error")}
+
+    def facts(self) -> dict[str, Any]:
+        return {"class_names": list(self.problem.class_names)}
+
+    def progress(self, record: Mapping[str, Any]) -> str:
+        return f"balanced error {record['balanced_error']:.1f} %"
+
+
+@dataclass(frozen=True)
+class Regress:
+    """To predict a number; the index is the bin that the target falls into.
+
+    Args:
+        problem: has ``bin_edges``.
+        shots: thresholds of the many- and few-shot bins.
+    """
+
+    problem: Problem
+    shots: tuple[int, int] = SHOTS
+
+    @property
+    def edges(self) -> Tensor:
+        return torch.tensor(self.problem.bin_edges, dtype=torch.float64)
+
+    @property
+    def scale(self) -> float:
+        """The standard deviation of the training targets: what the losses measure errors in."""
+        return self.problem.train.y.double().std(correction=0).item()
+
+    def counts(self, samples: Samples) -> Tensor:
+        return bin_index(samples.y.cpu(), self.edges).bincount(minlength=self.problem.num_classes)
+
+    def point(self, name: str, counts: Tensor) -> Loss:
+        if name not in fixed_points("regression"):
+            raise InputError(
+                f"no regression loss is called {name!r}; there are {', '.join(fixed_points('regression'))}"
+            )
+        return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale)
+
+    def objective(self, name: str) -> Objective:
+        return make_regression_objective(name, self.edges, self.scale)
+
+    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
+        found = regression_metrics(output, y, self.edges, torch.ones(self.problem.num_classes))
+        return {name: found[name] for name in ("balanced_mae", "mae")}
+
+    def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
+        return regression_metrics(outputs(model, samples), samples.y, self.edges, counts, self.shots)
+
+    def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        names = ("balanced_mae", "mae", "mse", "gm", "pearson", "spearman")
+        shots: dict[str, Any] = {
+            shot: {
+                **_numbers([test["shots"][shot] for test in tests], ("mae", "mse", "gm")),
+                "samples": tests[0]["shots"][shot]["samples"],
+            }
+            for shot in tests[0]["shots"]
+        }
+        return {**_numbers(tests, names), **_tables(tests, "bin_mae"), "shots": shots}
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "class_names": list(self.problem.class_names),
+            "bin_edges": list(self.problem.bin_edges or ()),
+            "shot_thresholds": list(self.shots),
+        }
+
+    def progress(self, record: Mapping[str, Any]) -> str:
+        return f"MAE {record['mae']:.4g}, balanced {record['balanced_mae']:.4g}"
+
+
+def goal_of(problem: Problem, shots: tuple[int, int] | None = None) -> Goal:
+    """What the problem asks for.
+
+    Raises:
+        InputError: thresholds for a classification.
+    """
+    if problem.bin_edges is not None:
+        return Regress(problem, shots or SHOTS)
+    if shots is not None:
+        raise InputError("--shots has no effect without --task regression")
+    return Classify(problem)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def _std(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) == len(values) > 1 else None
+
+
+def _numbers(tests: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Mean, standard deviation and values over the seeds; None where a value is not known."""
+    summary: dict[str, Any] = {}
+    for name in names:
+        values = [test[name] for test in tests]
+        summary |= {name: _mean(values), f"{name}_std": _std(values), f"{name}_by_seed": values}
+    return summary
+
+
+def _tables(tests: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Mean and standard deviation over the seeds by class or bin."""
+    columns = list(zip(*(test[name] for test in tests), strict=True))
+    return {name: [_mean(column) for column in columns], f"{name}_std": [_std(column) for column in columns]}

@@ -1,0 +1,32 @@
+"""What makes a model of logits one of targets in their own unit."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from autobalance.models._base import FeatureModel
+
+
+class Rescale(nn.Module):
+    """``centre + spread * z``: the model learns numbers about zero and answers in the unit of the targets.
+
+    Args:
+        centre, spread: mean and standard deviation of the training targets.
+    """
+
+    def __init__(self, centre: float, spread: float) -> None:
+        super().__init__()
+        self.centre, self.spread = centre, spread
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.centre + self.spread * z
+
+    def extra_repr(self) -> str:
+        return f"centre={self.centre:.4g}, spread={self.spread:.4g}"
+
+
+def rescaled(model: FeatureModel, targets: Tensor) -> FeatureModel:
+    """The model with a head that answers in the unit of ``targets``, (N,)."""
+    y = targets.double()
+    model.head = nn.Sequential(model.head, Rescale(y.mean().item(), y.std(correction=0).item()))
+    return model
