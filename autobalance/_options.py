@@ -38,6 +38,8 @@ class ProblemOptions:
     batch_size: int = 64
     lr: float = 0.1
     weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    augment: str = "none"
     precision: str = "float32"
     device: str = "cpu"
     seed: int = 0
@@ -198,8 +200,11 @@ def add_problem_options(
            "source brings: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
-    option(training, "lr", "largest learning rate of SGD; it falls as a cosine", type=positive_float, metavar="RATE")
+    option(training, "lr", "largest learning rate of SGD", type=positive_float, metavar="RATE")
     option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
+    option(training, "schedule", "of the learning rate: a cosine to zero, or a tenth after 80 and 90 % of the epochs",
+           choices=("cosine", "steps"))  # fmt: skip
+    option(training, "augment", "of the training images: random crops and mirror images", choices=("none", "crop-flip"))
     option(training, "precision", "of the training steps; hypergradients are float32 all the same",
            choices=("float32", "bfloat16"))  # fmt: skip
     option(training, "device", "where to compute", choices=("cpu", "cuda"))

@@ -233,7 +233,7 @@ class Bilevel:
             queue = state.queue
             while len(queue) < count:
                 queue = queue + self.recipe.batches(number, generator)
-            batches = [self.train_samples.take(index) for index in queue[:count]]
+            batches = [self.recipe.take(self.train_samples, index, generator) for index in queue[:count]]
             state = replace(state, queue=queue[count:], steps=state.steps + count)
             state, loss = self._steps(state, batches, due, generator)
             losses += [loss] * count
