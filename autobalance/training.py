@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,17 @@ class Recipe:
         return batch._replace(x=crop_and_flip(batch.x, generator))
 
 
+@runtime_checkable
+class SeesTargets(Protocol):
+    """A model whose layers use the targets in training, as feature-distribution smoothing does."""
+
+    def see(self, targets: Tensor) -> None:
+        """The targets, (B,), of the batch that the model is called on next."""
+
+    def end_epoch(self) -> None:
+        """An epoch is over. May change buffers, no weights."""
+
+
 def train(
     model: nn.Module,
     samples: Samples,
@@ -94,7 +106,7 @@ def train(
     """Trains ``model`` in place.
 
     Args:
-        model: starts from its present weights.
+        model: starts from its present weights; shown the targets where it `SeesTargets`.
         samples: what it is trained on.
         loss: told of each epoch, and handed the model's features where it needs them.
         recipe: how.
@@ -122,8 +134,15 @@ def train(
         loss.start_epoch(epoch / recipe.epochs)
         losses = []
         for index in recipe.batches(len(samples), generator):
-            state, value = inner_step(inner, state, {}, recipe.take(samples, index, generator))
+            batch = recipe.take(samples, index, generator)
+            if isinstance(model, SeesTargets):
+                model.see(batch.y)
+            state, value = inner_step(inner, state, {}, batch)
             losses.append(value)
+        if isinstance(model, SeesTargets):
+            state.copy_to(trained)
+            model.end_epoch()
+            state = replace(state, buffers=inner.init().buffers)
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}; lower the learning rate")

@@ -1,0 +1,93 @@
+"""A layer put behind any layer of a model: feature-distribution smoothing, or a normalisation to compare it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.density import bin_index, check_edges
+from autobalance.errors import InputError
+from autobalance.fds import FDS
+
+#: The name of the place before the first layer.
+INPUT = "input"
+
+
+class Calibrated(nn.Module):
+    """A model with a further layer behind one of its layers, called and evaluated like the model.
+
+    An `FDS` layer collects its statistics from the features that it calibrates, in training; `train` shows it the
+    targets of each batch (`see`) and tells it that an epoch is over (`end_epoch`). Other layers just act.
+
+    Args:
+        model: the network.
+        place: a layer's name as in ``model.named_modules()``, for example ``body.2``; or ``input``.
+        make_layer: builds the layer from the number of features D.
+        sample: an input of one or more samples, by which D is found.
+        bin_edges: of the target's bins, (K + 1,).
+
+    Raises:
+        InputError (a ValueError): no layer of that name, or one that does not give (B, D).
+    """
+
+    def __init__(
+        self, model: nn.Module, place: str, make_layer: Callable[[int], nn.Module], sample: Tensor, bin_edges: Any
+    ) -> None:
+        super().__init__()
+        names = [name for name, _ in model.named_modules() if name]
+        if place != INPUT and place not in names:
+            raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}")
+        self.model, self.place = model, place
+        self._edges, self._bins = check_edges(bin_edges), torch.empty(0, dtype=torch.int64)
+        self.layer: nn.Module = nn.Identity()
+        features = _features(model, place, sample)
+        if features.dim() != 2:
+            raise InputError(
+                f"the layer {place!r} gives {tuple(features.shape)}: a layer can be put behind (B, D) only"
+            )
+        self.layer = make_layer(features.shape[1])
+
+    def see(self, targets: Tensor) -> None:
+        """Notes the targets of the batch that the model is called on next."""
+        self._bins = bin_index(targets, self._edges)
+
+    def end_epoch(self) -> None:
+        """Lets an `FDS` layer smooth what it has collected."""
+        if isinstance(self.layer, FDS):
+            self.layer.end_epoch()
+
+    def forward(self, x: Tensor) -> Any:
+        if self.place == INPUT:
+            return self.model(self._act(x))
+        hook = self.model.get_submodule(self.place).register_forward_hook(lambda module, given, out: self._act(out))
+        try:
+            return self.model(x)
+        finally:
+            hook.remove()
+
+    def _act(self, features: Tensor) -> Tensor:
+        if not isinstance(self.layer, FDS):
+            return self.layer(features)
+        if self.training:
+            if len(self._bins) != len(features):
+                raise ValueError(f"{len(self._bins)} targets were seen for {len(features)} samples: call see(targets)")
+            self.layer.update(features, self._bins)
+        return self.layer(features, self._bins)
+
+
+@torch.no_grad()
+def _features(model: nn.Module, place: str, sample: Tensor) -> Tensor:
+    """What the layer gives for ``sample``, in evaluation mode; the mode of each layer is as before afterwards."""
+    if place == INPUT:
+        return sample
+    training = [module for module in model.modules() if module.training]
+    found: list[Tensor] = []
+    hook = model.get_submodule(place).register_forward_hook(lambda module, given, out: found.append(out))
+    model.eval()(sample)
+    hook.remove()
+    for module in training:
+        module.training = True
+    return found[0]
