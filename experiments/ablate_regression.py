@@ -1,0 +1,166 @@
+"""The command ``python -m experiments.ablate_regression``: a regression method without, or with other, parts.
+
+Every method gets the same data, model, epochs and order of the samples; each seed draws its own split, weights and
+order. The test split is looked at once a training, for the table. Nothing is tuned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autobalance._options import (
+    Parser,
+    ProblemOptions,
+    add_problem_options,
+    add_run_options,
+    adder,
+    positive,
+    read_options,
+    seed,
+)
+from autobalance.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.regression._plan import Plan
+
+PLAN = Path(__file__).parent / "configs" / "ablate_regression.yaml"
+PARTS = ("all", "many", "medium", "few")
+
+
+@dataclass(frozen=True)
+class AblateOptions(ProblemOptions):
+    """What the ablation was asked to do; see ``python -m experiments.ablate_regression --help``."""
+
+    data: str = "diabetes"
+    task: str = "regression"
+    epochs: int = 30
+    seeds: int = 5
+    objective: str = "balanced_mae"
+    plan: str = str(PLAN)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command's parser; every default comes from `AblateOptions`."""
+    from autobalance.config import REGRESSION_OBJECTIVES
+
+    parser = Parser(
+        prog="python -m experiments.ablate_regression",
+        description="Trains a regression method without, or with other, parts, as a plan says, and tables the test "
+        "errors over all, many-, medium- and few-shot bins. Writes ablation.json and ablation.md to --out.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    default = AblateOptions()
+    add_problem_options(parser, default, ("regression",))
+    option = adder(default)
+    run = parser.add_argument_group("the ablation")
+    option(run, "plan", "what is taken out, replaced or added, a YAML file", metavar="FILE")
+    option(
+        run, "objective", "what the searched weights make small on validation samples", choices=REGRESSION_OBJECTIVES
+    )
+    option(run, "seed", "the first seed", type=seed, metavar="S")
+    option(run, "seeds", "splits and trainings of each method", type=positive, metavar="N")
+    option(run, "out", "directory for the results; unset: runs/ablation", metavar="DIR")
+    add_run_options(run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command. Returns the exit status, as the search's. ``--resume`` keeps what is finished in --out."""
+    try:
+        options, resume = read_options(AblateOptions, make_parser(), arguments)
+        _run(options, resume)
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; --resume goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(options: AblateOptions, resume: bool) -> None:
+    from autobalance.losses._file import write_text
+    from experiments.regression._plan import read_plan
+
+    plan = read_plan(Path(options.plan))
+    directory = Path(options.out or "runs/ablation")
+    kept = directory / "ablation.json"
+    if kept.exists() and not resume:
+        raise InputError(f"there is an ablation in {directory} already: add --resume to go on, or give another --out")
+    results = json.loads(kept.read_text())["results"] if resume and kept.exists() else {}
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / "config.yaml", options.to_yaml())
+    for number in range(options.seed, options.seed + options.seeds):
+        bench = None
+        for name, method in plan.methods.items():
+            if str(number) in results.get(name, {}):
+                continue
+            bench = bench or _bench(options, number)
+            begun = time.perf_counter()
+            results.setdefault(name, {})[str(number)] = bench.test(method)
+            mae = results[name][str(number)]["mae"]
+            print(f"seed {number}  {name:32s} MAE {mae:.4g}  {time.perf_counter() - begun:.1f} s", flush=True)
+            write_text(kept, json.dumps({"data": options.data, "results": results}, indent=1) + "\n")
+    text = table(plan, results)
+    write_text(directory / "ablation.md", text)
+    print(text)
+
+
+def _bench(options: AblateOptions, number: int) -> Any:
+    from autobalance._task import open_task, recipe_of
+    from autobalance.goals import Regress, goal_of
+    from experiments.regression._train import Bench
+
+    task = open_task(replace(options, seed=number))
+    goal = goal_of(task.problem, options.shot_thresholds)
+    assert isinstance(goal, Regress)
+    return Bench(task, goal, recipe_of(options), number, options.objective)
+
+
+def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:
+    """A Markdown table a metric: mean ± standard deviation over the seeds, a row a method, and the difference to the
+    whole method over the same seeds; the lowest mean of each column in bold."""
+    import numpy as np
+
+    lines = []
+    for metric in plan.metrics:
+        values = {
+            name: np.array([[_figure(test, part, metric) for part in PARTS] for test in results[name].values()])
+            for name in plan.methods
+        }
+        means = {name: rows.mean(0) for name, rows in values.items()}
+        lowest = np.nan_to_num(np.stack(list(means.values())), nan=np.inf).min(0)
+        lines += ["", f"{metric.upper()} | " + " | ".join(PARTS) + " | all, less the full method", "--- |" * 6]
+        whole = values[next(iter(plan.methods))]
+        for name, rows in values.items():
+            cells = [
+                "–"
+                if np.isnan(mean)
+                else f"{'**' if mean == low else ''}{mean:.4g}{'**' if mean == low else ''}{_spread(rows[:, k])}"
+                for k, (mean, low) in enumerate(zip(means[name], lowest, strict=True))
+            ]
+            difference = rows[:, 0] - whole[:, 0]
+            last = "" if rows is whole else f"{difference.mean():+.3g}{_spread(difference)}"
+            lines.append(f"{name} | {' | '.join(cells)} | {last}")
+    return "\n".join(lines).strip() + "\n"
+
+
+def _figure(test: dict[str, Any], part: str, metric: str) -> float:
+    value = test[metric] if part == "all" else test["shots"][part][metric]
+    return float("nan") if value is None else float(value)
+
+
+def _spread(values: Any) -> str:
+    return f" ± {values.std(ddof=1):.2g}" if len(values) > 1 else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
