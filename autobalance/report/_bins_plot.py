@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from autobalance.report._run import Run
-from autobalance.report._svg import colours, draw, root
+from autobalance.report._svg import colours, draw, plain_ticks, root
 
 _LINES = {"inv": "inverse counts", "lds": "LDS", "l1": "no effect"}
 
@@ -30,8 +30,7 @@ def weights_by_bin(run: Run) -> str:
             axes.plot(centres, values, style, color=shades[method], lw=1.4, label=_LINES[method])
         axes.plot(centres, run.parameters["w"][:, 0], "o-", ms=4, lw=1, color=paint["searched"], label="searched")
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda tick, _: f"{tick:.3g}")
-        axes.yaxis.set_minor_formatter(lambda tick, _: "")
+        plain_ticks(axes.yaxis, *axes.get_ylim())
         axes.set_xlabel("target")
         axes.set_ylabel("w (mean one), log scale")
         axes.set_title("Weight w by bin")
