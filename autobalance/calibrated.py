@@ -12,8 +12,8 @@ from autobalance.density import bin_index, check_edges
 from autobalance.errors import InputError
 from autobalance.fds import FDS
 
-#: The name of the place before the first layer.
-INPUT = "input"
+#: Names of the place before the first layer, and of the one behind the body of a `FeatureModel`.
+INPUT, LAST = "input", "last"
 
 
 class Calibrated(nn.Module):
@@ -24,7 +24,8 @@ class Calibrated(nn.Module):
 
     Args:
         model: the network.
-        place: a layer's name as in ``model.named_modules()``, for example ``body.2``; or ``input``.
+        place: a layer's name as in ``model.named_modules()``, for example ``body.2``; or ``input``; or ``last``, the
+            features that the head of a `FeatureModel` is given.
         make_layer: builds the layer from the number of features D.
         sample: an input of one or more samples, by which D is found.
         bin_edges: of the target's bins, (K + 1,).
@@ -38,6 +39,7 @@ class Calibrated(nn.Module):
     ) -> None:
         super().__init__()
         names = [name for name, _ in model.named_modules() if name]
+        place = "body" if place == LAST and "body" in names else place
         if place != INPUT and place not in names:
             raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}")
         self.model, self.place = model, place

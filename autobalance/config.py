@@ -59,6 +59,7 @@ class Options(ProblemOptions):
     outer_lr: float = 0.05
     warmup: float = 0.3
     baselines: str = "ce,la"
+    fds_layer: str | None = None
 
     @classmethod
     def of_task(cls, task: str) -> dict[str, Any]:
@@ -112,6 +113,8 @@ def make_parser() -> argparse.ArgumentParser:
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
     option(run, "baselines", "fixed losses to compare with", metavar="POINTS")
+    option(run, "fds-layer", "regression: smooth the features behind this layer when the losses are compared: input, "
+           "last or a layer's name, such as body.2", metavar="NAME")  # fmt: skip
     option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
     add_run_options(run)
     return parser

@@ -10,14 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
+from autobalance.calibrated import Calibrated
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import RATES, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
+from autobalance.fds import FDS
 from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss, save_loss
@@ -62,6 +64,7 @@ def set_up(options: Options) -> Setup:
     goal = goal_of(problem, options.shot_thresholds)
     train_counts = goal.counts(problem.train)
     start = goal.point(options.start, train_counts)
+    _compared_model(options, task, options.seed)  # so that a layer that is not there is said now
     model = task.new_model(options.seed)
     for baseline in options.baselines.split(","):
         if goal.point(baseline, train_counts).needs_features:
@@ -85,6 +88,18 @@ def set_up(options: Options) -> Setup:
             f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
         )
     return Setup(options, task, recipe, search, goal, train_counts + goal.counts(problem.validation))
+
+
+def _compared_model(options: Options, task: Task, seed: int) -> nn.Module:
+    """The model that the losses are compared with: the task's, with `FDS` where it is asked for."""
+    model, edges = task.new_model(seed), task.problem.bin_edges
+    if options.fds_layer is None:
+        return model
+    if edges is None:
+        raise InputError(f"--fds-layer {options.fds_layer} has no effect without --task regression")
+    make_layer = partial(FDS, num_bins=len(edges) - 1)
+    calibrated = Calibrated(model, options.fds_layer, make_layer, task.problem.train.x[:1], edges)
+    return calibrated.to(options.device)
 
 
 def _engine(options: Options) -> Engine:
@@ -216,7 +231,7 @@ def _retrain(
         key = f"{method}/{seed}"
         if key in progress.trainings:
             continue
-        model = setup.task.new_model(seed)
+        model = _compared_model(options, setup.task, seed)
         begun = time.perf_counter()
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:

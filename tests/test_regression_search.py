@@ -138,6 +138,21 @@ def test_options_that_suit_only_a_regression(capsys, tmp_path):
         assert words in capsys.readouterr().err
 
 
+def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_path, capsys):
+    out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
+    assert main([*given, "--fds-layer", "body.2", "--out", str(out)]) == 0
+    assert main([*given, "--out", str(tmp_path / "plain")]) == 0
+    assert (out / "loss.json").read_bytes() == (tmp_path / "plain" / "loss.json").read_bytes()
+    with_fds, without = (result_of(run)["test"]["lds"]["mae_by_seed"] for run in (out, tmp_path / "plain"))
+    assert all(a != b for a, b in zip(with_fds, without, strict=True))
+    capsys.readouterr()
+    assert main([*given, "--fds-layer", "body.9", "--out", str(tmp_path / "none")]) == 2
+    assert "no layer 'body.9': it has input, body, body.0" in capsys.readouterr().err
+    assert main(["--fds-layer", "input", "--out", str(tmp_path / "none")]) == 2
+    assert "--fds-layer input has no effect" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 def space_of(error="l1", free=("w",), tie="class", counts=(9, 0, 4, 1)):
     start = RegressionLoss(range(5), error=error, dtype=torch.float64)
     return LossSpace(start, torch.tensor(counts), free, tie)

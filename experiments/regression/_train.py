@@ -107,8 +107,7 @@ class Bench:
             "batch-norm": nn.BatchNorm1d,
             "layer-norm": nn.LayerNorm,
         }
-        place = "body" if method.place == "last" else method.place
-        return Calibrated(model, place, make[method.layer], self.task.problem.train.x[:1], self.goal.edges)
+        return Calibrated(model, method.place, make[method.layer], self.task.problem.train.x[:1], self.goal.edges)
 
 
 def _retrain_head(model: nn.Module, seed: int) -> None:
