@@ -29,8 +29,14 @@ TIES = ("frequency", "class")
 FREE = ("w", "l", "delta")
 RATES = ("lr", "weight_decay")
 
-#: What is not said with ``--task regression``.
-REGRESSION_DEFAULTS = {"objective": "balanced_mae", "free": "w", "start": "sqinv", "baselines": "l1,sqinv,inv,lds"}
+#: What is not said with ``--task regression``. On validation samples of two tables this lr did better than 0.1.
+REGRESSION_DEFAULTS: dict[str, Any] = {
+    "objective": "balanced_mae",
+    "free": "w",
+    "start": "sqinv",
+    "baselines": "l1,sqinv,inv,lds",
+    "lr": 0.02,
+}
 
 EXAMPLES = """\
 examples:

@@ -41,6 +41,7 @@ class AblateOptions(ProblemOptions):
     data: str = "diabetes"
     task: str = "regression"
     epochs: int = 30
+    lr: float = 0.02
     seeds: int = 5
     objective: str = "balanced_mae"
     plan: str = str(PLAN)

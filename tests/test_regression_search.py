@@ -49,6 +49,7 @@ def result_of(directory: Path):
 def test_the_options_of_a_task_are_its_own():
     options = parse(["--task", "regression", "--start", "lds"])[0]
     assert (options.objective, options.free, options.start) == ("balanced_mae", "w", "lds")
+    assert options.lr == 0.02 and parse(["--task", "regression", "--lr", "0.3"])[0].lr == 0.3
     assert options.baselines.split(",") == ["l1", "sqinv", "inv", "lds"] and options.shot_thresholds is None
     assert parse(["--shots", " 7, 3"])[0].shot_thresholds == (7, 3)
     assert parse([])[0] == Options()
