@@ -41,6 +41,7 @@ class ProblemOptions:
     schedule: str = "cosine"
     augment: str = "none"
     precision: str = "float32"
+    compiled: bool = False
     device: str = "cpu"
     seed: int = 0
     seeds: int = 3
@@ -207,6 +208,8 @@ def add_problem_options(
     option(training, "augment", "of the training images: random crops and mirror images", choices=("none", "crop-flip"))
     option(training, "precision", "of the training steps; hypergradients are float32 all the same",
            choices=("float32", "bfloat16"))  # fmt: skip
+    option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "
+           "it needs a C++ compiler", action="store_true")  # fmt: skip
     option(training, "device", "where to compute", choices=("cpu", "cuda"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def open_task(options: ProblemOptions) -> Task:
     """
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    if options.compiled and options.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
     fraction = {} if options.validation is None else {"validation_fraction": options.validation}
     problem = load(
         options.data,
@@ -85,7 +88,7 @@ def open_task(options: ProblemOptions) -> Task:
 
 def recipe_of(options: ProblemOptions) -> Recipe:
     """The recipe that the options describe."""
-    names = ("epochs", "batch_size", "lr", "weight_decay", "schedule", "augment", "precision")
+    names = ("epochs", "batch_size", "lr", "weight_decay", "schedule", "augment", "precision", "compiled")
     return Recipe(**{name: getattr(options, name) for name in names})
 
 

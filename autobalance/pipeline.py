@@ -107,10 +107,11 @@ def _engine(options: Options) -> Engine:
         raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
     if options.hypergradient == "one-step" and options.unroll is not None:
         raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
-    if options.precision != "float32" and options.hypergradient in ("unrolled", "one-step"):
+    changed = [f"--precision {options.precision}"] if options.precision != "float32" else []
+    changed += ["--compiled"] if options.compiled else []
+    if changed and options.hypergradient in ("unrolled", "one-step"):
         raise InputError(
-            f"--precision {options.precision} has no effect on the steps that {options.hypergradient} takes; "
-            "use --hypergradient replay"
+            f"{changed[0]} has no effect on the steps that {options.hypergradient} takes; use --hypergradient replay"
         )
     rest = ("weight_decay",)
     followed = {"unrolled": (), "implicit": rest, "head": rest}.get(options.hypergradient, RATES)

@@ -6,10 +6,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from autobalance.data import Batch, Samples, crop_and_flip
 from autobalance.errors import InputError
@@ -34,6 +35,7 @@ class Recipe:
         augment: ``none``, or ``crop-flip`` for images, see `crop_and_flip`.
         momentum, nesterov, weight_decay: as in `SGD`.
         precision: ``float32``, or ``bfloat16`` for training steps under autocast.
+        compiled: whether the training steps run through ``torch.compile``. The first of a training then takes long.
     """
 
     epochs: int = 60
@@ -46,10 +48,12 @@ class Recipe:
     nesterov: bool = True
     weight_decay: float = 5e-4
     precision: str = "float32"
+    compiled: bool = False
 
     def inner(self, model: nn.Module, train_loss: TrainLoss, objective: Objective, num_samples: int) -> Inner:
         """The inner problem of training ``model`` on ``num_samples`` in this way."""
-        return Inner(model, train_loss, objective, self.optimiser(num_samples), getattr(torch, self.precision))
+        forward = compiled_forward(model) if self.compiled else None
+        return Inner(model, train_loss, objective, self.optimiser(num_samples), getattr(torch, self.precision), forward)
 
     def steps_per_epoch(self, num_samples: int) -> int:
         return max(1, round(num_samples / self.batch_size))
@@ -149,6 +153,16 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch + 1, mean)
     state.copy_to(trained)
+
+
+def compiled_forward(model: nn.Module) -> Callable[[dict[str, Tensor], dict[str, Tensor], Tensor], Any]:
+    """``functional_call`` on ``model`` through ``torch.compile``: (parameters, buffers, x) -> output.
+
+    It can be differentiated once. What was compiled before is forgotten: torch keeps eight versions of a function, and
+    each model would be one.
+    """
+    torch.compiler.reset()
+    return torch.compile(lambda parameters, buffers, x: functional_call(model, (parameters, buffers), (x,)))
 
 
 class WithFeatures(nn.Module):

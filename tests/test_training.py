@@ -1,6 +1,8 @@
 """Plain training against a loop with torch's own optimiser."""
 
 import math
+import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -169,3 +171,15 @@ def test_augmented_images_are_trained_on_and_vectors_are_refused():
     assert torch.equal(Recipe().take(images, torch.tensor([1, 0]), generator).x, images.x.flip(0))
     with pytest.raises(InputError, match="images"):
         recipe.take(Samples(torch.zeros(2, 5), torch.tensor([0, 1])), torch.tensor([0]), generator)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_compiled_steps_train_as_the_others_do():
+    samples, models = gaussians(COUNTS, 0).to("cpu", torch.float32), []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        models.append(nn.Sequential(nn.Linear(3, 7), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 3)))
+        train(models[-1], samples, fixed_point("la", COUNTS), replace(RECIPE, compiled=compiled), 0)
+    for plain, other in zip(models[0].state_dict().values(), models[1].state_dict().values(), strict=True):
+        torch.testing.assert_close(other, plain, rtol=1e-3, atol=1e-4)

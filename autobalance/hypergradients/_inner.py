@@ -31,6 +31,8 @@ class Inner:
         optimiser: of the inner steps.
         precision: of the plain training steps: `torch.bfloat16` runs them under autocast. Weights are float32 all the
             same, and so is all that is differentiated a second time.
+        forward: (parameters, buffers, x) -> output, for the plain training steps: what ``functional_call`` on ``model``
+            computes, in another way. None: ``functional_call``.
     """
 
     model: nn.Module
@@ -38,6 +40,7 @@ class Inner:
     objective: Objective
     optimiser: Optimiser
     precision: torch.dtype = torch.float32
+    forward: Callable[[Tensors, Tensors, Tensor], Any] | None = None
 
     def init(self) -> InnerState:
         """The state that starts from the model's present weights, none of it shared with the model.
@@ -115,13 +118,23 @@ class Engine(Protocol):
 def train_value(
     inner: Inner, parameters: Tensors, buffers: Tensors, hyper: Mapping[str, Tensor], batch: Batch
 ) -> Tensor:
-    """The training loss of one batch. ``buffers`` (batch-norm statistics) are updated in place."""
+    """The training loss of one batch, to be differentiated any number of times.
+
+    ``buffers`` (batch-norm statistics) are updated in place.
+    """
     return inner.train_loss(loss_hyper(hyper), _output(inner, parameters, buffers, batch), batch)
 
 
-def _output(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Any:
+def _output(
+    inner: Inner,
+    parameters: Tensors,
+    buffers: Tensors,
+    batch: Batch,
+    forward: Callable[[Tensors, Tensors, Tensor], Any] | None = None,
+) -> Any:
     """What the model makes of a batch: logits, or a tuple such as logits and features."""
-    output = functional_call(inner.model, (parameters, buffers), (own_rows(batch.x),))
+    x = own_rows(batch.x)
+    output = forward(parameters, buffers, x) if forward else functional_call(inner.model, (parameters, buffers), (x,))
     if isinstance(output, tuple):
         return tuple(gather_rows(part, len(batch.x)) for part in output)
     return gather_rows(output, len(batch.x))
@@ -144,7 +157,8 @@ def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], bat
     detached = {name: value.detach() for name, value in hyper.items()}
     reduced = inner.precision != torch.float32
     with torch.autocast(batch.x.device.type, inner.precision if reduced else None, enabled=reduced):
-        loss = train_value(inner, parameters, buffers, detached, batch)
+        output = _output(inner, parameters, buffers, batch, inner.forward)
+        loss = inner.train_loss(loss_hyper(detached), output, batch)
     gradients = torch.autograd.grad(loss, list(parameters.values()))
     with torch.no_grad():
         whole = summed(dict(zip(parameters, gradients, strict=True)))
