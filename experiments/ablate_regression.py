@@ -30,7 +30,7 @@ from autobalance.errors import InputError
 if TYPE_CHECKING:
     from experiments.regression._plan import Plan
 
-PLAN = Path(__file__).parent / "configs" / "ablate_regression.yaml"
+PLAN = Path(__file__).parent / "plans" / "ablate_regression.yaml"
 PARTS = ("all", "many", "medium", "few")
 
 
