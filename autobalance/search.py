@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autobalance._options import run_directory
 from autobalance._processes import aside, joined, leads
 from autobalance.config import Options, parse
 from autobalance.errors import InputError
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, resume = parse(arguments)
         if leads():
-            directory = _directory(options, resume)
+            directory = run_directory(options, resume)
             _run(options, directory, resume)
         else:
             with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
@@ -85,25 +85,6 @@ def _say_what_is_where(console: Console, cost: dict[str, float], directory: Path
         "result.json": "every figure",
     }.items():
         console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)
-
-
-def _directory(options: Options, resume: bool) -> Path:
-    """Where the run is kept: ``--out``, which no other run may be in, or a new directory under runs/."""
-    if options.out is not None:
-        directory = Path(options.out)
-        if directory.is_file():
-            raise InputError(f"--out {directory} is a file; give a directory")
-        if not resume and (directory / "config.yaml").exists():
-            raise InputError(
-                f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
-            )
-        return directory
-    stem = os.path.basename(options.data.rstrip("/")).replace(":", "-")
-    for number in range(1, 100_000):
-        directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
-        if not directory.exists():
-            return directory
-    raise InputError("runs/ is full; give --out")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autobalance._options import run_directory
 from autobalance.errors import InputError
 from experiments.options import CompareOptions, parse
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory: Path | None = None
     try:
         options, resume = parse(arguments)
-        directory = _directory(options, resume)
+        directory = run_directory(options, resume, "compare-")
         _run(options, directory, resume)
     except InputError as error:
         return _fail(" ".join(str(error).split()), BAD_INPUT)
@@ -115,25 +116,6 @@ def _remove_what_began(directory: Path) -> None:
             path.unlink()
     if not any(directory.iterdir()):
         directory.rmdir()
-
-
-def _directory(options: CompareOptions, resume: bool) -> Path:
-    """Where the comparison is kept: ``--out``, which no other run may be in, or a new directory under runs/."""
-    if options.out is not None:
-        directory = Path(options.out)
-        if directory.is_file():
-            raise InputError(f"--out {directory} is a file; give a directory")
-        if not resume and (directory / "config.yaml").exists():
-            raise InputError(
-                f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
-            )
-        return directory
-    stem = "compare-" + Path(options.data.rstrip("/")).name.replace(":", "-")
-    for number in range(1, 100_000):
-        directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
-        if not directory.exists():
-            return directory
-    raise InputError("runs/ is full; give --out")
 
 
 if __name__ == "__main__":
