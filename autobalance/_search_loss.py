@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
-from autobalance.data import as_samples
-from autobalance.data._convert import Part
+from autobalance.config import Options
+from autobalance.data import Problem, Samples, as_samples
+from autobalance.data._convert import Part, as_number_samples
+from autobalance.density import check_edges, make_bin_edges
 from autobalance.errors import InputError
+from autobalance.goals import goal_of
 from autobalance.hypergradients import Engine
-from autobalance.losses import Loss, Member, ScheduledLoss, save_loss
+from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
 from autobalance.losses._file import write_text
-from autobalance.objectives import Objective, make_objective
-from autobalance.points import fixed_point
+from autobalance.objectives import Objective
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe
 
@@ -29,9 +32,9 @@ class SearchResult:
     """A searched loss and how it came about.
 
     Args:
-        loss: an ``nn.Module``, called as ``loss(logits, target)``.
-        history: one record an epoch: phase, epoch, train_loss, objective, balanced_error (percent, on the validation
-            samples) and parameters.
+        loss: an ``nn.Module``, called as ``loss(logits, target)``, for regression ``loss(prediction, target)``.
+        history: one record an epoch: phase, epoch, train_loss, objective, parameters, and on the validation samples
+            balanced_error (percent) or balanced_mae and mae.
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
     """
 
@@ -53,12 +56,14 @@ def search_loss(
     train_set: Part,
     validation_set: Part,
     *,
-    objective: str | Objective = "balanced_error",
-    free: Sequence[str] = ("w", "l", "delta"),
+    task: str = "classification",
+    bins: int | Sequence[float] | Tensor | None = None,
+    objective: str | Objective | None = None,
+    free: Sequence[str] | None = None,
     tie: str = "frequency",
     late: Sequence[str] = (),
     late_start: float = LATE_START,
-    start: str | Loss = "la",
+    start: str | Loss | None = None,
     hypergradient: Engine | None = None,
     recipe: Recipe | None = None,
     outer: OuterLoop | None = None,
@@ -68,14 +73,20 @@ def search_loss(
     """Searches the training loss that makes ``objective`` small on the validation samples.
 
     Args:
-        model: the network, (B, ...) -> (B, K) logits. It is copied; its weights stay as they are.
+        model: the network, (B, ...) -> (B, K) logits; for regression -> (B,) or (B, 1) in the unit of the targets. It
+            is copied; its weights stay as they are.
         train_set, validation_set: (x, y) of arrays or tensors, a torch ``Dataset``, or `Samples`; classes 0..K-1, each
-            with samples in both. They are moved to the model's device and floating-point type.
-        objective: a name, or a function of (logits, batch).
-        free, tie, late, late_start: what is searched, see `LossSpace`.
-        start: a fixed loss by name, or a loss.
+            with samples in both; for regression finite numbers. They are moved to the model's device and floating-point
+            type.
+        task: ``classification`` or ``regression``.
+        bins: for regression, how many bins the training targets are sorted into, or the bins' K + 1 edges; None: those
+            of ``start`` where it is a loss, else see `make_bin_edges`.
+        objective: a name as on the command line, or a function of (output, batch). None: ``balanced_error``, for
+            regression ``balanced_mae``.
+        free, tie, late, late_start: what is searched, see `LossSpace`. ``free`` None: w, l and delta, for regression w.
+        start: a fixed loss by name, or a loss. None: ``la``, for regression ``sqinv``.
         hypergradient: the engine, for example ``Replay(steps=5)``.
-        recipe: how the model is trained.
+        recipe: how the model is trained. None: `Recipe`, for regression with the command's learning rate.
         outer: when and how the loss is updated.
         seed: of the order of the samples.
         on_epoch: called with each epoch's record.
@@ -84,15 +95,28 @@ def search_loss(
         InputError (a ValueError): an unknown name, samples that cannot be used, or a recipe too short for a
             single hypergradient.
     """
-    weight = next(model.parameters())
-    train_samples, validation_samples = (
-        samples.to(weight.device, weight.dtype) for samples in as_samples(train_set, validation_set)
-    )
-    counts = train_samples.class_counts(int(train_samples.y.max()) + 1)
-    point = fixed_point(start, counts.cpu()).to(counts.device) if isinstance(start, str) else start
-    space = LossSpace(point, counts, free, tie, late, late_start)
+    if isinstance(start, RegressionLoss):
+        if bins is not None:
+            raise InputError("bins have no effect beside a loss to start from, which has its own")
+        bins = start.bin_edges
+    problem = _problem(model, train_set, validation_set, task, bins)
+    goal, default = goal_of(problem), Options(**Options.of_task(task))
+    counts = goal.counts(problem.train)
+    start = default.start if start is None else start
+    point = goal.point(start, counts).to(problem.train.x.device) if isinstance(start, str) else start
+    names = default.free.split(",") if free is None else free
+    space = LossSpace(point, counts.to(problem.train.x.device), names, tie, late, late_start)
     search = Bilevel(
-        model, train_samples, validation_samples, space, make_objective(objective), hypergradient, recipe, outer, seed
+        model,
+        problem.train,
+        problem.validation,
+        space,
+        goal.objective(default.objective if objective is None else objective),
+        hypergradient,
+        recipe or Recipe(lr=default.lr),
+        outer,
+        seed,
+        watch=goal.watch,
     )
     if search.hypergradient_steps == 0:
         raise InputError("the recipe leaves no room for a hypergradient: give it more epochs, or a smaller outer.every")
@@ -105,3 +129,25 @@ def search_loss(
 
     state = run(search, on_epoch=keep)
     return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped)
+
+
+def _problem(
+    model: nn.Module, train_set: Part, validation_set: Part, task: str, bins: int | Sequence[float] | Tensor | None
+) -> Problem:
+    """The samples, where the model is, as a problem without test samples."""
+    weight = next(model.parameters())
+    if task not in ("classification", "regression"):
+        raise InputError(f"no task is called {task!r}; there are classification and regression")
+    if task == "classification" and bins is not None:
+        raise InputError('bins have no effect on a classification: give task="regression" too')
+    convert = as_samples if task == "classification" else as_number_samples
+    train, validation = (part.to(weight.device, weight.dtype) for part in convert(train_set, validation_set))
+    edges: tuple[float, ...] | None = None
+    if task == "regression":
+        train, validation = (Samples(part.x, part.y.to(weight.dtype)) for part in (train, validation))
+        given = make_bin_edges(train.y, bins) if bins is None or isinstance(bins, int) else check_edges(bins)
+        edges = tuple(given.tolist())
+    number = int(train.y.max()) + 1 if edges is None else len(edges) - 1
+    nothing = train.subset(torch.empty(0, dtype=torch.int64, device=train.y.device))
+    names = tuple(map(str, range(number)))
+    return Problem("samples", train, validation, nothing, names, bin_edges=edges)

@@ -33,8 +33,8 @@ class Goal(Protocol):
     def point(self, name: str, counts: Tensor) -> Loss:
         """The named loss for training samples that are ``counts`` a class or bin."""
 
-    def objective(self, name: str) -> Objective:
-        """The named objective."""
+    def objective(self, name: str | Objective) -> Objective:
+        """The named objective; a function is handed through."""
 
     def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
         """The figures of the validation samples that the search's history keeps."""
@@ -64,7 +64,7 @@ class Classify:
     def point(self, name: str, counts: Tensor) -> Loss:
         return fixed_point(name, counts, class_names=self.problem.class_names)
 
-    def objective(self, name: str) -> Objective:
+    def objective(self, name: str | Objective) -> Objective:
         return make_objective(name)
 
     def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
@@ -114,7 +114,7 @@ class Regress:
             )
         return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale)
 
-    def objective(self, name: str) -> Objective:
+    def objective(self, name: str | Objective) -> Objective:
         return make_regression_objective(name, self.edges, self.scale)
 
     def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:

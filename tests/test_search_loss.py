@@ -94,3 +94,72 @@ def test_a_class_without_training_samples_is_refused():
         search(linear(3), gaussians([40, 0, 6], 0), VALIDATION)
     with pytest.raises(InputError):
         search(linear(3), gaussians([40, 17, 0], 0), VALIDATION, start=autobalance.fixed_point("ce", [1, 1, 1]))
+
+
+def numbers(number, seed, dtype=torch.float32):
+    """A skewed target that is linear in two features but for noise: (x, y)."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.empty(number, 2, dtype=dtype).exponential_(generator=generator)
+    return x, 3 * x[:, 0] - x[:, 1] + 0.3 * torch.randn(number, generator=generator, dtype=dtype)
+
+
+def search_numbers(**settings):
+    torch.manual_seed(0)
+    samples = (numbers(150, 0), numbers(60, 1))
+    given = {"recipe": autobalance.Recipe(epochs=6, batch_size=16, lr=0.02), "task": "regression", "bins": 6}
+    return search(torch.nn.Linear(2, 1), *samples, **{**given, **settings})
+
+
+def test_a_regression_is_searched_over_bins_of_the_target(tmp_path):
+    result = search_numbers()
+    y = numbers(150, 0)[1].double()
+    edges = torch.linspace(y.min().item(), y.max().item(), 7, dtype=torch.float64)
+    torch.testing.assert_close(result.loss.bin_edges, edges)
+    start = autobalance.fixed_point("sqinv", targets=y, bin_edges=edges)
+    assert (result.loss.w - start.w).abs().max() > 1e-3 and result.outer_steps > 1
+    assert {"balanced_mae", "mae", "objective", "parameters"} <= set(result.history[0])
+    assert result.history[-1]["balanced_mae"] < result.history[0]["balanced_mae"]
+    result.save(tmp_path)
+    loaded = autobalance.load_loss(tmp_path / "loss.json")
+    x, y = numbers(20, 2)
+    assert loaded(2 * x[:, :1], y).item() == pytest.approx(result.loss(2 * x[:, :1], y).item(), rel=1e-5)
+
+
+def test_the_settings_of_a_regression_reach_the_search():
+    given = [-2.0, 0.0, 2.0, 4.0, 12.0]
+    balanced = search_numbers(bins=given, start="balanced-mse", free=("w", "l", "delta"), tie="class", objective="gm")
+    assert balanced.loss.bin_edges.tolist() == given and balanced.loss.error == "balanced-mse"
+    assert balanced.loss.l.std() > 1e-4 and balanced.loss.delta.std() > 1e-4
+    again = search_numbers(bins=None, start=balanced.loss, free=("l",))
+    assert again.loss.bin_edges.tolist() == given and torch.equal(again.loss.delta, balanced.loss.delta)
+    own = search_numbers(objective=lambda output, batch: ((output[:, 0] - batch.y) ** 2).mean())
+    assert own.history[0] != search_numbers().history[0] != search_numbers(objective="mse").history[0]
+    assert own.loss.w.tolist() == search_numbers(objective="mse").loss.w.tolist()
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"task": "ranking", "bins": None}, "no task is called 'ranking'"),
+        ({"bins": 1}, "1 bins tell no rare target"),
+        ({"bins": [0.0, 3.0, 2.0]}, "ascending order"),
+        ({"objective": "balanced_error"}, "no objective is called 'balanced_error'; for regression"),
+        ({"free": ("l",)}, "'l' has no effect"),
+        ({"start": autobalance.fixed_point("l1", bin_counts=[1, 2])}, "which has its own"),
+    ],
+)
+def test_what_cannot_be_for_a_regression(settings, words):
+    with pytest.raises(InputError, match=words):
+        search_numbers(**settings)
+
+
+def test_targets_that_cannot_be():
+    (x, y), model, given = numbers(40, 0), torch.nn.Linear(2, 1), {"task": "regression"}
+    with pytest.raises(InputError, match=r"y_train\[3\] \(row 3\) is nan"):
+        search(model, (x, y.index_fill(0, torch.tensor([3]), float("nan"))), (x, y), **given)
+    with pytest.raises(InputError, match="y_val has shape"):
+        search(model, (x, y), (x, y[:5]), **given)
+    with pytest.raises(InputError, match="groups"):
+        search(model, (x, y, torch.zeros(40, dtype=torch.int64)), (x, y), **given)
+    with pytest.raises(InputError, match='task="regression"'):
+        search(model, (x, y), (x, y), bins=5)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from autobalance.data._arrays import check_finite
 from autobalance.data._parts import Given, check_parts
 from autobalance.data._samples import Samples
 from autobalance.errors import InputError
@@ -35,6 +36,29 @@ def as_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
         else Samples(*(None if a is None else torch.from_numpy(a) for a in vars(checked[name]).values()))  # type: ignore[arg-type]
         for name, part in given.items()
     ]
+    return made[0], made[1]
+
+
+def as_number_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
+    """As `as_samples`, for targets that are finite numbers, float64 or float32, (N,) or (N, 1).
+
+    Raises:
+        InputError: targets or inputs that are no finite numbers, groups, parts that do not fit together.
+    """
+    made = []
+    for name, part in {"train": train, "val": validation}.items():
+        x, y, group = to_given(part, name)
+        if group is not None:
+            raise InputError(f"group_{name} has no effect on a regression: leave the groups out")
+        if x.ndim < 2 or x.size == 0:
+            raise InputError(f"x_{name} has shape {x.shape}: it needs one row a sample and at least two dimensions")
+        if y.shape not in ((len(x),), (len(x), 1)):
+            raise InputError(f"y_{name} has shape {y.shape}, but there are {len(x)} samples: it must be ({len(x)},)")
+        y = y.reshape(-1)
+        for place, values in {f"x_{name}": x, f"y_{name}": y}.items():
+            check_finite(values, place)
+        y = y if y.dtype.kind == "f" else y.astype(np.float64)
+        made.append(Samples(torch.from_numpy(x), torch.from_numpy(y)))
     return made[0], made[1]
 
 
