@@ -78,8 +78,8 @@ def make_parser() -> argparse.ArgumentParser:
     option(methods, "losses", "methods, with commas between; all: every fixed loss, la-posthoc, crt and ce+drw",
            metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
-    option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods",
-           action="store_true")  # fmt: skip
+    option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
+           "one search at least", action="store_true")  # fmt: skip
 
     tuning = parser.add_argument_group("tuning, on validation samples only")
     option(tuning, "tune", "trials of each method; the first has the papers' values; 0: the papers' values alone",
@@ -113,8 +113,6 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[CompareOptions, bool]
         raise InputError(f"--few {options.few} is above --many {options.many}: no class would be medium-shot")
     if options.tune_recipe and not options.tune:
         raise InputError("--tune-recipe has no effect without --tune N, the number of trials of each method")
-    if options.include_search and not options.tune:
-        raise InputError("--include-search searches within the budget of --tune N: give the number of trials")
     return options, resume
 
 

@@ -115,8 +115,10 @@ def notes(results: dict[str, Any], published: Published | None) -> list[str]:
 
 def _tuning_note(results: dict[str, Any]) -> str:
     options, methods = results["options"], results["methods"]
+    searches = len(methods["autobalance"]["tuning"]["trials"]) if "autobalance" in methods else 0
     if not options["tune"]:
-        return "Hyper-parameters are the papers' own; nothing was tuned."
+        text = "Hyper-parameters are the papers' own; nothing was tuned."
+        return text + (" autobalance: one search on the validation split, with its defaults." if searches else "")
     what = "its own hyper-parameters" + (", learning rate and weight decay" if options["tune_recipe"] else "")
     text = (
         f"Each method had a budget of {options['tune']} trainings to tune {what} on the validation split (TPE, the "
@@ -125,9 +127,8 @@ def _tuning_note(results: dict[str, Any]) -> str:
     )
     if still := [name for name, content in methods.items() if content["tuning"] is None]:
         text += f" Not tuned, having nothing to tune: {', '.join(still)}."
-    if "autobalance" in methods:
-        trials = len(methods["autobalance"]["tuning"]["trials"])
-        text += f" autobalance: {trials} search{'es' if trials > 1 else ''}, each counted as three trainings."
+    if searches:
+        text += f" autobalance: {searches} search{'es' if searches > 1 else ''}, each counted as three trainings."
     return text
 
 

@@ -29,8 +29,10 @@ def search_space(method: Method, tune_recipe: bool) -> dict[str, Range]:
 
 
 def number_of_trials(method: Method, tune: int, tune_recipe: bool) -> int:
-    """How many trials a method gets of a budget of ``tune`` trainings."""
-    return max(1, tune // method.trial_cost) if tune and search_space(method, tune_recipe) else 0
+    """How many trials a method gets of a budget of ``tune`` trainings. A search is a trial, so it has one at least."""
+    if method.prepare is None and not (tune and search_space(method, tune_recipe)):
+        return 0
+    return max(1, tune // method.trial_cost)
 
 
 def without_test(task: Task) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,8 @@ def retrain_classifier(
 ) -> None:
     """Puts a trained ``head`` in place of the model's own.
 
-    The body's features are computed once, in evaluation mode, and the head is trained on them with cross-entropy.
+    The body's features are computed once, of the images as they are and in evaluation mode, and the head is trained on
+    them with cross-entropy.
 
     Args:
         model: a trained `FeatureModel`, changed in place.
@@ -51,7 +52,7 @@ def retrain_classifier(
     assert isinstance(body, nn.Module)
     with torch.no_grad():
         features = torch.cat([body(x) for x in samples.x.split(2048)])
-    stage = ClassBalanced(**asdict(recipe), y=samples.y)
+    stage = ClassBalanced(**asdict(replace(recipe, augment="none")), y=samples.y)
     loss = ParametricLoss(num_classes).to(features.device)
     train(head, Samples(features, samples.y), loss, stage, seed)
     model.head = head

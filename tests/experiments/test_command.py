@@ -26,7 +26,6 @@ from experiments.published import read_published
         (["--losses", "ce+ssp", "--model", "linear"], "no weights"),
         (["--searched", "nowhere.json"], "nowhere.json"),
         (["--tune-recipe"], "--tune"),
-        (["--include-search"], "--tune"),
         (["--tune", "-1"], "-1"),
         (["--seeds", "0"], "0"),
         (["--few", "200"], "--many"),

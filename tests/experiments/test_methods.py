@@ -54,6 +54,12 @@ def test_crt_keeps_the_body_and_changes_the_head(task: Task) -> None:
     assert not torch.equal(plain.head.weight, again.head.weight)
 
 
+def test_crt_after_augmented_training() -> None:
+    images = open_task(CompareOptions(model="cnn"))
+    model = named("crt").train(job(images, "crt", Recipe(epochs=1, augment="crop-flip")))
+    assert torch.isfinite(model(images.problem.validation.x)).all()
+
+
 def test_class_balanced_batches() -> None:
     y = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
     recipe = ClassBalanced(batch_size=100, y=y)

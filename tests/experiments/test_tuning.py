@@ -10,6 +10,7 @@ from make_comparison import compare, without_costs
 
 import experiments.grid
 import experiments.tuning
+from autobalance.bilevel import OuterLoop
 from autobalance.data import Samples
 from autobalance.points import hyper_parameters
 from experiments.judge import Outcome, train_and_judge
@@ -82,6 +83,16 @@ def test_search_and_loss_file_are_rows(tmp_path: Path) -> None:
     assert list(results["methods"]) == ["la", "searched", "autobalance"]
     assert len(results["methods"]["autobalance"]["tuning"]["trials"]) == 2
     assert "loss" not in results["methods"]["autobalance"]["hyper"]
+
+
+def test_a_search_without_tuning_is_one_search(tmp_path: Path) -> None:
+    results = compare(tmp_path / "run", "--losses", "la", "--include-search", "--seeds", "1", "--epochs", "8")
+    assert results["methods"]["la"]["tuning"] is None
+    content = results["methods"]["autobalance"]
+    assert len(content["tuning"]["trials"]) == 1
+    outer = OuterLoop()
+    assert content["hyper"] == {"outer_lr": outer.lr, "warmup": outer.warmup}
+    assert "one search" in (tmp_path / "run" / "table.md").read_text()
 
 
 def test_searched_la_is_la(tmp_path: Path) -> None:
