@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autobalance._search_loss import SearchResult as SearchResult
     from autobalance._search_loss import search_loss as search_loss
+    from autobalance.augmentation import load_augmentation as load_augmentation
     from autobalance.bilevel import OuterLoop as OuterLoop
     from autobalance.density import lds_weights as lds_weights
     from autobalance.errors import InputError as InputError
@@ -41,6 +42,7 @@ _HOMES = {
     "fixed_point": "points",
     "fixed_points": "points",
     "lds_weights": "density",
+    "load_augmentation": "augmentation",
     "load_loss": "losses",
     "save_loss": "losses",
     "search_loss": "_search_loss",
