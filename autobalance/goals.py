@@ -30,8 +30,8 @@ class Goal(Protocol):
     def counts(self, samples: Samples) -> Tensor:
         """Samples of each class or bin, (K,), on the CPU."""
 
-    def point(self, name: str, counts: Tensor) -> Loss:
-        """The named loss for training samples that are ``counts`` a class or bin."""
+    def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
+        """The named loss for training samples that are ``counts`` a class or bin, with its own hyper-parameters."""
 
     def objective(self, name: str | Objective) -> Objective:
         """The named objective; a function is handed through."""
@@ -61,8 +61,8 @@ class Classify:
     def counts(self, samples: Samples) -> Tensor:
         return samples.class_counts(self.problem.num_classes).cpu()
 
-    def point(self, name: str, counts: Tensor) -> Loss:
-        return fixed_point(name, counts, class_names=self.problem.class_names)
+    def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
+        return fixed_point(name, counts, class_names=self.problem.class_names, **hyper)
 
     def objective(self, name: str | Objective) -> Objective:
         return make_objective(name)
@@ -107,12 +107,12 @@ class Regress:
     def counts(self, samples: Samples) -> Tensor:
         return bin_index(samples.y.cpu(), self.edges).bincount(minlength=self.problem.num_classes)
 
-    def point(self, name: str, counts: Tensor) -> Loss:
+    def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
         if name not in fixed_points("regression"):
             raise InputError(
                 f"no regression loss is called {name!r}; there are {', '.join(fixed_points('regression'))}"
             )
-        return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale)
+        return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale, **hyper)
 
     def objective(self, name: str | Objective) -> Objective:
         return make_regression_objective(name, self.edges, self.scale)

@@ -23,6 +23,7 @@ from experiments.methods import Job, Method, parse_methods
 from experiments.options import CompareOptions
 from experiments.tuning import number_of_trials, tune, without_test
 from experiments.work_queue import WorkQueue
+from experiments.yardsticks import Yardstick, yardstick_of
 
 #: Seconds between looks at the queue where others have taken all that is left.
 POLL = 0.3
@@ -52,6 +53,14 @@ class Grid:
     storage: BaseStorage
     queue: WorkQueue
     directory: Path
+
+    @property
+    def yardstick(self) -> Yardstick:
+        return yardstick_of(self.options.task)
+
+    @property
+    def shots(self) -> tuple[int, int]:
+        return self.options.many, self.options.few
 
     def trials(self, method: Method) -> int:
         return number_of_trials(method, self.options.tune, self.options.tune_recipe)
@@ -156,6 +165,8 @@ class Grid:
             seed=self.options.seed,
             storage=self.storage,
             name=self.study(method),
+            yardstick=self.yardstick,
+            shots=self.shots,
             on_trial=lambda trials, epoch, text: show(f"{text}, epoch {epoch}/{self.recipe.epochs}"),
         )
 
@@ -168,7 +179,7 @@ class Grid:
             show(f"{method.name}, seed {seed}, epoch {epoch}/{recipe.epochs}")
 
         job = Job(self.task, problem.train.join(problem.validation), recipe, seed, hyper, on_epoch)
-        outcome = train_and_judge(method, job, problem.test)
+        outcome = train_and_judge(method, job, problem.test, self.yardstick, self.shots)
         return {"method": method.name, "seed": seed, **outcome.to_dict()}
 
 

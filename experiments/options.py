@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from autobalance._options import (
     Parser,
@@ -18,10 +18,11 @@ from autobalance._options import (
     read_options,
     seed,
 )
+from autobalance.config import REGRESSION_DEFAULTS
 from autobalance.errors import InputError
 
 EXAMPLES = """\
-a method is a fixed loss, with any of these behind it:
+a method is a fixed loss, for classes with any of these behind it:
   +drw      class-balanced weights, switched on late (deferred re-weighting): ce+drw, la+drw
   +posthoc  logits adjusted after training; la-posthoc is short for ce+posthoc
   +crt      the classifier trained again, on class-balanced batches; crt is short for ce+crt
@@ -32,6 +33,7 @@ examples:
   python -m experiments.compare --losses all --tune 20 --seeds 5 --workers 4 --out runs/digits
   python -m experiments.compare --out runs/digits --resume
   python -m experiments.compare --searched runs/x/loss.json --losses ce,la,vs --tune 10
+  python -m experiments.compare --data table.csv --task regression --target price --losses all --tune 10
   python -m experiments.compare --config experiments/configs/cifar10-autobalance.yaml --out runs/cifar10
 """
 
@@ -54,6 +56,10 @@ class CompareOptions(ProblemOptions):
     workers: int = 1
     published: str | None = None
 
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        return {"losses": "l1,sqinv,inv,lds", "lr": REGRESSION_DEFAULTS["lr"]} if task == "regression" else {}
+
     def identity(self) -> dict[str, object]:
         """The options that decide the results."""
         return {name: value for name, value in asdict(self).items() if name not in self.PLACES}
@@ -72,10 +78,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     default = CompareOptions()
     option = adder(default)
-    add_problem_options(parser, default)
+    add_problem_options(parser, default, ("classification", "regression"))
 
     methods = parser.add_argument_group("what is compared")
-    option(methods, "losses", "methods, with commas between; all: every fixed loss, la-posthoc, crt and ce+drw",
+    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt "
+           "and ce+drw",
            metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
@@ -87,9 +94,15 @@ def make_parser() -> argparse.ArgumentParser:
     option(tuning, "tune-recipe", "learning rate and weight decay are tuned too, for each method", action="store_true")
 
     table = parser.add_argument_group("the table")
-    option(table, "many", "classes with more training samples than this are many-shot", type=positive, metavar="COUNT")
-    option(table, "few", "classes with fewer are few-shot", type=positive, metavar="COUNT")
-    option(table, "published", "balanced errors to print beside ours", metavar="FILE.yaml")
+    option(
+        table,
+        "many",
+        "classes or bins with more training samples than this are many-shot",
+        type=positive,
+        metavar="COUNT",
+    )
+    option(table, "few", "classes or bins with fewer are few-shot", type=positive, metavar="COUNT")
+    option(table, "published", "balanced errors (or balanced MAEs) to print beside ours", metavar="FILE.yaml")
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, tuning, weights and order", type=seed, metavar="S")
@@ -111,6 +124,8 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[CompareOptions, bool]
     options, resume = read_options(CompareOptions, make_parser(), arguments)
     if options.few > options.many:
         raise InputError(f"--few {options.few} is above --many {options.many}: no class would be medium-shot")
+    if options.shots is not None:
+        raise InputError(f"--shots {options.shots} has no effect here: give --many and --few")
     if options.tune_recipe and not options.tune:
         raise InputError("--tune-recipe has no effect without --tune N, the number of trials of each method")
     return options, resume

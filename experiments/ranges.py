@@ -17,7 +17,8 @@ class Range(NamedTuple):
     """From ``low`` to ``high``.
 
     Args:
-        scale: "linear"; "log", for sizes; or "to-one", for shares near 1: logarithmic in 1 - value.
+        scale: "linear"; "log", for sizes; "to-one", for shares near 1: logarithmic in 1 - value; or "odd", for odd
+            whole numbers.
     """
 
     low: float
@@ -32,6 +33,8 @@ class Range(NamedTuple):
         """The trial's value."""
         if self.scale == "to-one":
             return 1 - trial.suggest_float(f"1 - {name}", 1 - self.high, 1 - self.low, log=True)
+        if self.scale == "odd":
+            return trial.suggest_int(name, int(self.low), int(self.high), step=2)
         return trial.suggest_float(name, self.low, self.high, log=self.scale == "log")
 
     def as_trial(self, name: str, value: float) -> dict[str, float]:
@@ -63,6 +66,10 @@ RANGES: dict[str, dict[str, Range]] = {
     "ib-cb": {"alpha": ALPHA, "start": IB_START, "beta": BETA},
     "ib-focal": {"alpha": ALPHA, "start": IB_START, "gamma": Range(0.25, 2.0)},
     "equalization": {"probability": Range(0.5, 0.99)},
+    "huber": {"threshold": Range(0.05, 3.0, "log")},  # in standard deviations of the target, as all of these
+    "lds": {"ks": Range(3, 15, "odd"), "sigma": Range(0.5, 4.0, "log")},  # Yang et al. 2021: 5, 9, 15 and 1, 2
+    "focal-r": {"beta": Range(0.05, 5.0, "log"), "gamma": Range(0.25, 2.0)},  # Yang et al. 2021: 0.2 and 1
+    "balanced-mse": {"noise_sigma": Range(0.05, 2.0, "log")},  # Ren et al. 2022: 1, in their units
     "+drw": {"drw_beta": BETA, "drw_start": DRW_START},
     "+posthoc": {"posthoc_tau": TAU},
     "+crt": {"crt_share": Range(0.05, 0.5), "crt_lr": Range(0.001, 0.5, "log")},

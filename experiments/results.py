@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from autobalance._task import versions
+from autobalance.goals import goal_of
 from experiments.grid import Grid
 from experiments.significance import against_best
+from experiments.yardsticks import Yardstick
 
 
 def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
         done: the result of every piece.
     """
     options, problem = grid.options, grid.task.problem
-    counts = problem.train.join(problem.validation).class_counts(problem.num_classes).tolist()
+    counts = goal_of(problem).counts(problem.train.join(problem.validation)).tolist()
     shots = [shot_of(count, options.many, options.few) for count in counts]
     methods: dict[str, dict[str, Any]] = {}
     for method in grid.methods:
@@ -31,16 +33,17 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
             "hyper": _shown(method.defaults if tuned is None else tuned["hyper"]),
             "recipe": {"lr": options.lr, "weight_decay": options.weight_decay, **(tuned["recipe"] if tuned else {})},
             "tuning": None if tuned is None else {key: tuned[key] for key in ("tuned", "seconds", "trials")},
-            "summary": _summary(runs, shots),
+            "summary": _summary(runs, shots, grid.yardstick),
             "runs": runs,
         }
     best, p_values = against_best(
-        {name: [run["balanced_error"] for run in content["runs"]] for name, content in methods.items()}
+        {name: [run[grid.yardstick.main] for run in content["runs"]] for name, content in methods.items()}
     )
     for name, p in p_values.items():
         methods[name]["p_against_best"] = p
     return {
         "data": problem.name,
+        "task": options.task,
         "model": grid.task.model_name,
         "options": grid.options.identity(),
         "seeds": grid.seeds,
@@ -61,23 +64,16 @@ def shot_of(count: int, many: int, few: int) -> str:
     return "many" if count > many else "few" if count < few else "medium"
 
 
-def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: str) -> float | None:
-    """The mean error of the classes of a shot, or None where it has no class with test samples."""
-    errors = [error for error, its in zip(class_error, shots, strict=True) if its == shot and error is not None]
-    return statistics.fmean(errors) if errors else None
-
-
-def _summary(runs: list[dict[str, Any]], shots: list[str]) -> dict[str, Any]:
+def _summary(runs: list[dict[str, Any]], shots: list[str], yardstick: Yardstick) -> dict[str, Any]:
     """Mean and standard deviation over the seeds, by figure."""
     columns: dict[str, list[float | None]] = {
-        name: [run[name] for run in runs] for name in ("balanced_error", "error", "seconds", "memory_mb")
+        name: [yardstick.column(run, name, shots) for run in runs] for name in yardstick.columns
     }
-    for shot in ("many", "medium", "few"):
-        columns[shot] = [shot_error(run["class_error"], shots, shot) for run in runs]
-    by_class = list(zip(*(run["class_error"] for run in runs), strict=True))
+    columns |= {name: [run[name] for run in runs] for name in ("seconds", "memory_mb")}
+    by_class = list(zip(*(run[yardstick.by_class] for run in runs), strict=True))
     return {
         **{name: mean_and_std(values) for name, values in columns.items()},
-        "class_error": [mean_and_std(values) for values in by_class],
+        yardstick.by_class: [mean_and_std(values) for values in by_class],
         "diverged": sum(run["diverged"] for run in runs),
     }
 

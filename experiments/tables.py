@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from experiments.published import Published
-
-ERRORS = {
-    "balanced_error": "balanced error",
-    "error": "overall error",
-    "many": "many-shot",
-    "medium": "medium-shot",
-    "few": "few-shot",
-}
+from experiments.yardsticks import yardstick_of
 
 
 def to_markdown(results: dict[str, Any], published: Published | None, command: str) -> str:
@@ -25,7 +19,7 @@ def to_markdown(results: dict[str, Any], published: Published | None, command: s
         f"    {command}",
         _markdown(main_table(results, published)),
         "\n".join(f"- {note}" for note in notes(results, published)),
-        "## Error by class",
+        f"## {yardstick_of(results['task']).by_class_title}",
         _markdown(class_table(results)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -33,14 +27,15 @@ def to_markdown(results: dict[str, Any], published: Published | None, command: s
 
 def main_table(results: dict[str, Any], published: Published | None) -> pd.DataFrame:
     """A row a method, the best first."""
+    yardstick = yardstick_of(results["task"])
     rows = []
-    for name, content in _ranked(results):
+    for name, content in ranked(results):
         summary = content["summary"]
         row = {"method": name, "head": content["head"]}
-        row |= {title: spread(summary[key]) for key, title in ERRORS.items()}
+        row |= {title: spread(summary[key], yardstick.text) for key, title in yardstick.columns.items()}
         row["p against best"] = "best" if name == results["best"] else p_text(content["p_against_best"])
-        row["seconds"] = spread(summary["seconds"], 1)
-        row["memory (MB)"] = spread(summary["memory_mb"], 0, False)
+        row["seconds"] = spread(summary["seconds"], "{:.1f}".format)
+        row["memory (MB)"] = spread(summary["memory_mb"], "{:.0f}".format, False)
         row["tuning (s)"] = f"{content['tuning']['seconds']:.0f}" if content["tuning"] else "-"
         row["hyper-parameters"] = _hyper(content)
         if published is not None:
@@ -51,49 +46,52 @@ def main_table(results: dict[str, Any], published: Published | None) -> pd.DataF
 
 def class_table(results: dict[str, Any]) -> pd.DataFrame:
     """A row a class, in the order of the classes, with the methods in the order of the main table."""
+    yardstick = yardstick_of(results["task"])
     frame = pd.DataFrame(
         {
-            "class": results["class_names"],
+            yardstick.index: results["class_names"],
             "training samples": results["class_counts"],
             "shot": results["shots"],
         }
     )
-    for name, content in _ranked(results):
-        frame[name] = [spread(value, 1) for value in content["summary"]["class_error"]]
+    for name, content in ranked(results):
+        frame[name] = [spread(value, yardstick.short) for value in content["summary"][yardstick.by_class]]
     return frame
 
 
 def to_csv(results: dict[str, Any]) -> str:
     """A row a method with plain numbers: mean and std of every figure, hyper-parameters, and the error by class."""
+    yardstick = yardstick_of(results["task"])
     rows = []
-    for name, content in _ranked(results):
+    for name, content in ranked(results):
         summary = content["summary"]
         row: dict[str, Any] = {"method": name, "head": content["head"], "n": len(content["runs"])}
-        for key in (*ERRORS, "seconds", "memory_mb"):
+        for key in (*yardstick.columns, "seconds", "memory_mb"):
             row |= {f"{key}_{part}": summary[key][part] for part in ("mean", "std")}
         row["p_against_best"] = content["p_against_best"]
         row["tuning_seconds"] = content["tuning"]["seconds"] if content["tuning"] else None
         row["hyper_parameters"] = _hyper(content)
         row["diverged"] = summary["diverged"]
-        for k, value in enumerate(summary["class_error"]):
-            row |= {f"class_{k}_error_{part}": value[part] for part in ("mean", "std")}
+        figure = yardstick.by_class.removeprefix(f"{yardstick.index}_")
+        for k, value in enumerate(summary[yardstick.by_class]):
+            row |= {f"{yardstick.index}_{k}_{figure}_{part}": value[part] for part in ("mean", "std")}
         rows.append(row)
     return pd.DataFrame(rows).to_csv(index=False)
 
 
 def notes(results: dict[str, Any], published: Published | None) -> list[str]:
     """What the numbers are, and what they do not say."""
-    options, methods = results["options"], results["methods"]
+    options, methods, yardstick = results["options"], results["methods"], yardstick_of(results["task"])
     number, samples = len(results["seeds"]), results["num_train"] + results["num_validation"]
     lines = [
-        f"Errors in percent on {results['num_test']} test samples, mean ± standard deviation over n = {number} "
+        f"{yardstick.unit} on {results['num_test']} test samples, mean ± standard deviation over n = {number} "
         f"trainings (seeds {results['seeds'][0]} to {results['seeds'][-1]}: weights and order of the samples; data and "
         "splits are the same for all, so the spread leaves out the draw of the data).",
         f"Trained on {samples} samples ({results['num_train']} training and {results['num_validation']} validation), "
-        f"model {results['model']}, {options['epochs']} epochs, batch {options['batch_size']}; largest class "
-        f"{max(results['class_counts'])}, smallest {min(results['class_counts'])}.",
+        f"model {results['model']}, {options['epochs']} epochs, batch {options['batch_size']}; largest "
+        f"{yardstick.index} {max(results['class_counts'])}, smallest {min(results['class_counts'])}.",
         f"Many-shot: more than {options['many']} training samples; few-shot: fewer than {options['few']}; "
-        "-: there is no such class.",
+        f"-: there is no such {yardstick.index}.",
         f"p: paired t-test over n = {number} seeds against the best row ({results['best']}), Holm-corrected for "
         f"{len(methods) - 1} comparisons; -: no test. The best row is chosen by the same test errors, so a small lead "
         "of it is partly luck.",
@@ -103,7 +101,7 @@ def notes(results: dict[str, Any], published: Published | None) -> list[str]:
         lines.append(f"{', '.join(cosine)}: with a head of cosines, as published; the others have a linear head.")
     lines.append("Seconds and memory: of one training; memory is the whole process's on a CPU.")
     if bad := {name: content["summary"]["diverged"] for name, content in methods.items()}:
-        lines += [f"{name}: {times} of {number} trainings diverged and count as a constant prediction."
+        lines += [f"{name}: {times} of {number} trainings diverged and count as {yardstick.constant}."
                   for name, times in bad.items() if times]  # fmt: skip
     if published is not None:
         lines.append(f"Published: {published.source}")
@@ -114,16 +112,17 @@ def notes(results: dict[str, Any], published: Published | None) -> list[str]:
 
 
 def _tuning_note(results: dict[str, Any]) -> str:
-    options, methods = results["options"], results["methods"]
+    options, methods, yardstick = results["options"], results["methods"], yardstick_of(results["task"])
     searches = len(methods["autobalance"]["tuning"]["trials"]) if "autobalance" in methods else 0
     if not options["tune"]:
         text = "Hyper-parameters are the papers' own; nothing was tuned."
         return text + (" autobalance: one search on the validation split, with its defaults." if searches else "")
+    main = yardstick.columns[yardstick.main]
     what = "its own hyper-parameters" + (", learning rate and weight decay" if options["tune_recipe"] else "")
     text = (
         f"Each method had a budget of {options['tune']} trainings to tune {what} on the validation split (TPE, the "
-        "first trial with the papers' values; chosen by balanced error, then balanced cross-entropy), then was trained "
-        "on training and validation samples."
+        f"first trial with the papers' values; chosen by {main}, then {yardstick.tie_name}), "
+        "then was trained on training and validation samples."
     )
     if still := [name for name, content in methods.items() if content["tuning"] is None]:
         text += f" Not tuned, having nothing to tune: {', '.join(still)}."
@@ -132,12 +131,11 @@ def _tuning_note(results: dict[str, Any]) -> str:
     return text
 
 
-def spread(value: dict[str, float | None], digits: int = 2, with_std: bool = True) -> str:
+def spread(value: dict[str, float | None], text: Callable[[float], str], with_std: bool = True) -> str:
     """``12.34 ± 0.56``, or - where there is no value."""
     if value["mean"] is None:
         return "-"
-    text = f"{value['mean']:.{digits}f}"
-    return text if value["std"] is None or not with_std else f"{text} ± {value['std']:.{digits}f}"
+    return text(value["mean"]) + ("" if value["std"] is None or not with_std else f" ± {text(value['std'])}")
 
 
 def p_text(p: float | None) -> str:
@@ -156,8 +154,10 @@ def _number(name: str, value: float) -> str:
     return f"{value:.6g}" if "beta" in name else f"{value:.3g}"
 
 
-def _ranked(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return sorted(results["methods"].items(), key=lambda item: item[1]["summary"]["balanced_error"]["mean"])
+def ranked(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The methods by the mean of the main figure, the best first."""
+    main = yardstick_of(results["task"]).main
+    return sorted(results["methods"].items(), key=lambda item: item[1]["summary"][main]["mean"])
 
 
 def _markdown(frame: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import optuna
@@ -18,6 +19,7 @@ from autobalance.training import Recipe
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method
 from experiments.ranges import RANGES, Range, ranges_of
+from experiments.yardsticks import Yardstick
 
 #: The trials' share of a method: one training each, other than the search's.
 OnTrial = Callable[[int, int, str], None]
@@ -51,9 +53,11 @@ def tune(
     seed: int,
     storage: BaseStorage,
     name: str,
+    yardstick: Yardstick,
+    shots: tuple[int, int],
     on_trial: OnTrial,
 ) -> dict[str, Any]:
-    """Trains with trial after trial on the training split and judges by the balanced error on the validation split.
+    """Trains with trial after trial on the training split and judges by the main figure on the validation split.
 
     What a trial tries depends on the finished trials and the seed alone, so tuning that was killed and goes on ends as
     one that was not.
@@ -66,6 +70,7 @@ def tune(
         tune_recipe: whether learning rate and weight decay are tuned too.
         seed: of the trainings and of what is tried.
         storage, name: where the trials are kept.
+        yardstick, shots: what is measured, see `Yardstick.figures`.
         on_trial: called with (trials done, epochs done of the present one, what is shown).
 
     Returns:
@@ -97,29 +102,28 @@ def tune(
             on_trial(done, epoch, f"{method.name}, trial {done + 1} of {trials}")
 
         job = Job(task, problem.train, tried, seed, hyper, show)
-        outcome = train_and_judge(method, job, problem.validation)
+        outcome = train_and_judge(method, job, problem.validation, yardstick, shots)
         trial.set_user_attr("hyper", hyper)
         trial.set_user_attr("recipe", rates)
         trial.set_user_attr("outcome", outcome.to_dict())
         trial.set_user_attr("seconds", time.perf_counter() - begun)
-        ce = outcome.balanced_ce
-        study.tell(trial, outcome.balanced_error + 1e-4 * (ce / (1 + ce)))
+        study.tell(trial, yardstick.score(outcome.figures))
         on_trial(len(done) + 1, 0, f"{method.name}, trial {len(done) + 1} of {trials}")
-    best = min(done, key=_rank)
+    best = min(done, key=partial(_rank, yardstick))
     return {
         "hyper": best.user_attrs["hyper"],
         "recipe": best.user_attrs["recipe"],
         "seconds": sum(trial.user_attrs["seconds"] for trial in done),
-        "trials": [_record(trial) for trial in done],
+        "trials": [_record(trial, yardstick) for trial in done],
         "tuned": list(space),
         "recipe_of_first_trial": asdict(recipe),
     }
 
 
-def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
-    """Balanced error, then balanced cross-entropy, then the earlier trial."""
+def _rank(yardstick: Yardstick, trial: FrozenTrial) -> tuple[float, float, int]:
+    """The main figure, then the one that breaks ties, then the earlier trial."""
     outcome = trial.user_attrs["outcome"]
-    return outcome["balanced_error"], outcome["balanced_ce"], trial.number
+    return outcome[yardstick.main], outcome[yardstick.tie], trial.number
 
 
 def _finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -133,13 +137,13 @@ def _forget_killed(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _record(trial: FrozenTrial) -> dict[str, Any]:
+def _record(trial: FrozenTrial, yardstick: Yardstick) -> dict[str, Any]:
     shown = {key: value for key, value in trial.user_attrs["hyper"].items() if key != "loss"}
     outcome = trial.user_attrs["outcome"]
     return {
         "hyper": shown,
         "recipe": trial.user_attrs["recipe"],
-        **{f"validation_{key}": outcome[key] for key in ("balanced_error", "balanced_ce", "error")},
+        **{f"validation_{key}": outcome[key] for key in (yardstick.main, yardstick.tie)},
         "diverged": outcome["diverged"],
         "seconds": trial.user_attrs["seconds"],
     }

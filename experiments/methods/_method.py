@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from autobalance._task import Task
 from autobalance.data import Samples
 from autobalance.errors import InputError
+from autobalance.goals import Goal, goal_of
 from autobalance.losses import Loss, deferred
 from autobalance.points import effective_number_weights
 from autobalance.training import Recipe, WithFeatures, train
@@ -51,9 +52,9 @@ class Job:
     on_epoch: Callable[[int, float], None] | None = None
 
     @property
-    def class_counts(self) -> Tensor:
-        """Training samples of each class, (K,), on the CPU."""
-        return self.samples.class_counts(self.task.problem.num_classes).cpu()
+    def counts(self) -> Tensor:
+        """Training samples of each class or bin, (K,), on the CPU."""
+        return goal_of(self.task.problem).counts(self.samples)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Method:
         name: as on the command line.
         parts: the loss and the steps around it, ``["la", "+crt"]``; names of `experiments.ranges.RANGES`.
         defaults: of all hyper-parameters.
-        make_loss: class counts (K,) and the loss's own hyper-parameters -> the loss.
+        make_loss: what the task asks for, samples of each class or bin (K,), the loss's own hyper-parameters -> the
+            loss.
         head: of the model, "linear" or "cosine".
         prepare: what a trial does before it trains: (task, recipe, seed, hyper) -> further hyper-parameters. The search
             finds its loss here.
@@ -75,20 +77,20 @@ class Method:
     name: str
     parts: tuple[str, ...]
     defaults: Hyper
-    make_loss: Callable[[Tensor, Hyper], Loss]
+    make_loss: Callable[[Goal, Tensor, Hyper], Loss]
     head: str = "linear"
     prepare: Callable[[Task, Recipe, int, Hyper], Hyper] | None = None
     trial_cost: int = 1
     is_searched: bool = False
 
-    def loss(self, class_counts: Tensor, hyper: Hyper) -> Loss:
+    def loss(self, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
         """The training loss, scheduled where the weights are deferred."""
         own = {name: value for name, value in hyper.items() if not any(name in STEPS[s] for s in self.parts[1:])}
-        loss = self.make_loss(class_counts, own)
+        loss = self.make_loss(goal, counts, own)
         if "+drw" not in self.parts:
             return loss
         try:
-            weights = effective_number_weights(class_counts.double(), hyper["drw_beta"])
+            weights = effective_number_weights(counts.double(), hyper["drw_beta"])
             return deferred(loss, weights, hyper["drw_start"])
         except InputError:
             raise
@@ -97,9 +99,10 @@ class Method:
 
     def check(self, task: Task) -> None:
         """Raises an InputError where the method does not fit the data or the model, before anything takes time."""
-        counts = task.problem.train.class_counts(task.problem.num_classes).cpu()
+        goal = goal_of(task.problem)
+        counts = goal.counts(task.problem.train)
         model = task.new_model(0, self.head)
-        if self.prepare is None and self.loss(counts, self.defaults).needs_features:
+        if self.prepare is None and self.loss(goal, counts, self.defaults).needs_features:
             WithFeatures(model)
         if {"+crt", "+ssp"} & set(self.parts) and not (hasattr(model, "body") and hasattr(model, "head")):
             raise InputError(f"{self.name} needs a model with the parts body and head, as autobalance.models have them")
@@ -118,7 +121,7 @@ class Method:
         Raises:
             FloatingPointError: the training loss became NaN or infinite.
         """
-        loss = self.loss(job.class_counts, job.hyper).to(job.task.device)
+        loss = self.loss(goal_of(job.task.problem), job.counts, job.hyper).to(job.task.device)
         model = job.task.new_model(job.seed, self.head)
         if "+ssp" in self.parts:
             epochs = max(1, round(job.hyper["ssp_share"] * job.recipe.epochs))
@@ -131,6 +134,6 @@ class Method:
             recipe = replace(job.recipe, epochs=epochs, lr=job.hyper["crt_lr"])
             retrain_classifier(model, fresh, job.samples, job.task.problem.num_classes, recipe, job.seed)
         if "+posthoc" in self.parts:
-            prior = torch.log(job.class_counts / job.class_counts.sum()).to(job.task.device)
+            prior = torch.log(job.counts / job.counts.sum()).to(job.task.device)
             model = LogitAdjusted(model, job.hyper["posthoc_tau"] * prior)
         return model

@@ -7,8 +7,9 @@ from functools import partial
 from torch import Tensor
 
 from autobalance.errors import InputError
+from autobalance.goals import Goal
 from autobalance.losses import Loss
-from autobalance.points import fixed_point, fixed_points, hyper_parameters
+from autobalance.points import fixed_points, hyper_parameters
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
 from experiments.options import CompareOptions
@@ -30,8 +31,9 @@ def parse_methods(options: CompareOptions) -> list[Method]:
     """
     names: list[str] = []
     for name in options.losses.split(","):
-        names += [*fixed_points(), *MORE] if name.strip() == "all" else [name.strip()]
-    methods = [named(name) for name in dict.fromkeys(names)]
+        every = [*fixed_points(options.task), *(MORE if options.task == "classification" else ())]
+        names += every if name.strip() == "all" else [name.strip()]
+    methods = [named(name, options.task) for name in dict.fromkeys(names)]
     if options.searched is not None:
         methods.append(from_file(options.searched))
     if options.include_search:
@@ -39,16 +41,20 @@ def parse_methods(options: CompareOptions) -> list[Method]:
     return methods
 
 
-def named(name: str) -> Method:
+def named(name: str, task: str = "classification") -> Method:
     """The method of a name such as ``la`` or ``la+crt``.
 
     Raises:
-        InputError: no fixed loss or no step is called so.
+        InputError: no fixed loss of the task, or no step, is called so.
     """
+    known = fixed_points(task)
+    if task == "regression" and name not in known:
+        raise InputError(f"--losses: {name!r} is no method for --task regression; there are {', '.join(known)}, and "
+                         "all")  # fmt: skip
     base, *rest = SHORT.get(name, name).split("+")
     steps = [f"+{step}" for step in rest]
-    if base not in fixed_points():
-        raise InputError(f"--losses: {name!r} is no method; there are {', '.join([*fixed_points(), *SHORT])}, "
+    if base not in known:
+        raise InputError(f"--losses: {name!r} is no method; there are {', '.join([*known, *SHORT])}, "
                          f"with {', '.join(STEPS)} behind any of them, and all")  # fmt: skip
     if unknown := [step for step in steps if step not in STEPS]:
         raise InputError(f"--losses: {name!r} has the unknown step {unknown[0]!r}; there are {', '.join(STEPS)}")
@@ -62,5 +68,5 @@ def named(name: str) -> Method:
     return Method(name, tuple(parts), defaults, partial(_make, base), "cosine" if base in COSINE else "linear")
 
 
-def _make(base: str, class_counts: Tensor, hyper: Hyper) -> Loss:
-    return fixed_point(base, class_counts, **hyper)
+def _make(base: str, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
+    return goal.point(base, counts, **hyper)

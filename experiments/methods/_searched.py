@@ -12,7 +12,8 @@ from torch import Tensor
 from autobalance._task import Task
 from autobalance.bilevel import OuterLoop
 from autobalance.errors import InputError
-from autobalance.losses import Loss, load_loss, save_loss
+from autobalance.goals import Goal, Regress
+from autobalance.losses import Loss, RegressionLoss, load_loss, save_loss
 from autobalance.training import Recipe
 from experiments.methods._method import Hyper, Method
 
@@ -30,8 +31,8 @@ def from_file(path: str) -> Method:
         raise InputError(f"--searched: there is no file {path}")
     load_loss(path)
 
-    def make_loss(class_counts: Tensor, hyper: Hyper) -> Loss:
-        return _fitting(load_loss(path), len(class_counts), path)
+    def make_loss(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
+        return _fitting(load_loss(path), goal, len(counts), path)
 
     return Method("searched", ("searched",), {}, make_loss, is_searched=True)
 
@@ -51,7 +52,12 @@ def _search(task: Task, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
 
     outer = OuterLoop(lr=hyper["outer_lr"], warmup=hyper["warmup"])
     problem = task.problem
-    result = search_loss(task.new_model(seed), problem.train, problem.validation, recipe=recipe, outer=outer, seed=seed)
+    index: dict[str, Any] = {}
+    if problem.bin_edges is not None:
+        index = {"task": "regression", "bins": problem.bin_edges}
+    result = search_loss(
+        task.new_model(seed), problem.train, problem.validation, recipe=recipe, outer=outer, seed=seed, **index
+    )
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "loss.json"
         save_loss(result.loss.cpu(), path)
@@ -59,15 +65,20 @@ def _search(task: Task, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
     return {"loss": content}
 
 
-def _found(class_counts: Tensor, hyper: Hyper) -> Loss:
+def _found(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
     """The loss that `_search` found; it came through the storage, so it is checked as any file is."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "loss.json"
         path.write_text(json.dumps(hyper["loss"]), encoding="utf-8")
-        return _fitting(load_loss(path), len(class_counts), "the searched loss")
+        return _fitting(load_loss(path), goal, len(counts), "the searched loss")
 
 
-def _fitting(loss: Loss, num_classes: int, where: str) -> Loss:
+def _fitting(loss: Loss, goal: Goal, num_classes: int, where: str) -> Loss:
+    if isinstance(loss, RegressionLoss) != isinstance(goal, Regress):
+        kind = "regression" if isinstance(loss, RegressionLoss) else "classification"
+        raise InputError(f"{where} is a loss for --task {kind}")
+    if isinstance(loss, RegressionLoss):  # its bins are its own, whatever those of the metrics are
+        return loss
     if loss.num_classes != num_classes:
         raise InputError(f"{where} is a loss for {loss.num_classes} classes, the data have {num_classes}")
     if loss.num_groups:

@@ -8,6 +8,7 @@ from torch import nn
 
 from autobalance._task import Task, open_task
 from autobalance.data import Samples
+from autobalance.goals import goal_of
 from autobalance.losses import ScheduledLoss
 from autobalance.points import effective_number_weights
 from autobalance.training import Recipe
@@ -16,6 +17,7 @@ from experiments.methods import Job
 from experiments.methods._crt import ClassBalanced
 from experiments.methods._parse import named
 from experiments.options import CompareOptions
+from experiments.yardsticks import ClassErrors, balanced_ce
 
 RECIPE = Recipe(epochs=2)
 
@@ -38,11 +40,11 @@ def test_posthoc_lowers_the_logits_by_the_prior(task: Task) -> None:
 
 
 def test_drw_switches_the_weights_on_late(task: Task) -> None:
-    counts = torch.tensor([100, 10])
-    loss = named("la+drw").loss(counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
+    counts = torch.tensor([100] * 9 + [10])
+    loss = named("la+drw").loss(goal_of(task.problem), counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
     assert isinstance(loss, ScheduledLoss)
     early, late = loss.at(0.59), loss.at(0.6)
-    assert torch.equal(early.w, torch.ones(2))  # type: ignore[arg-type]
+    assert torch.equal(early.w, torch.ones(10))  # type: ignore[arg-type]
     torch.testing.assert_close(late.w, effective_number_weights(counts.double(), 0.99).float())
     torch.testing.assert_close(early.l, late.l)
 
@@ -80,15 +82,14 @@ def test_rotations_pre_train_the_body(task: Task) -> None:
 
 
 def test_diverged_training_counts_as_a_constant_prediction(task: Task) -> None:
-    outcome = train_and_judge(named("ce"), job(task, "ce", Recipe(epochs=2, lr=1e30)), task.problem.validation)
+    diverging = job(task, "ce", Recipe(epochs=2, lr=1e30))
+    outcome = train_and_judge(named("ce"), diverging, task.problem.validation, ClassErrors(), (100, 20))
     assert outcome.diverged
-    assert outcome.balanced_error == pytest.approx(90.0)
+    assert outcome.figures["balanced_error"] == pytest.approx(90.0)
 
 
 def test_balanced_cross_entropy_is_a_mean_of_means(task: Task) -> None:
-    from experiments.judge import _balanced_ce
-
     logits, y = torch.randn(30, 3), torch.tensor([0] * 20 + [2] * 10)
     by_class = [-logits[y == k].double().log_softmax(1)[:, k].mean() for k in (0, 2)]
-    assert _balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
+    assert balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
     assert len(Samples(logits, y)) == 30

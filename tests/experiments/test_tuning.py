@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,13 +22,13 @@ def test_never_sees_test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     seen: list[tuple[Job, Samples]] = []
     tested: list[Samples] = []
 
-    def spy(method: Method, job: Job, judged_on: Samples) -> Outcome:
+    def spy(method: Method, job: Job, judged_on: Samples, *measure: Any) -> Outcome:
         seen.append((job, judged_on))
-        return train_and_judge(method, job, judged_on)
+        return train_and_judge(method, job, judged_on, *measure)
 
-    def spy_of_test(method: Method, job: Job, judged_on: Samples) -> Outcome:
+    def spy_of_test(method: Method, job: Job, judged_on: Samples, *measure: Any) -> Outcome:
         tested.append(judged_on)
-        return train_and_judge(method, job, judged_on)
+        return train_and_judge(method, job, judged_on, *measure)
 
     monkeypatch.setattr(experiments.tuning, "train_and_judge", spy)
     monkeypatch.setattr(experiments.grid, "train_and_judge", spy_of_test)

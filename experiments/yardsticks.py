@@ -1,0 +1,175 @@
+"""What the methods of a task are measured by: errors in classes, or distances from numbers."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from autobalance.data import Problem, Samples
+from autobalance.metrics import classification_metrics
+from autobalance.regression_metrics import regression_metrics
+
+SHOTS = ("many", "medium", "few")
+
+
+class Yardstick(ABC):
+    """What is measured of a trained method, and how the tables call it.
+
+    Attributes:
+        main: the figure that methods are tuned, ranked and tested by; less is better.
+        tie: the figure that decides between trials whose ``main`` is the same.
+        by_class: the figure of each class or bin, a list.
+        columns: the figures of the table with their titles, ``main`` first; the shots among them.
+        index: what the list is over.
+        by_class_title, axis, shot_axis, tie_name: what the table of that list, the figure's axes and the notes say.
+        unit: what the notes say of the figures.
+        constant: what a training that diverged counts as.
+    """
+
+    main: ClassVar[str]
+    tie: ClassVar[str]
+    by_class: ClassVar[str]
+    columns: ClassVar[Mapping[str, str]]
+    index: ClassVar[str]
+    by_class_title: ClassVar[str]
+    axis: ClassVar[str]
+    shot_axis: ClassVar[str]
+    tie_name: ClassVar[str]
+    unit: ClassVar[str]
+    constant: ClassVar[str]
+
+    @abstractmethod
+    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
+        """All figures of a model's ``output`` for targets ``y``, plain values fit for JSON.
+
+        Args:
+            problem: its classes or bins.
+            output: (N, ...).
+            y: (N,).
+            counts: training samples of each class or bin, (K,).
+            shots: many-shot above the first number of training samples, few-shot below the second.
+        """
+
+    @abstractmethod
+    def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
+        """What the best constant prediction after ``samples`` answers for ``number`` samples."""
+
+    def score(self, figures: Mapping[str, Any]) -> float:
+        """What tuning makes small."""
+        return float(figures[self.main])
+
+    def column(self, run: Mapping[str, Any], name: str, shots: Sequence[str]) -> float | None:
+        """A figure of a run by its column's name; ``shots`` is the shot of each class or bin."""
+        value: float | None = run[name]
+        return value
+
+    @abstractmethod
+    def text(self, value: float) -> str:
+        """A figure as the table prints it."""
+
+    def short(self, value: float) -> str:
+        """A figure as the wide table of all classes or bins prints it."""
+        return self.text(value)
+
+
+class ClassErrors(Yardstick):
+    """Errors in percent; ties are broken by the balanced cross-entropy."""
+
+    main, tie, by_class = "balanced_error", "balanced_ce", "class_error"
+    columns: ClassVar[Mapping[str, str]] = {
+        "balanced_error": "balanced error",
+        "error": "overall error",
+        "many": "many-shot",
+        "medium": "medium-shot",
+        "few": "few-shot",
+    }
+    index, by_class_title, tie_name = "class", "Error by class", "balanced cross-entropy"
+    axis, shot_axis = "balanced test error (%)", "test error (%) by shot"
+    unit = "Errors in percent"
+    constant = "a constant prediction"
+
+    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
+        metrics = classification_metrics(output.argmax(1), y, problem.num_classes)
+        return {
+            "balanced_error": metrics.balanced_error,
+            "error": metrics.error,
+            "class_error": [None if math.isnan(value) else value for value in metrics.class_error],
+            "balanced_ce": balanced_ce(output, y, problem.num_classes),
+        }
+
+    def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
+        largest = samples.class_counts(problem.num_classes).argmax()
+        return F.one_hot(largest, problem.num_classes).float().expand(number, -1)
+
+    def score(self, figures: Mapping[str, Any]) -> float:
+        ce = figures["balanced_ce"]
+        return float(figures["balanced_error"] + 1e-4 * (ce / (1 + ce)))
+
+    def column(self, run: Mapping[str, Any], name: str, shots: Sequence[str]) -> float | None:
+        return shot_error(run["class_error"], shots, name) if name in SHOTS else super().column(run, name, shots)
+
+    def text(self, value: float) -> str:
+        return f"{value:.2f}"
+
+    def short(self, value: float) -> str:
+        return f"{value:.1f}"
+
+
+class Distances(Yardstick):
+    """Distances from the targets, in their unit; the shots are of bins."""
+
+    main, tie, by_class = "balanced_mae", "mae", "bin_mae"
+    columns: ClassVar[Mapping[str, str]] = {
+        "balanced_mae": "balanced MAE",
+        "mae": "MAE",
+        "mse": "MSE",
+        "gm": "GM",
+        "many": "many-shot MAE",
+        "medium": "medium-shot MAE",
+        "few": "few-shot MAE",
+        "pearson": "Pearson",
+        "spearman": "Spearman",
+    }
+    index, by_class_title, tie_name = "bin", "MAE by bin", "MAE"
+    axis, shot_axis = "balanced test MAE", "test MAE by shot"
+    unit = "Balanced MAE (the mean over the bins of the bin's MAE), MAE, MSE and GM (the geometric mean of the errors)"
+    constant = "the mean of the training targets"
+
+    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
+        edges = torch.tensor(problem.bin_edges, dtype=torch.float64)
+        found = regression_metrics(output, y, edges, counts, shots)
+        by_shot = found.pop("shots")
+        return {**found, **{shot: by_shot[shot]["mae"] for shot in SHOTS}}
+
+    def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
+        return samples.y.mean().expand(number)
+
+    def text(self, value: float) -> str:
+        return f"{value:.4g}"
+
+
+def yardstick_of(task: str) -> Yardstick:
+    """What ``classification`` or ``regression`` is measured by."""
+    return {"classification": ClassErrors, "regression": Distances}[task]()
+
+
+def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: str) -> float | None:
+    """The mean error of the classes of a shot, or None where it has no class with test samples."""
+    errors = [error for error, its in zip(class_error, shots, strict=True) if its == shot and error is not None]
+    return statistics.fmean(errors) if errors else None
+
+
+def balanced_ce(logits: Tensor, y: Tensor, num_classes: int) -> float:
+    """The mean over the classes that have samples of the class's mean cross-entropy."""
+    losses = F.cross_entropy(logits.double(), y, reduction="none")
+    counts = torch.bincount(y, minlength=num_classes)
+    sums = torch.zeros(num_classes, dtype=losses.dtype, device=y.device).index_add(0, y, losses)
+    present = counts > 0
+    return (sums[present] / counts[present]).mean().item()
