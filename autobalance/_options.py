@@ -143,14 +143,22 @@ def two_counts(text: str) -> str:
     return ",".join(part.strip() for part in parts)
 
 
-def names_of(known: Sequence[str]) -> Any:
-    """A parser of a list of names out of ``known``, with commas between; names that are repeated count once."""
+def names(text: str) -> str:
+    """Names with commas between, spaces around them taken away; names that are repeated count once."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
+    return ",".join(dict.fromkeys(found))
+
+
+def names_of(known: Sequence[str]) -> Callable[[str], str]:
+    """A parser of `names` out of ``known``."""
 
     def parse(text: str) -> str:
-        names = [name.strip() for name in text.split(",")]
-        if unknown := [name for name in names if name not in known]:
+        found = names(text)
+        if unknown := [name for name in found.split(",") if name not in known]:
             raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return ",".join(dict.fromkeys(names))
+        return found
 
     return parse
 

@@ -13,6 +13,7 @@ from autobalance._options import (
     add_problem_options,
     add_run_options,
     adder,
+    names,
     names_of,
     positive,
     positive_float,
@@ -118,7 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
-    option(run, "baselines", "fixed losses to compare with", metavar="POINTS")
+    option(run, "baselines", "fixed losses to compare with", type=names, metavar="POINTS")
     option(run, "fds-layer", "regression: smooth the features behind this layer when the losses are compared: input, "
            "last or a layer's name, such as body.2", metavar="NAME")  # fmt: skip
     option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")

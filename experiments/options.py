@@ -13,6 +13,7 @@ from autobalance._options import (
     add_problem_options,
     add_run_options,
     adder,
+    names,
     number,
     positive,
     read_options,
@@ -82,8 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     methods = parser.add_argument_group("what is compared")
     option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt "
-           "and ce+drw",
-           metavar="METHODS")  # fmt: skip
+           "and ce+drw", type=names, metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
            "one search at least", action="store_true")  # fmt: skip

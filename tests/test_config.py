@@ -47,6 +47,11 @@ def test_defaults_are_those_of_the_python_interface():
     assert f"unset: {outer.every}, with one-step {pipeline.ONE_STEP_EVERY}" in text
 
 
+def test_lists_of_names_may_have_spaces():
+    assert parse(["--baselines", "ce, la ,ce"])[0].baselines == "ce,la"
+    assert "empty name" in refused("--baselines", "ce,,la")
+
+
 def test_no_arguments_are_the_defaults():
     assert parse([]) == (Options(), False)
 
@@ -139,7 +144,7 @@ def test_files_that_are_refused(content, words, tmp_path):
         (["--weight-decay=-1"], "-1 is below 0"),
         (["--warmup", "1"], "1 is not a share"),
         (["--free", "w,m"], "'m' is none of w, l, delta"),
-        (["--free", ""], "'' is none of w, l, delta"),
+        (["--free", ""], "has an empty name"),
         (["--tie", "group"], "invalid choice: 'group'"),
         (["--device", "tpu"], "invalid choice: 'tpu'"),
         (["--config", "missing.yaml"], "there is no file missing.yaml"),

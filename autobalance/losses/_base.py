@@ -14,7 +14,8 @@ A training loop needs two things beyond ``nn.CrossEntropyLoss``:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -70,6 +71,20 @@ class Loss(nn.Module):
         check_progress(progress)
         return [stage.loss for stage in self.stages if stage.start <= progress][-1]
 
+    def reweighted(self, weight: Tensor | Sequence[float]) -> Loss:
+        """A loss like this one with ``weight`` for its w; what it has collected is copied along.
+
+        Raises:
+            ValueError: it has no weights; or wrong ones, see `class_weights`.
+        """
+        if "w" not in self._buffers:
+            raise ValueError(f"{type(self).__name__} has no weights")
+        other = deepcopy(self)
+        old = self._buffers["w"]
+        assert old is not None
+        other._buffers["w"] = class_weights(torch.as_tensor(weight), self.num_classes, old.dtype).to(old.device)
+        return other
+
 
 class Member(Loss):
     """A loss that is a point of a family, its parameters held as buffers, so that it can be searched around and saved.
@@ -97,6 +112,9 @@ class Member(Loss):
     def replace(self, **changes: Any) -> Member:
         """A loss like this one with some of its parameters (by name) or its ``reduction`` changed."""
         raise NotImplementedError
+
+    def reweighted(self, weight: Tensor | Sequence[float]) -> Member:
+        return self.replace(w=torch.as_tensor(weight))
 
     def value(
         self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -43,6 +44,15 @@ class CostSensitive(Loss):
         self.base, self.strength, self.epsilon = base, float(strength), float(epsilon)
         self.num_classes, self.reduction, self.num_groups = base.num_classes, base.reduction, base.num_groups
         self.class_names, self.group_names = base.class_names, base.group_names
+
+    def with_base(self, base: Loss) -> CostSensitive:
+        """The same term, with its statistics so far, on another base loss of as many classes."""
+        other = deepcopy(self)
+        other.base = base
+        return other
+
+    def reweighted(self, weight: Tensor | Sequence[float]) -> CostSensitive:
+        return self.with_base(self.base.reweighted(weight))
 
     def reset(self) -> None:
         """Forgets all statistics."""

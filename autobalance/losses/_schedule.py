@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autobalance.losses._base import Loss, Member, Stage
+from autobalance.losses._base import Loss, Stage, check_progress
+from autobalance.losses._csl import CostSensitive
 
 
 class ScheduledLoss(Loss):
@@ -70,6 +71,10 @@ class ScheduledLoss(Loss):
         for loss in losses:
             loss.start_epoch(progress)
 
+    def reweighted(self, weight: Tensor | Sequence[float]) -> ScheduledLoss:
+        """Every stage with ``weight``."""
+        return ScheduledLoss([(stage.start, stage.loss.reweighted(weight)) for stage in self.stages])
+
     def forward(
         self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
@@ -80,8 +85,11 @@ class ScheduledLoss(Loss):
         return f"starts={self.starts}"
 
 
-def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -> ScheduledLoss:
-    """Deferred re-weighting (Cao et al. 2019, algorithm 1) of any member of the family.
+def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -> Loss:
+    """Deferred re-weighting (Cao et al. 2019, algorithm 1) of any loss that has weights.
+
+    Stages of the loss's own stay where they are; a CSL term stays on for the whole of training, and its base loss is
+    deferred.
 
     Args:
         loss: what is trained with before ``start``.
@@ -89,8 +97,11 @@ def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -
         start: share of all epochs after which the weights are switched on; 160 of 200 in the paper.
 
     Raises:
-        ValueError: the loss is no member of the family; wrong weights or start.
+        ValueError: wrong weights or start.
     """
-    if not isinstance(loss, Member):
-        raise ValueError(f"weights can be deferred for a loss of the family, not for {type(loss).__name__}")
-    return ScheduledLoss([(0.0, loss), (start, loss.replace(w=torch.as_tensor(weight)))])
+    if isinstance(loss, CostSensitive):
+        return loss.with_base(deferred(loss.base, weight, start))
+    check_progress(start)
+    before = [stage for stage in loss.stages if stage.start < start]
+    after = [(stage.start, stage.loss.reweighted(weight)) for stage in loss.stages if stage.start > start]
+    return ScheduledLoss([*before, (start, loss.at(start).reweighted(weight)), *after])

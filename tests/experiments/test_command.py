@@ -19,10 +19,10 @@ from experiments.published import read_published
     ("arguments", "word"),
     [
         (["--losses", "nope"], "'nope'"),
+        (["--losses", "ce,"], "empty name"),
         (["--losses", "la+nope"], "'+nope'"),
         (["--losses", "la+drw+drw"], "twice"),
         (["--losses", "ldam-drw+drw"], "drw_start"),
-        (["--losses", "csl+drw"], "CSL"),
         (["--losses", "ce+ssp", "--model", "linear"], "no weights"),
         (["--searched", "nowhere.json"], "nowhere.json"),
         (["--tune-recipe"], "--tune"),
@@ -81,6 +81,10 @@ def test_configurations_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch)
     published = read_published(options.published)
     assert set(published.errors) <= methods
     assert not set(published.others) & methods
+
+
+def test_names_may_have_spaces() -> None:
+    assert parse(["--losses", "ce, la"])[0] == parse(["--losses", "ce,la"])[0]
 
 
 def test_flags_survive_the_configuration_file(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autobalance.losses import CSL, InfluenceBalanced, ParametricLoss, ScheduledLoss, deferred
+from autobalance.losses import CSL, InfluenceBalanced, Loss, ParametricLoss, ScheduledLoss, deferred
 from autobalance.points import fixed_point
 
 LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])
@@ -86,9 +86,43 @@ def test_deferred_reweighting_of_any_member_of_the_family(name):
     assert late.class_names == ("a", "b", "c")
 
 
-def test_plug_ins_cannot_be_deferred_from_outside_but_can_have_a_deferred_base():
-    with pytest.raises(ValueError, match="not for CSL"):
-        deferred(CSL(ParametricLoss(3)), [1.0, 1, 1])
+@pytest.mark.parametrize("name", ["ib", "ib-focal", "equalization"])
+@pytest.mark.parametrize("start", [0.3, 0.5, 0.8])
+def test_deferred_reweighting_of_plug_ins_keeps_their_own_stages(name, start):
+    weight, norms = [0.1, 0.5, 2.4], torch.tensor([2.0, 3.0])
+    plain, heavy = fixed_point(name, COUNTS).eval(), fixed_point(name, COUNTS, weight=weight).eval()
+    late = deferred(plain, weight, start).eval()
+    for progress in (0.0, 0.29, 0.3, 0.49, 0.5, 0.79, 0.8, 0.99):
+        expected = heavy if progress >= start else plain
+        if progress >= start and name != "equalization" and progress < 0.5:
+            expected = ParametricLoss(3, w=weight, reduction="batch_mean")
+        late.start_epoch(progress)
+        assert torch.equal(late(LOGITS, TARGET, features=norms), expected.at(progress)(LOGITS, TARGET, features=norms))
+
+
+def test_a_deferred_csl_keeps_one_term_over_all_of_training():
+    late = deferred(fixed_point("csl", COUNTS), [0.1, 0.5, 2.4], 0.5)
+    same = CSL(deferred(ParametricLoss(3), [0.1, 0.5, 2.4], 0.5))
+    for progress in (0.0, 0.25, 0.5, 0.75):
+        values = []
+        for loss in (late, same):
+            loss.start_epoch(progress)
+            values.append(loss(LOGITS, TARGET))
+        assert torch.equal(*values)
+    assert late.epochs == 3
+    late.eval()
+    torch.testing.assert_close(late(LOGITS, TARGET), ParametricLoss(3, w=[0.1, 0.5, 2.4])(LOGITS, TARGET))
+
+
+def test_a_loss_without_weights_cannot_be_deferred():
+    class Bare(Loss):
+        num_classes, reduction = 3, "mean"
+
+    with pytest.raises(ValueError, match="Bare has no weights"):
+        deferred(Bare(), [1.0, 1, 1])
+
+
+def test_the_base_of_csl_may_have_a_schedule():
     loss = fixed_point("csl", COUNTS, base="ldam-drw").eval()
     loss.start_epoch(0.0)
     assert torch.equal(loss(LOGITS, TARGET), fixed_point("ldam", COUNTS)(LOGITS, TARGET))
