@@ -15,9 +15,13 @@ from autobalance.augmentation._pipeline import draw as draw
 from autobalance.augmentation._pipeline import kind_of as kind_of
 from autobalance.augmentation._policy import Policy as Policy
 from autobalance.augmentation._policy import changed_by as changed_by
+from autobalance.augmentation._space import AUGMENT_TIES as AUGMENT_TIES
+from autobalance.augmentation._space import AugmentationSpace as AugmentationSpace
 
 __all__ = [
+    "AUGMENT_TIES",
     "OPERATIONS",
+    "AugmentationSpace",
     "Policy",
     "apply",
     "changed_by",

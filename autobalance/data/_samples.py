@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,11 +11,16 @@ from torch import Tensor, nn
 
 
 class Batch(NamedTuple):
-    """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and where there are groups each sample's."""
+    """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and where there are groups each sample's.
+
+    ``draws`` are the random numbers that an augmentation is going to use on it, each (B, ...), by name: they are drawn
+    with the batch, so that a step that is run again falls the same way.
+    """
 
     x: Tensor
     y: Tensor
     group: Tensor | None = None
+    draws: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Samples:
         return Batch(self.x, self.y, self.group)
 
     def subset(self, index: Tensor) -> Samples:
-        return Samples(*self.take(index))
+        batch = self.take(index)
+        return Samples(batch.x, batch.y, batch.group)
 
     def join(self, other: Samples) -> Samples:
         """These samples followed by ``other``'s."""

@@ -17,6 +17,7 @@ from autobalance.hypergradients._inner import Inner as Inner
 from autobalance.hypergradients._inner import InnerState as InnerState
 from autobalance.hypergradients._inner import Objective as Objective
 from autobalance.hypergradients._inner import TrainLoss as TrainLoss
+from autobalance.hypergradients._inner import Transform as Transform
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
 from autobalance.hypergradients._one_step import OneStep as OneStep
@@ -52,6 +53,7 @@ __all__ = [
     "Replay",
     "SolverWarning",
     "TrainLoss",
+    "Transform",
     "Unrolled",
     "folds",
     "inner_step",

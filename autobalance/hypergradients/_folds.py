@@ -59,8 +59,10 @@ def _put(model: nn.Module, name: str, value: Tensor) -> None:
 def stack_batches(batches: Sequence[Batch]) -> Batch:
     """Each fold's batch, all of one size, as one with a first dimension F."""
     groups = [batch.group for batch in batches if batch.group is not None]
+    draws = [batch.draws for batch in batches if batch.draws is not None]
     x, y = torch.stack([batch.x for batch in batches]), torch.stack([batch.y for batch in batches])
-    return Batch(x, y, torch.stack(groups) if groups else None)
+    together = {name: torch.stack([each[name] for each in draws]) for name in draws[0]} if draws else None
+    return Batch(x, y, torch.stack(groups) if groups else None, together)
 
 
 def folds(inner: Inner, models: Sequence[nn.Module]) -> Inner:
@@ -88,9 +90,17 @@ def folds(inner: Inner, models: Sequence[nn.Module]) -> Inner:
         parts = zip(logits, _apart(batch), strict=True)
         return torch.stack([inner.objective(z, part) for z, part in parts]).mean()
 
-    return replace(inner, model=Stacked(models), train_loss=train_loss, objective=objective)
+    def transform(hyper: Mapping[str, Tensor], batch: Batch) -> Batch:
+        return stack_batches([inner.transformed(hyper, part) for part in _apart(batch)])
+
+    own = None if inner.transform is None else transform
+    return replace(inner, model=Stacked(models), train_loss=train_loss, objective=objective, transform=own)
 
 
 def _apart(batch: Batch) -> list[Batch]:
-    groups = [None] * len(batch.y) if batch.group is None else batch.group
-    return [Batch(x, y, group) for x, y, group in zip(batch.x, batch.y, groups, strict=True)]
+    def part(fold: int) -> Batch:
+        group = None if batch.group is None else batch.group[fold]
+        draws = None if batch.draws is None else {name: each[fold] for name, each in batch.draws.items()}
+        return Batch(batch.x[fold], batch.y[fold], group, draws)
+
+    return [part(fold) for fold in range(len(batch.y))]

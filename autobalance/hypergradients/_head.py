@@ -59,9 +59,12 @@ class Head:
 
         Raises:
             ValueError: the layer is not the last or not linear; there is no weight decay, without which W* may not
-                exist; the learning rate is searched, on which it does not depend.
+                exist; the learning rate is searched, on which it does not depend; or an augmentation is, which acts
+                through the features.
         """
         check_batches(batches, self.steps)
+        if inner.transform is not None:
+            raise ValueError("head leaves out how the features answer, and so an augmentation: use replay")
         if "log_lr" in hyper:
             raise ValueError("the optimum of the last layer does not depend on the learning rate: use replay")
         last = self._last_layer(inner)

@@ -126,6 +126,7 @@ def mixed(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: B
 
 def gauss_newton(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """(Jᵀ (∂²L/∂z²) J + λ I) · along on one batch: one pass forward along it and one backward."""
+    batch = inner.transformed(hyper, batch)
     random = random_state(batch.x.device)
     change = logits_along(inner, state, along, batch)
     set_random_state(random, batch.x.device)

@@ -17,6 +17,7 @@ from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
 
 TrainLoss = Callable[[Mapping[str, Tensor], Tensor, Batch], Tensor]
 Objective = Callable[[Tensor, Batch], Tensor]
+Transform = Callable[[Mapping[str, Tensor], Batch], Batch]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Inner:
             same, and so is all that is differentiated a second time.
         forward: (parameters, buffers, x) -> output, for the plain training steps: what ``functional_call`` on ``model``
             computes, in another way. None: ``functional_call``.
+        transform: (hyper, batch) -> batch, what the hyper-parameters make of a training batch before the model sees it,
+            differentiable in ``hyper``; a function of its arguments alone, without randomness of its own (see
+            `Batch.draws`). It does not touch the batches of the objective. None: nothing.
     """
 
     model: nn.Module
@@ -41,6 +45,11 @@ class Inner:
     optimiser: Optimiser
     precision: torch.dtype = torch.float32
     forward: Callable[[Tensors, Tensors, Tensor], Any] | None = None
+    transform: Transform | None = None
+
+    def transformed(self, hyper: Mapping[str, Tensor], batch: Batch) -> Batch:
+        """A training batch as the model and the training loss see it: every engine takes it through here."""
+        return batch if self.transform is None else self.transform(loss_hyper(hyper), batch)
 
     def init(self) -> InnerState:
         """The state that starts from the model's present weights, none of it shared with the model.
@@ -122,6 +131,7 @@ def train_value(
 
     ``buffers`` (batch-norm statistics) are updated in place.
     """
+    batch = inner.transformed(hyper, batch)
     return inner.train_loss(loss_hyper(hyper), _output(inner, parameters, buffers, batch), batch)
 
 
@@ -155,6 +165,7 @@ def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], bat
     parameters = leaves(state.parameters)
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     detached = {name: value.detach() for name, value in hyper.items()}
+    batch = inner.transformed(detached, batch)
     reduced = inner.precision != torch.float32
     with torch.autocast(batch.x.device.type, inner.precision if reduced else None, enabled=reduced):
         output = _output(inner, parameters, buffers, batch, inner.forward)

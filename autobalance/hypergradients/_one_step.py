@@ -47,8 +47,14 @@ class OneStep:
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            ValueError: the hyper-parameters change the model's inputs, and so not only its logits.
+        """
         check_batches(batches, self.steps)
+        if inner.transform is not None:
+            raise ValueError("one-step follows the loss alone, no augmentation: use replay, with steps=1 if need be")
         batch, alpha = batches[0], leaves(hyper)
         before = random_state(batch.x.device)
         parameters, buffers = leaves(state.parameters), {name: b.clone() for name, b in state.buffers.items()}

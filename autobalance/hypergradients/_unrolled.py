@@ -59,7 +59,8 @@ class Unrolled:
         losses = []
         with higher.innerloop_ctx(start, torch_optimiser) as (model, unrolled_optimiser):
             for taken, batch in enumerate(batches):
-                loss = inner.train_loss(alpha, model(batch.x), batch)
+                seen = inner.transformed(alpha, batch)
+                loss = inner.train_loss(alpha, model(seen.x), seen)
                 losses.append(loss.detach())
                 rate = rate_at(optimiser.lr, state.step + taken, {})
                 unrolled_optimiser.step(loss, override={"lr": [rate]})
