@@ -18,10 +18,11 @@ from optuna.trial import TrialState
 from autobalance._task import Task, open_task, recipe_of
 from autobalance.losses._file import write_text
 from autobalance.training import Recipe
+from experiments.folds import stratified_folds
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method, parse_methods
 from experiments.options import CompareOptions
-from experiments.tuning import number_of_trials, tune, without_test
+from experiments.tuning import number_of_trials, trial_cost, tune, without_test
 from experiments.work_queue import WorkQueue
 from experiments.yardsticks import Yardstick, yardstick_of
 
@@ -63,7 +64,12 @@ class Grid:
         return self.options.many, self.options.few
 
     def trials(self, method: Method) -> int:
-        return number_of_trials(method, self.options.tune, self.options.tune_recipe)
+        options = self.options
+        return number_of_trials(method, options.tune, options.tune_recipe, options.tune_folds)
+
+    def cost(self, method: Method) -> int:
+        """Trainings of a trial."""
+        return trial_cost(method, self.options.tune_folds)
 
     @property
     def seeds(self) -> list[int]:
@@ -75,17 +81,17 @@ class Grid:
         return tunings + [f"run/{method.name}/{seed}" for seed in self.seeds for method in self.methods]
 
     def trainings(self) -> int:
-        """How many trainings there are in all, trials included."""
-        return sum(self.trials(method) + len(self.seeds) for method in self.methods)
+        """How many trainings there are in all, those of the trials included."""
+        return sum(self.trials(method) * self.cost(method) + len(self.seeds) for method in self.methods)
 
     def trainings_done(self, done: dict[str, Any]) -> int:
         """How many of them are finished, given the results of the finished pieces."""
-        trials = sum(
-            self.trials(method) if f"tune/{method.name}" in done else self._trials_done(method)
+        tuning = sum(
+            self.cost(method) * (self.trials(method) if f"tune/{method.name}" in done else self._trials_done(method))
             for method in self.methods
             if self.trials(method)
         )
-        return trials + sum(piece.startswith("run/") for piece in done)
+        return tuning + sum(piece.startswith("run/") for piece in done)
 
     def _trials_done(self, method: Method) -> int:
         try:
@@ -162,6 +168,7 @@ class Grid:
             self.recipe,
             trials=self.trials(method),
             tune_recipe=self.options.tune_recipe,
+            folds=self.options.tune_folds,
             seed=self.options.seed,
             storage=self.storage,
             name=self.study(method),
@@ -179,7 +186,7 @@ class Grid:
             show(f"{method.name}, seed {seed}, epoch {epoch}/{recipe.epochs}")
 
         job = Job(self.task, problem.train.join(problem.validation), recipe, seed, hyper, on_epoch)
-        outcome = train_and_judge(method, job, problem.test, self.yardstick, self.shots)
+        outcome = train_and_judge(method, [(job, problem.test)], self.yardstick, self.shots)
         return {"method": method.name, "seed": seed, **outcome.to_dict()}
 
 
@@ -193,6 +200,8 @@ def open_grid(options: CompareOptions, directory: Path, storage: BaseStorage) ->
     task = open_task(options)
     for method in methods:
         method.check(task)
+    if options.tune_folds > 1:
+        stratified_folds(task.problem, options.tune_folds, options.seed)
     queue = WorkQueue(storage, f"{grid_name(options)}/queue")
     return Grid(options, methods, task, recipe_of(options), storage, queue, directory)
 

@@ -1,12 +1,14 @@
-"""One training of one method, and what is measured of it."""
+"""One training of one method, or one a fold, and what is measured of it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autobalance._task import peak_memory_mb, reset_peak_memory
 from autobalance.data import Samples
@@ -36,19 +38,30 @@ class Outcome:
 
 
 def train_and_judge(
-    method: Method, job: Job, judged_on: Samples, yardstick: Yardstick, shots: tuple[int, int]
+    method: Method, folds: Sequence[tuple[Job, Samples]], yardstick: Yardstick, shots: tuple[int, int]
 ) -> Outcome:
-    """Trains the method as ``job`` says and measures it on ``judged_on``."""
-    device, problem = job.task.device, job.task.problem
-    reset_peak_memory(device)
+    """Trains the method once for each job and measures it on the samples beside the job.
+
+    With several folds the predictions of all are measured together, so that a class counts as much as any other when
+    its few samples are held out in some of the folds only.
+    """
+    task = folds[0][0].task
+    reset_peak_memory(task.device)
     begun = time.perf_counter()
+    parts = [_output(method, job, judged_on, yardstick) for job, judged_on in folds]
+    seconds = time.perf_counter() - begun
+    y = torch.cat([judged_on.y for _, judged_on in folds])
+    counts = torch.stack([job.counts for job, _ in folds]).sum(0) // len(folds)
+    figures = yardstick.figures(task.problem, torch.cat([output for output, _ in parts]), y, counts, shots)
+    return Outcome(figures, seconds, peak_memory_mb(task.device), any(diverged for _, diverged in parts))
+
+
+def _output(method: Method, job: Job, judged_on: Samples, yardstick: Yardstick) -> tuple[Tensor, bool]:
+    """What the trained model answers, and whether the training diverged."""
     try:
         output = outputs(method.train(job), judged_on)
-        diverged = not torch.isfinite(output).all().item()
+        if torch.isfinite(output).all():
+            return output, False
     except FloatingPointError:
-        diverged = True
-    if diverged:
-        output = yardstick.constant_output(problem, job.samples, len(judged_on))
-    seconds = time.perf_counter() - begun
-    figures = yardstick.figures(problem, output, judged_on.y, job.counts, shots)
-    return Outcome(figures, seconds, peak_memory_mb(device), diverged)
+        pass
+    return yardstick.constant_output(job.task.problem, job.samples, len(judged_on)), True

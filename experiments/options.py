@@ -50,6 +50,7 @@ class CompareOptions(ProblemOptions):
     searched: str | None = None
     include_search: bool = False
     tune: int = 0
+    tune_folds: int = 1
     tune_recipe: bool = False
     many: int = 100
     few: int = 20
@@ -89,8 +90,10 @@ def make_parser() -> argparse.ArgumentParser:
            "one search at least", action="store_true")  # fmt: skip
 
     tuning = parser.add_argument_group("tuning, on validation samples only")
-    option(tuning, "tune", "trials of each method; the first has the papers' values; 0: the papers' values alone",
-           type=_count, metavar="N")  # fmt: skip
+    option(tuning, "tune", "trainings for the trials of each method; the first trial has the papers' values; "
+           "0: the papers' values alone", type=_count, metavar="N")  # fmt: skip
+    option(tuning, "tune-folds", "a trial trains this often, and every training and validation sample judges it once; "
+           "1: it trains once, and the validation samples judge it", type=positive, metavar="K")  # fmt: skip
     option(tuning, "tune-recipe", "learning rate and weight decay are tuned too, for each method", action="store_true")
 
     table = parser.add_argument_group("the table")
@@ -126,8 +129,11 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[CompareOptions, bool]
         raise InputError(f"--few {options.few} is above --many {options.many}: no class would be medium-shot")
     if options.shots is not None:
         raise InputError(f"--shots {options.shots} has no effect here: give --many and --few")
+    if options.tune_folds > 1 and options.tune < options.tune_folds:
+        raise InputError(f"--tune-folds {options.tune_folds} needs --tune {options.tune_folds} or more: a trial trains "
+                         "once for each fold")  # fmt: skip
     if options.tune_recipe and not options.tune:
-        raise InputError("--tune-recipe has no effect without --tune N, the number of trials of each method")
+        raise InputError("--tune-recipe has no effect without --tune N, the trainings for the trials of each method")
     return options, resume
 
 

@@ -32,7 +32,9 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
             "head": "own" if own_head else method.head,
             "hyper": _shown(method.defaults if tuned is None else tuned["hyper"]),
             "recipe": {"lr": options.lr, "weight_decay": options.weight_decay, **(tuned["recipe"] if tuned else {})},
-            "tuning": None if tuned is None else {key: tuned[key] for key in ("tuned", "seconds", "trials")},
+            "tuning": None
+            if tuned is None
+            else {key: tuned[key] for key in ("tuned", "seconds", "trainings", "trials")},
             "summary": _summary(runs, shots, grid.yardstick),
             "runs": runs,
         }

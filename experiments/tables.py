@@ -119,16 +119,28 @@ def _tuning_note(results: dict[str, Any]) -> str:
         return text + (" autobalance: one search on the validation split, with its defaults." if searches else "")
     main = yardstick.columns[yardstick.main]
     what = "its own hyper-parameters" + (", learning rate and weight decay" if options["tune_recipe"] else "")
+    where, folds = "on the validation split", options["tune_folds"]
+    if folds > 1:
+        where = (
+            f"on {folds} folds of training and validation samples, that is "
+            f"{plural(options['tune'] // folds, 'trial')} of {folds} trainings, each judged on all held-out samples"
+        )
     text = (
-        f"Each method had a budget of {options['tune']} trainings to tune {what} on the validation split (TPE, the "
+        f"Each method had a budget of {options['tune']} trainings to tune {what} {where} (TPE, the "
         f"first trial with the papers' values; chosen by {main}, then {yardstick.tie_name}), "
         "then was trained on training and validation samples."
     )
     if still := [name for name, content in methods.items() if content["tuning"] is None]:
         text += f" Not tuned, having nothing to tune: {', '.join(still)}."
     if searches:
-        text += f" autobalance: {searches} search{'es' if searches > 1 else ''}, each counted as three trainings."
+        text += f" autobalance: {plural(searches, 'search', 'es')}, each counted as three trainings, "
+        text += "judged on the validation split." if folds > 1 else "on the same split."
     return text
+
+
+def plural(number: int, what: str, ending: str = "s") -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{number} {what}{ending if number != 1 else ''}"
 
 
 def spread(value: dict[str, float | None], text: Callable[[float], str], with_std: bool = True) -> str:

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autobalance._task import Task
 from autobalance.training import Recipe
+from experiments.folds import stratified_folds
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method
 from experiments.ranges import RANGES, Range, ranges_of
@@ -30,11 +31,16 @@ def search_space(method: Method, tune_recipe: bool) -> dict[str, Range]:
     return {**ranges_of(list(method.parts)), **(RANGES["recipe"] if tune_recipe else {})}
 
 
-def number_of_trials(method: Method, tune: int, tune_recipe: bool) -> int:
+def trial_cost(method: Method, folds: int) -> int:
+    """What a trial costs, in trainings. A search has its own use for the validation split, and no folds."""
+    return folds if method.prepare is None else method.trial_cost
+
+
+def number_of_trials(method: Method, tune: int, tune_recipe: bool, folds: int) -> int:
     """How many trials a method gets of a budget of ``tune`` trainings. A search is a trial, so it has one at least."""
     if method.prepare is None and not (tune and search_space(method, tune_recipe)):
         return 0
-    return max(1, tune // method.trial_cost)
+    return max(1, tune // trial_cost(method, folds))
 
 
 def without_test(task: Task) -> Task:
@@ -50,6 +56,7 @@ def tune(
     *,
     trials: int,
     tune_recipe: bool,
+    folds: int,
     seed: int,
     storage: BaseStorage,
     name: str,
@@ -58,6 +65,8 @@ def tune(
     on_trial: OnTrial,
 ) -> dict[str, Any]:
     """Trains with trial after trial on the training split and judges by the main figure on the validation split.
+
+    With ``folds`` a trial trains once for each fold of both splits and is judged on what was held out.
 
     What a trial tries depends on the finished trials and the seed alone, so tuning that was killed and goes on ends as
     one that was not.
@@ -68,7 +77,8 @@ def tune(
         recipe: the recipe of the first trial.
         trials: how many.
         tune_recipe: whether learning rate and weight decay are tuned too.
-        seed: of the trainings and of what is tried.
+        folds: how many, 1 for the validation split; see `stratified_folds`.
+        seed: of the trainings, of what is tried and of the folds.
         storage, name: where the trials are kept.
         yardstick, shots: what is measured, see `Yardstick.figures`.
         on_trial: called with (trials done, epochs done of the present one, what is shown).
@@ -77,6 +87,9 @@ def tune(
         ``hyper`` and ``recipe``, the best trial's values; ``trials``, a record of each; ``seconds``.
     """
     problem = task.problem
+    parts = [(problem.train, problem.validation)]
+    if folds > 1 and method.prepare is None:
+        parts = stratified_folds(problem, folds, seed)
     space = search_space(method, tune_recipe)
     default = {**method.defaults, "lr": recipe.lr, "weight_decay": recipe.weight_decay}
     ranges = {key: given.around(default[key]) for key, given in space.items()}
@@ -101,8 +114,8 @@ def tune(
         def show(epoch: int, loss: float, done: int = len(done)) -> None:
             on_trial(done, epoch, f"{method.name}, trial {done + 1} of {trials}")
 
-        job = Job(task, problem.train, tried, seed, hyper, show)
-        outcome = train_and_judge(method, job, problem.validation, yardstick, shots)
+        jobs = [(Job(task, trained_on, tried, seed, hyper, show), held_out) for trained_on, held_out in parts]
+        outcome = train_and_judge(method, jobs, yardstick, shots)
         trial.set_user_attr("hyper", hyper)
         trial.set_user_attr("recipe", rates)
         trial.set_user_attr("outcome", outcome.to_dict())
@@ -116,6 +129,7 @@ def tune(
         "seconds": sum(trial.user_attrs["seconds"] for trial in done),
         "trials": [_record(trial, yardstick) for trial in done],
         "tuned": list(space),
+        "trainings": trials * trial_cost(method, folds),
         "recipe_of_first_trial": asdict(recipe),
     }
 

@@ -26,6 +26,8 @@ from experiments.published import read_published
         (["--losses", "ce+ssp", "--model", "linear"], "no weights"),
         (["--searched", "nowhere.json"], "nowhere.json"),
         (["--tune-recipe"], "--tune"),
+        (["--tune-folds", "5"], "--tune 5 or more"),
+        (["--tune", "900", "--tune-folds", "900"], "the largest class has 128"),
         (["--tune", "-1"], "-1"),
         (["--seeds", "0"], "0"),
         (["--few", "200"], "--many"),

@@ -83,7 +83,7 @@ def test_rotations_pre_train_the_body(task: Task) -> None:
 
 def test_diverged_training_counts_as_a_constant_prediction(task: Task) -> None:
     diverging = job(task, "ce", Recipe(epochs=2, lr=1e30))
-    outcome = train_and_judge(named("ce"), diverging, task.problem.validation, ClassErrors(), (100, 20))
+    outcome = train_and_judge(named("ce"), [(diverging, task.problem.validation)], ClassErrors(), (100, 20))
     assert outcome.diverged
     assert outcome.figures["balanced_error"] == pytest.approx(90.0)
 

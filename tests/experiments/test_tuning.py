@@ -18,22 +18,24 @@ from experiments.judge import Outcome, train_and_judge
 from experiments.methods import Job, Method
 
 
-def test_never_sees_test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folds", [1, 3])
+def test_never_sees_test_samples(folds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Job, Samples]] = []
     tested: list[Samples] = []
 
-    def spy(method: Method, job: Job, judged_on: Samples, *measure: Any) -> Outcome:
-        seen.append((job, judged_on))
-        return train_and_judge(method, job, judged_on, *measure)
+    def spy(method: Method, parts: Any, *measure: Any) -> Outcome:
+        seen.extend(parts)
+        return train_and_judge(method, parts, *measure)
 
-    def spy_of_test(method: Method, job: Job, judged_on: Samples, *measure: Any) -> Outcome:
-        tested.append(judged_on)
-        return train_and_judge(method, job, judged_on, *measure)
+    def spy_of_test(method: Method, parts: Any, *measure: Any) -> Outcome:
+        tested.append(parts[0][1])
+        return train_and_judge(method, parts, *measure)
 
     monkeypatch.setattr(experiments.tuning, "train_and_judge", spy)
     monkeypatch.setattr(experiments.grid, "train_and_judge", spy_of_test)
-    compare(tmp_path / "run", "--losses", "la,ldam-drw", "--seeds", "1", "--tune", "3")
-    assert len(seen) == 6
+    budget = ["--tune", "3", "--tune-folds", str(folds)]
+    compare(tmp_path / "run", "--losses", "la,ldam-drw", "--seeds", "1", *budget)
+    assert len(seen) == 6, "the budget is of trainings"
     test = {tuple(x.flatten().tolist()) for x in tested[0].x}
     assert len(test) > 490
     for job, judged_on in seen:
@@ -41,6 +43,19 @@ def test_never_sees_test_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for samples in (job.samples, judged_on, job.task.problem.train, job.task.problem.validation):
             assert not any(tuple(x.flatten().tolist()) in test for x in samples.x)
         assert not torch.isin(job.samples.x.flatten(1).sum(1), judged_on.x.flatten(1).sum(1)).all()
+
+
+def test_folds_cost_trainings_and_searches_have_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--losses", "la,ce", "--include-search", "--tune", "7", "--tune-folds", "3", "--seeds", "1"]
+    results = compare(tmp_path / "run", *arguments, "--epochs", "8")
+    tuning = {name: content["tuning"] for name, content in results["methods"].items()}
+    assert {name: its and (len(its["trials"]), its["trainings"]) for name, its in tuning.items()} == {
+        "la": (2, 6),
+        "ce": None,
+        "autobalance": (2, 6),
+    }
+    assert "; model linear; 3 methods, 15 trainings" in capsys.readouterr().err
+    assert "2 trials of 3 trainings" in (tmp_path / "run" / "table.md").read_text()
 
 
 def test_first_trial_is_the_papers_and_the_best_is_used(tmp_path: Path) -> None:
