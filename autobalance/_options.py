@@ -26,6 +26,9 @@ class ProblemOptions:
 
     data: str = "digits"
     target: str | None = None
+    text: str | None = None
+    drop: str | None = None
+    split: str | None = None
     task: str = "classification"
     bins: int | None = None
     shots: str | None = None
@@ -188,9 +191,13 @@ def add_problem_options(
     """
     option = adder(default)
     data = parser.add_argument_group("data")
-    option(data, "data", "digits, cifar10, cifar100; a .npz, .csv or .parquet file; a folder of images, one folder a "
-           "class; or package.module:function", metavar="SOURCE")  # fmt: skip
+    option(data, "data", "digits, cifar10, cifar100; a .npz, .csv, .tsv or .parquet file, or a folder of tables, one a "
+           "part; a folder of images, one folder a class; or package.module:function", metavar="SOURCE")  # fmt: skip
     option(data, "target", "the column of a table that holds the class, or the number to predict", metavar="COLUMN")
+    option(data, "text", "a column of a table that holds free text, or two columns whose texts are to be compared",
+           type=names, metavar="COLUMN[,COLUMN]")  # fmt: skip
+    option(data, "drop", "columns of a table to leave out", type=names, metavar="COLUMNS")
+    option(data, "split", "the column of a table that says which rows are for train, val and test", metavar="COLUMN")
     option(data, "task", "what the target is: a class or a number", choices=tasks)
     option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
            "root of the number of samples", type=positive, metavar="K")  # fmt: skip

@@ -7,6 +7,7 @@ import resource
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,7 +61,7 @@ def open_task(options: ProblemOptions) -> Task:
         raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
     if options.compiled and options.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
-    fraction = {} if options.validation is None else {"validation_fraction": options.validation}
+    fraction: dict[str, Any] = {} if options.validation is None else {"validation_fraction": options.validation}
     problem = load(
         options.data,
         target=options.target,
@@ -69,6 +70,9 @@ def open_task(options: ProblemOptions) -> Task:
         seed=options.seed,
         task=options.task,
         bins=options.bins,
+        text=options.text.split(",") if options.text else (),
+        drop=options.drop.split(",") if options.drop else (),
+        split=options.split,
         **fraction,
     )
     if problem.make_model is not None and options.model is not None:

@@ -13,7 +13,7 @@ from autobalance.errors import InputError
 KERNELS = ("gaussian", "triang", "laplace")
 REWEIGHTS = ("sqrt_inv", "inverse")
 #: Whole-number targets that span at most so many values get a bin a value.
-MAX_UNIT_BINS = 100
+MAX_UNIT_BINS = 200
 
 
 def kernel_window(kernel: str = "gaussian", ks: int = 5, sigma: float = 2.0) -> Tensor:
@@ -131,7 +131,7 @@ def make_bin_edges(targets: Tensor | Sequence[float], num_bins: int | None = Non
     Args:
         targets: training targets, (N,).
         num_bins: K bins of equal width from the smallest to the largest target. Where None, whole numbers that span at
-            most 100 values get a bin a value (edges at ±0.5), others √N bins, at least 5 and at most 50.
+            most 200 values get a bin a value (edges at ±0.5), others √N bins, at least 5 and at most 50.
 
     Raises:
         InputError (a ValueError): targets that are not finite or all the same, or fewer than 2 bins.

@@ -90,8 +90,8 @@ def test_other_targets_get_about_the_root_of_their_number(number, expected):
 
 
 def test_whole_numbers_over_a_wide_span_do_not_get_a_bin_each():
-    assert len(make_bin_edges([0.0, 99.0])) == 101
-    assert len(make_bin_edges([0.0, 100.0])) == 6
+    assert len(make_bin_edges([0.0, 199.0])) == 201
+    assert len(make_bin_edges([0.0, 200.0])) == 6
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])

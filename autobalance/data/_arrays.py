@@ -16,10 +16,11 @@ from autobalance.errors import InputError
 
 @dataclass(frozen=True)
 class Arrays:
-    """One part of a data set: ``x`` (N, ...), ``y`` (N,) and, where there are groups, ``group`` (N,)."""
+    """One part of a data set: ``x`` (N, ...), ``y`` (N,), classes or numbers, and, where there are groups, ``group``
+    (N,)."""
 
     x: NDArray[Any]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     group: NDArray[np.int64] | None = None
 
     def subset(self, index: NDArray[np.int64]) -> Arrays:
@@ -48,15 +49,21 @@ def check_arrays(
     Raises:
         InputError: no samples, other lengths, labels that are not 0..K-1, inputs that are no finite numbers.
     """
+    x = check_inputs(x, part)
+    labels = check_labels(y, f"y_{part}", len(x), num_classes, "class")
+    groups = None if group is None else check_labels(group, f"group_{part}", len(x), num_groups, "group")
+    return Arrays(x, labels, groups)
+
+
+def check_inputs(x: NDArray[Any], part: str) -> NDArray[Any]:
+    """The inputs (N, ...), once they are known to be samples of finite numbers."""
     x = np.asarray(x)
     if x.ndim < 2:
         raise InputError(f"x_{part} has shape {x.shape}: it needs one row a sample and at least two dimensions")
     if x.size == 0:
         raise InputError(f"x_{part} is empty, its shape is {x.shape}")
-    labels = check_labels(y, f"y_{part}", len(x), num_classes, "class")
-    groups = None if group is None else check_labels(group, f"group_{part}", len(x), num_groups, "group")
     check_finite(x, f"x_{part}")
-    return Arrays(x, labels, groups)
+    return x
 
 
 def check_labels(
@@ -134,7 +141,7 @@ def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Sam
     return [
         Samples(
             torch.from_numpy(_scaled(x, mean, scale)),
-            torch.from_numpy(part.y.copy()),
+            torch.from_numpy(part.y.astype(np.float32 if part.y.dtype.kind == "f" else np.int64)),
             None if part.group is None else torch.from_numpy(part.group.copy()),
         )
         for x, part in zip(inputs, parts, strict=True)

@@ -10,6 +10,7 @@ from torch import nn
 
 from autobalance.data._arrays import Arrays, to_samples
 from autobalance.data._long_tail import long_tail_subset
+from autobalance.data._numbers import ordered_split, problem_of_numbers
 from autobalance.data._samples import Problem
 from autobalance.data._split import stratified_split
 from autobalance.errors import InputError
@@ -23,11 +24,15 @@ class Options:
 
     Args:
         target: column that holds the class or number to predict, for tables.
+        text: one or two columns of texts, for tables.
+        drop: columns to leave out, for tables.
+        split: column that says which part a row belongs to, for tables.
         imbalance: makes the training samples long-tailed; None leaves it to the source.
         imbalance_type: "exp" or "step".
         validation_fraction: share of the training samples that become validation.
         seed: draws the long tail and the splits.
-        bins: how many bins the targets of a regression are sorted into; None leaves it to them.
+        task: "classification" or "regression".
+        bins: for regression, how many bins the targets are sorted into; None leaves it to them.
     """
 
     target: str | None = None
@@ -35,13 +40,21 @@ class Options:
     imbalance_type: str = "exp"
     validation_fraction: float = DEFAULT_FRACTION
     seed: int = 0
+    task: str = "classification"
     bins: int | None = None
+    text: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    split: str | None = None
 
-    def refuse_target(self, source: str) -> None:
-        if self.target is not None:
-            raise InputError(
-                f"--target {self.target} has no effect on {source}: leave it out, it names a table's column"
-            )
+    @property
+    def regression(self) -> bool:
+        return self.task == "regression"
+
+    def refuse_columns(self, source: str) -> None:
+        for name in ("target", "text", "drop", "split"):
+            if value := getattr(self, name):
+                value = value if isinstance(value, str) else ",".join(value)
+                raise InputError(f"--{name} {value} has no effect on {source}: leave it out, it names a table's column")
 
     def refuse_imbalance(self, source: str, why: str) -> None:
         if self.imbalance is not None or self.imbalance_type != "exp":
@@ -69,13 +82,22 @@ def assemble(
         name: what the tables call the problem.
         train: checked training samples, or training and validation together.
         test: checked test samples.
-        options: imbalance, validation fraction and seed; the rest is not looked at.
+        options: imbalance, validation fraction, seed, task and bins; the rest is not looked at.
         validation: checked validation samples where the source has some.
         class_names: K names; by default the numbers 0..K-1.
         make_model: builds the model that the source brings along.
         standardise: False leaves float inputs as they are.
     """
     generator = np.random.default_rng(options.seed)
+    if options.regression:
+        options.refuse_imbalance(name, "the targets of a regression have their own density")
+        if validation is None:
+            rest, taken = ordered_split(train.y, options.validation_fraction, generator)
+            train, validation = train.subset(rest), train.subset(taken)
+        else:
+            options.refuse_fraction(name)
+        samples = to_samples([train, validation, test], standardise=standardise)
+        return problem_of_numbers(name, samples, options.bins, make_model)
     num_classes = int(train.y.max()) + 1
     names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
     if options.imbalance is not None:

@@ -23,7 +23,7 @@ def load_digits(options: Options) -> Problem:
     """
     from sklearn import datasets
 
-    options.refuse_target("digits")
+    options.refuse_columns("digits")
     bunch = datasets.load_digits()
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
     is_test = np.zeros(len(labels), dtype=bool)

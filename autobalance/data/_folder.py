@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Options, assemble
 from autobalance.data._samples import Problem
-from autobalance.data._split import stratified_split
+from autobalance.data._split import TEST_FRACTION, stratified_split
 from autobalance.errors import InputError
 
-TEST_FRACTION = 0.2
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
@@ -28,7 +27,7 @@ def load_folder(path: Path, options: Options, size: int = 32) -> Problem:
     Raises:
         InputError: no images, a file that is no image although its name says so, a part without one of the classes.
     """
-    options.refuse_target("a folder, whose sub-folders are the classes")
+    options.refuse_columns("a folder, whose sub-folders are the classes")
     if (path / "train").is_dir() and (path / "test").is_dir():
         names = _class_folders(path / "train")
         train, test = _read(path / "train", names, size), _read(path / "test", names, size)

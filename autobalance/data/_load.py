@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from autobalance.data._assemble import DEFAULT_FRACTION, Options
 from autobalance.data._digits import load_digits
 from autobalance.data._folder import load_folder
 from autobalance.data._npz import load_npz
+from autobalance.data._part_files import part_files
+from autobalance.data._read_table import SUFFIXES as TABLES
 from autobalance.data._regression import load_diabetes, load_regression_table
 from autobalance.data._samples import Problem
 from autobalance.data._table import load_table
@@ -17,23 +19,15 @@ from autobalance.data._torchvision import load_cifar
 from autobalance.data._user import load_user
 from autobalance.errors import InputError
 
-_NAMED: dict[str, Callable[[Options], Problem]] = {
+_CLASSES: dict[str, Callable[[Options], Problem]] = {
     "digits": load_digits,
     "cifar10": partial(load_cifar, "cifar10"),
     "cifar100": partial(load_cifar, "cifar100"),
 }
-_FILES: dict[str, Callable[[Path, Options], Problem]] = {
-    ".npz": load_npz,
-    ".csv": load_table,
-    ".csv.gz": load_table,
-    ".parquet": load_table,
-}
-
-_NAMED_REGRESSION: dict[str, Callable[[Options], Problem]] = {"diabetes": load_diabetes}
-_TABLES = tuple(suffix for suffix, load_file in _FILES.items() if load_file is load_table)
+_NUMBERS: dict[str, Callable[[Options], Problem]] = {"diabetes": load_diabetes}
 
 #: The data sources that have a name.
-SOURCES = (*_NAMED, *_NAMED_REGRESSION)
+SOURCES = (*_CLASSES, *_NUMBERS)
 
 
 def load(
@@ -46,6 +40,9 @@ def load(
     seed: int = 0,
     task: str = "classification",
     bins: int | None = None,
+    text: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    split: str | None = None,
 ) -> Problem:
     """Open a source of data, split into training, validation and test samples that are disjoint and stratified.
 
@@ -54,16 +51,20 @@ def load(
     measured on the training split alone.
 
     Args:
-        source: a name (``SOURCES``); a .npz file with x_train, y_train, x_test, y_test; a .csv, .csv.gz or .parquet
-            table; a folder of images, one sub-folder a class; or ``package.module:function``.
+        source: a name (``SOURCES``); a .npz file with x_train, y_train, x_test, y_test; a .csv, .tsv or .parquet table,
+            or a folder of such tables, one a part; a folder of images, one sub-folder a class; or
+            ``package.module:function``.
         target: the column of a table that holds the class, or the number to predict.
         imbalance: thins the training samples out until the largest class has this many times the samples of the
             smallest. By default 10 for digits, 100 for cifar10 and cifar100, and otherwise the data as they are.
         imbalance_type: "exp" or "step", see ``long_tail_counts``.
         validation_fraction: share of the training samples that become validation.
         seed: draws the long tail and the splits.
-        task: "classification" or "regression": diabetes and tables with a number as target.
+        task: "classification" or "regression", whose targets are numbers.
         bins: for regression, how many bins of equal width the targets are sorted into, see ``make_bin_edges``.
+        text: for tables: a column of free text, or two columns whose texts are to be compared, see ``encode_texts``.
+        drop: for tables: columns to leave out.
+        split: for tables: the column that says whether a row is for train, val or test.
 
     Returns:
         The problem, its classes numbered 0..K-1, or its targets as they are, with ``bin_edges``.
@@ -71,41 +72,45 @@ def load(
     Raises:
         InputError: data that cannot be used, or an option that has no effect on this source; with what helps.
     """
-    options = Options(target, imbalance, imbalance_type, validation_fraction, seed, bins)
-    if task == "regression":
-        return _load_regression(source, options)
-    if task != "classification":
+    options = Options(
+        target, imbalance, imbalance_type, validation_fraction, seed, task, bins, tuple(text), tuple(drop), split
+    )
+    if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
-    if bins is not None:
+    if bins is not None and not options.regression:
         raise InputError(f"--bins {bins} has no effect without --task regression")
-    if source in _NAMED_REGRESSION:
-        raise InputError(f"{source} has numbers as targets, not classes: add --task regression")
-    if source in _NAMED:
-        return _NAMED[source](options)
+    if source in SOURCES:
+        return _load_named(source, options)
     path = Path(source)
     if path.is_dir():
-        return load_folder(path, options)
-    for suffix, load_file in _FILES.items():
-        if source.endswith(suffix):
-            if not path.is_file():
-                raise InputError(f"there is no file {source}")
-            return load_file(path, options)
+        return _load_folder(path, options)
+    if source.endswith((".npz", *TABLES)):
+        if not path.is_file():
+            raise InputError(f"there is no file {source}")
+        return load_npz(path, options) if source.endswith(".npz") else _load_table(path, options)
     if ":" in source:
         return load_user(source, options)
     raise InputError(
         f"the data source {source!r} is unknown: give {', '.join(SOURCES)}, a file that ends in "
-        f"{', '.join(_FILES)}, a folder of images, or package.module:function"
+        f"{', '.join(('.npz', *TABLES))}, a folder, or package.module:function"
     )
 
 
-def _load_regression(source: str, options: Options) -> Problem:
-    if source in _NAMED_REGRESSION:
-        return _NAMED_REGRESSION[source](options)
-    if not source.endswith(_TABLES):
-        raise InputError(
-            f"--task regression reads {', '.join(_NAMED_REGRESSION)} or a table ({', '.join(_TABLES)}) with --target, "
-            f"not {source!r}"
-        )
-    if not Path(source).is_file():
-        raise InputError(f"there is no file {source}")
-    return load_regression_table(Path(source), options)
+def _load_named(source: str, options: Options) -> Problem:
+    if options.regression and source in _CLASSES:
+        raise InputError(f"{source} has classes as targets, not numbers: leave --task regression out")
+    if not options.regression and source in _NUMBERS:
+        raise InputError(f"{source} has numbers as targets, not classes: add --task regression")
+    return {**_CLASSES, **_NUMBERS}[source](options)
+
+
+def _load_table(path: Path, options: Options) -> Problem:
+    return load_regression_table(path, options) if options.regression else load_table(path, options)
+
+
+def _load_folder(path: Path, options: Options) -> Problem:
+    if part_files(path, TABLES):
+        return _load_table(path, options)
+    if options.regression:
+        raise InputError(f"{path} is a folder of images, whose sub-folders are classes: leave --task regression out")
+    return load_folder(path, options)

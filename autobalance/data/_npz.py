@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.data._assemble import Options, assemble
+from autobalance.data._numbers import check_number_parts
 from autobalance.data._parts import Given, check_names, check_parts
 from autobalance.data._samples import Problem
 from autobalance.errors import InputError
@@ -20,12 +21,12 @@ _PARTS = ("train", "val", "test")
 
 def load_npz(path: Path, options: Options) -> Problem:
     """Read x_train, y_train, x_test, y_test and, where they are there, x_val, y_val, group_train, group_val, group_test
-    and class_names.
+    and class_names. For a regression y holds numbers, and there are no groups and names.
 
     Nothing in the file is executed. Other arrays in it are ignored. With an imbalance the training samples are thinned
     out to a long tail in the order of their labels; validation samples of the file stay as they are.
     """
-    options.refuse_target(f"{path}, which has its classes in y_train")
+    options.refuse_columns(f"{path}, which has its targets in y_train")
     arrays = _read(path)
     given: dict[str, Given] = {}
     for part in _PARTS:
@@ -38,8 +39,8 @@ def load_npz(path: Path, options: Options) -> Problem:
                 raise InputError(f"{path} has no array {kind}_{part}; it holds {there}")
         assert x is not None and y is not None
         given[part] = (x, y, group)
-    parts = check_parts(given)
-    names = arrays.get("class_names")
+    parts = check_number_parts(given) if options.regression else check_parts(given)
+    names = None if options.regression else arrays.get("class_names")
     return assemble(
         path.stem,
         parts["train"],

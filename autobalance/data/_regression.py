@@ -1,20 +1,21 @@
-"""Targets that are numbers: a table's column or scikit-learn's diabetes, split along their range and binned."""
+"""Tables with a number as target, and scikit-learn's diabetes."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from autobalance.data._arrays import Arrays, to_samples
 from autobalance.data._assemble import Options
-from autobalance.data._samples import Problem, Samples
-from autobalance.data._split import Index, stratified_split
-from autobalance.data._table import TEST_FRACTION, encode, numbers_of, read_table, target_column
-from autobalance.density import make_bin_edges
+from autobalance.data._numbers import check_varied, ordered_split, problem_of_numbers
+from autobalance.data._read_table import open_rows
+from autobalance.data._samples import Problem
+from autobalance.data._split import TEST_FRACTION, Index, three_parts
+from autobalance.data._table import encode, numbers_of, target_column
 from autobalance.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,60 +33,38 @@ def load_diabetes(options: Options) -> Problem:
     """
     from sklearn import datasets
 
-    options.refuse_target("diabetes")
+    options.refuse_columns("diabetes")
     bunch = datasets.load_diabetes(as_frame=True, scaled=False)
     targets = bunch.target.to_numpy(np.float64)
     rest, test = ordered_split(targets, TEST_FRACTION, np.random.default_rng(0))
-    return _problem("diabetes", bunch.data, targets, rest, test, options, np.random.default_rng(options.seed))
+    return _problem("diabetes", bunch.data, targets, {"train": rest, "test": test}, options)
 
 
 def load_regression_table(path: Path, options: Options) -> Problem:
-    """Read a table whose target column holds numbers; split off a fifth for test, then ``validation_fraction`` of the
-    rest, both along the whole range of the target, by the seed. The other columns are encoded as by ``load_table``.
+    """Read a table whose target column holds numbers; where it has no parts, split off a fifth for test, then
+    ``validation_fraction`` of the rest, both along the whole range of the target, by the seed. The other columns are
+    encoded as by ``load_table``.
     """
-    frame = read_table(path)
-    targets = numbers_of(target_column(frame, options.target, path, "number to predict"))
-    if len(targets) < FEWEST:
+    rows = open_rows(path, options)
+    targets = numbers_of(target_column(rows.frame, options.target, path, "number to predict"))
+    if len(targets) < FEWEST and not rows.given:
         raise InputError(f"{path} has {len(targets)} rows, too few to split in three: a regression needs {FEWEST}")
-    generator = np.random.default_rng(options.seed)
-    rest, test = ordered_split(targets, TEST_FRACTION, generator)
-    name = path.name.removesuffix(".gz").rpartition(".")[0]
-    return _problem(name, frame.drop(columns=[options.target]), targets, rest, test, options, generator)
-
-
-def ordered_split(targets: NDArray[np.float64], fraction: float, generator: np.random.Generator) -> tuple[Index, Index]:
-    """Two disjoint random parts, positions ascending: of each run of neighbouring targets, about ``2 / fraction`` long,
-    the same share goes to the second part, so that both parts cover the range alike."""
-    if not 0 < fraction < 1:
-        raise InputError(f"a split takes a fraction between 0 and 1 of the samples, got {fraction}")
-    runs = max(1, int(len(targets) * min(fraction, 1 - fraction) / 2))
-    rank = np.empty(len(targets), dtype=np.int64)
-    rank[np.lexsort((generator.random(len(targets)), targets))] = np.arange(len(targets))
-    return stratified_split(rank * runs // len(targets), fraction, generator)
+    return _problem(rows.name, rows.frame.drop(columns=[options.target]), targets, rows.given, options)
 
 
 def _problem(
-    name: str,
-    features: pd.DataFrame,
-    targets: NDArray[np.float64],
-    rest: Index,
-    test: Index,
-    options: Options,
-    generator: np.random.Generator,
+    name: str, features: pd.DataFrame, targets: NDArray[np.float64], given: Mapping[str, Index], options: Options
 ) -> Problem:
     options.refuse_imbalance(name, "the targets of a regression have their own density")
-    inner, outer = ordered_split(targets[rest], options.validation_fraction, generator)
-    parts = [rest[inner], rest[outer], test]
-    encoded = encode(features, parts[0], f"{name} has no column beside the target {options.target!r}")
-    edges = tuple(make_bin_edges(targets[parts[0]], options.bins).tolist())
-    train, validation, held_out = (
-        Samples(torch.from_numpy(encoded[i]), torch.from_numpy(targets[i].astype(np.float32))) for i in parts
-    )
-    return Problem(name, train, validation, held_out, bin_names(edges), bin_edges=edges)
+    generator = np.random.default_rng(options.seed)
 
+    def draw(among: Index, fraction: float, leave: int) -> tuple[Index, Index]:
+        first, second = ordered_split(targets[among], fraction, generator)
+        return among[first], among[second]
 
-def bin_names(edges: tuple[float, ...]) -> tuple[str, ...]:
-    """What people call the bins: the whole number that a bin is about, else ``low to high``."""
-    if all(edge % 1 == 0.5 for edge in edges) and all(b - a == 1 for a, b in pairwise(edges)):
-        return tuple(f"{edge + 0.5:.0f}" for edge in edges[:-1])
-    return tuple(f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges))
+    index = three_parts(len(targets), given, options.validation_fraction, draw)
+    check_varied(targets[index[0]], f"the target {options.target!r} of the training rows")
+    none = f"{name} has no column beside the target {options.target!r}"
+    encoded = encode(features, options.text, index[0], none)
+    parts = to_samples([Arrays(encoded[i], targets[i]) for i in index], standardise=False)
+    return problem_of_numbers(name, parts, options.bins)

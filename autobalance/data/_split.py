@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from autobalance.errors import InputError
 
 Index = NDArray[np.int64]
+
+#: Share of a data set that becomes the test part where it brings none.
+TEST_FRACTION = 0.2
 
 
 def stratified_split(
@@ -53,6 +56,28 @@ def stratified_split(
         size = min(max(1, round(fraction * n)), n - leave)
         taken[generator.choice(np.flatnonzero(cell == c), size=size, replace=False, shuffle=False)] = True
     return np.flatnonzero(~taken), np.flatnonzero(taken)
+
+
+def three_parts(
+    number: int, given: Mapping[str, Index], fraction: float, draw: Callable[[Index, float, int], tuple[Index, Index]]
+) -> tuple[Index, Index, Index]:
+    """Positions of the training, validation and test samples: the parts that are given, the others drawn.
+
+    Without a test part the given validation part is the test part, as in the published results of data sets whose test
+    labels are not public (GLUE, iNaturalist, Tiny ImageNet), and validation is drawn from the training part.
+
+    Args:
+        number: of samples.
+        given: positions of "train" and of "val", "test" or both; or nothing.
+        fraction: share of the training samples that becomes validation where none is given.
+        draw: (positions, fraction, samples that each class keeps in the first part) -> two disjoint parts of them.
+    """
+    if not given:
+        rest, test = draw(np.arange(number), TEST_FRACTION, 2)
+        return (*draw(rest, fraction, 1), test)
+    if "val" in given and "test" in given:
+        return given["train"], given["val"], given["test"]
+    return (*draw(given["train"], fraction, 1), given["test"] if "test" in given else given["val"])
 
 
 def _check_counts(counts: Index, needed: int, class_names: Sequence[str] | None, grouped: bool) -> None:

@@ -2,76 +2,65 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.data._arrays import Arrays, to_samples
+from autobalance.data._arrays import Arrays, check_labels, to_samples
 from autobalance.data._assemble import Options
+from autobalance.data._read_table import is_number, open_rows, row_name
 from autobalance.data._samples import Problem
-from autobalance.data._split import stratified_split
+from autobalance.data._split import Index, stratified_split, three_parts
+from autobalance.data._text import encode_texts
 from autobalance.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEST_FRACTION = 0.2
 MAX_CATEGORIES = 1000
 
 
 def load_table(path: Path, options: Options) -> Problem:
-    """Read a table; split off a fifth for test, then ``validation_fraction`` of the rest, stratified, by the seed.
+    """Read a table; where it has no parts, split off a fifth for test, then ``validation_fraction`` of the rest,
+    stratified, by the seed.
 
-    The classes are the values of the target column, sorted. Of the other columns numbers are standardised and texts
-    one-hot encoded, both as the training split has them; a text that the training split lacks is encoded as zeros.
+    The classes are the values of the target column, sorted. Of the other columns those in ``options.text`` become
+    vectors as `encode_texts` does it; of the rest numbers are standardised and texts one-hot encoded, as the training
+    split has them; a text that the training split lacks is encoded as zeros.
     """
     options.refuse_imbalance("a table", "its classes have their own frequencies")
-    frame = read_table(path)
-    labels, names = _classes(frame, options.target, path)
-    features = frame.drop(columns=[options.target])
-
+    rows = open_rows(path, options)
+    labels, names = _classes(rows.frame, options.target, path)
     generator = np.random.default_rng(options.seed)
-    rest, test = stratified_split(labels, TEST_FRACTION, generator, class_names=names, leave=2)
-    inner, outer = stratified_split(labels[rest], options.validation_fraction, generator, class_names=names)
-    index = [rest[inner], rest[outer], test]
-    encoded = encode(features, index[0], f"{path} has no column beside the target {options.target!r}")
-    parts = [Arrays(encoded[i], labels[i]) for i in index]
+
+    def draw(among: Index, fraction: float, leave: int) -> tuple[Index, Index]:
+        first, second = stratified_split(labels[among], fraction, generator, class_names=names, leave=leave)
+        return among[first], among[second]
+
+    for part, index in rows.given.items():
+        check_labels(labels[index], f"the target {options.target!r} of the {part} rows", len(index), len(names))
+    positions = three_parts(len(labels), rows.given, options.validation_fraction, draw)
+    encoded = encode(
+        rows.frame.drop(columns=[options.target]),
+        options.text,
+        positions[0],
+        f"{path} has no column beside the target {options.target!r}",
+    )
+    parts = [Arrays(encoded[i], labels[i]) for i in positions]
     train, validation, held_out = to_samples(parts, standardise=False)
-    return Problem(path.name.removesuffix(".gz").rpartition(".")[0], train, validation, held_out, names)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The rows of a file, its column names as text.
-
-    Raises:
-        InputError: the file cannot be read or has no rows.
-    """
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
-    except ImportError as error:
-        raise InputError(f"{path} needs pyarrow to be read: pip install 'autobalance[parquet]'") from error
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path} is empty") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read as a table: {reason}") from error
-    frame.columns = [str(column) for column in frame.columns]
-    if len(frame) == 0:
-        raise InputError(f"{path} has a header but no rows")
-    return frame
+    return Problem(rows.name, train, validation, held_out, names)
 
 
 def _classes(frame: pd.DataFrame, target: str | None, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels 0..K-1 and the K names, in the order of the numbers or else of the alphabet."""
     column, columns = target_column(frame, target, path, "class"), ", ".join(frame.columns)
-    number = _is_number(column)
+    number = is_number(column)
     if number and not np.isfinite(column.to_numpy(np.float64)).all():
-        raise InputError(f"the target {target!r} is infinite in {_row(~np.isfinite(column.to_numpy(np.float64)))}")
+        row = row_name(column, ~np.isfinite(column.to_numpy(np.float64)))
+        raise InputError(f"the target {target!r} is infinite in {row}")
     values = column.to_numpy(np.float64) if number else column.astype(str).to_numpy(dtype=object)
     distinct, labels = np.unique(values, return_inverse=True)
     if len(distinct) < 2:
@@ -98,7 +87,8 @@ def target_column(frame: pd.DataFrame, target: str | None, path: Path, what: str
         raise InputError(f"{path} has no column {target!r}: it has {columns}")
     column = frame[target]
     if column.isna().any():
-        raise InputError(f"the target {target!r} is missing in {_row(column.isna())}: fill it in or drop the row")
+        row = row_name(column, column.isna())
+        raise InputError(f"the target {target!r} is missing in {row}: fill it in or drop the row")
     return column
 
 
@@ -108,7 +98,7 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
     Raises:
         InputError: it is none, with the first row at fault.
     """
-    if not _is_number(column) or column.dtype.kind == "b":
+    if not is_number(column) or column.dtype.kind == "b":
         raise InputError(
             f"the target {column.name!r} holds no numbers, such as {column.iloc[0]!r}: a regression predicts numbers; "
             "leave --task regression out, or choose another column"
@@ -116,7 +106,8 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
     values = column.to_numpy(np.float64)
     fine = np.abs(values) <= np.finfo(np.float32).max
     if not fine.all():
-        raise InputError(f"the target {column.name!r} is {values[np.argmin(fine)]} in {_row(~fine)}: it must be finite")
+        value, row = values[np.argmin(fine)], row_name(column, ~fine)
+        raise InputError(f"the target {column.name!r} is {value} in {row}: it must be finite")
     if values.min() == values.max():
         raise InputError(f"the target {column.name!r} is constant, always {column.iloc[0]}: choose another column")
     return values
@@ -125,55 +116,59 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
 def _check_column(column: pd.Series) -> None:
     """Raise for a feature that cannot be encoded: values missing, infinite, of a type or number that does not fit."""
     if column.isna().any():
+        row = row_name(column, column.isna())
         raise InputError(
-            f"column {column.name!r} has no value (NaN) in {_row(column.isna())}: fill it in or drop the row or column"
+            f"column {column.name!r} has no value (NaN) in {row}: fill it in, drop the row, or --drop the column"
         )
-    if _is_number(column):
+    if is_number(column):
         values = column.to_numpy(np.float64)
         fine = np.abs(values) <= np.finfo(np.float32).max
         if not fine.all():
-            raise InputError(f"column {column.name!r} is {values[np.argmin(fine)]} in {_row(~fine)}: it must be finite")
+            value, row = values[np.argmin(fine)], row_name(column, ~fine)
+            raise InputError(f"column {column.name!r} is {value} in {row}: it must be finite")
     elif column.dtype.kind in "mM":
-        raise InputError(f"column {column.name!r} holds dates: turn it into numbers or drop it")
+        raise InputError(f"column {column.name!r} holds dates: turn it into numbers or --drop it")
     elif column.astype(str).nunique() > MAX_CATEGORIES:
         raise InputError(
             f"column {column.name!r} has {column.astype(str).nunique()} different texts, more than {MAX_CATEGORIES}: "
-            "drop it, it looks like a name or free text"
+            "--drop it, it looks like a name, or name it in --text if it is free text"
         )
 
 
-def _row(bad: pd.Series | NDArray[np.bool_]) -> str:
-    """The first row at fault, counted from 1 without the header."""
-    return f"data row {int(np.argmax(np.asarray(bad))) + 1}"
+def encode(features: pd.DataFrame, text: Sequence[str], train: NDArray[np.int64], none: str) -> NDArray[np.float32]:
+    """All rows as vectors, with statistics, categories and vocabulary of the rows at ``train`` alone.
 
-
-def _is_number(column: pd.Series) -> bool:
-    import pandas as pd
-
-    return pd.api.types.is_numeric_dtype(column.dtype)
-
-
-def encode(features: pd.DataFrame, train: NDArray[np.int64], none: str) -> NDArray[np.float32]:
-    """All rows as vectors, with statistics and categories of the rows at ``train`` alone.
+    Args:
+        features: the columns to encode.
+        text: those of them that `encode_texts` encodes.
+        train: positions of the training rows.
+        none: said where there is no column.
 
     Raises:
-        InputError: ``none`` where there is no column; a column that cannot be encoded.
+        InputError: there is no column, or one that cannot be encoded.
     """
     if features.shape[1] == 0:
         raise InputError(none)
-    numbers = [c for c in features.columns if _is_number(features[c])]
-    texts = [c for c in features.columns if c not in numbers]
-    for name in features:
-        _check_column(features[name])
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    encoder = ColumnTransformer(
-        [
-            ("numbers", StandardScaler(), numbers),
-            ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
-        ]
-    )
-    typed = features.astype({**dict.fromkeys(numbers, "float64"), **dict.fromkeys(texts, "str")})
-    encoder.fit(typed.iloc[train])
-    return np.asarray(encoder.transform(typed), dtype=np.float32)
+    encoded: list[NDArray[np.float64]] = []
+    if text:
+        vectors = encode_texts(features[list(text)], train)
+        encoded.append(StandardScaler().fit(vectors[train]).transform(vectors))
+        features = features.drop(columns=list(text))
+    if features.shape[1]:
+        numbers = [c for c in features.columns if is_number(features[c])]
+        texts = [c for c in features.columns if c not in numbers]
+        for name in features:
+            _check_column(features[name])
+        encoder = ColumnTransformer(
+            [
+                ("numbers", StandardScaler(), numbers),
+                ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
+            ]
+        )
+        typed = features.astype({**dict.fromkeys(numbers, "float64"), **dict.fromkeys(texts, "str")})
+        encoder.fit(typed.iloc[train])
+        encoded.append(encoder.transform(typed))
+    return np.hstack(encoded).astype(np.float32)

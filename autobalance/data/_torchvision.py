@@ -31,7 +31,7 @@ def load_cifar(name: str, options: Options) -> Problem:
     """
     from torchvision import datasets
 
-    options.refuse_target(name)
+    options.refuse_columns(name)
     dataset = getattr(datasets, _CLASSES[name])
     root = os.environ.get("AUTOBALANCE_DATA", "data")
     try:

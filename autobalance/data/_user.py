@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from autobalance.data._assemble import Options, assemble
 from autobalance.data._convert import to_given
+from autobalance.data._numbers import check_number_parts
 from autobalance.data._parts import check_names, check_parts
 from autobalance.data._samples import Problem, Samples
+from autobalance.density import check_edges
 from autobalance.errors import InputError
 
 _KEYS = ("train", "val", "test", "model", "class_names")
+_REGRESSION_KEYS = _KEYS[:-1]
 
 
 def load_user(source: str, options: Options) -> Problem:
@@ -26,17 +29,18 @@ def load_user(source: str, options: Options) -> Problem:
     The function returns a ``Problem``, or a dict with "train", "test" and maybe "val", each (x, y) or (x, y, group) of
     arrays or tensors, or a torch ``Dataset`` of such items; maybe "model", a function that builds a fresh
     ``nn.Module``; and maybe "class_names". Float inputs are left as they are, bytes are standardised.
-    A model is built once, on the side, to see that it maps the samples to K logits.
+    For a regression y holds numbers, and there are no groups and no class names.
+    A model is built once, on the side, to see that it maps the samples to K logits, or to one number.
 
     Raises:
         InputError: the function cannot be imported, or what it returns cannot be used.
     """
-    options.refuse_target(source)
+    options.refuse_columns(source)
     options.refuse_imbalance(source, "let the function thin out its samples, autobalance.data.long_tail_counts helps")
     returned = _import(source)()
     if isinstance(returned, Problem):
         options.refuse_fraction(source)
-        problem = _check_problem(returned)
+        problem = _check_problem(source, returned, options)
     elif isinstance(returned, Mapping):
         problem = _from_dict(source, returned, options)
     else:
@@ -67,15 +71,17 @@ def _import(source: str) -> Callable[[], Any]:
 
 
 def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Problem:
+    keys = _REGRESSION_KEYS if options.regression else _KEYS
     for key in returned:
-        if key not in _KEYS:
-            raise InputError(f"{source} returns the unknown key {key!r}: the keys are {', '.join(_KEYS)}")
+        if key not in keys:
+            raise InputError(f"{source} returns the unknown key {key!r}: the keys are {', '.join(keys)}")
     for key in ("train", "test"):
         if key not in returned:
             raise InputError(f"{source} returns no {key!r}: it must hold the {key} samples")
-    parts = check_parts(
-        {part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None}
-    )
+    given = {
+        part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None
+    }
+    parts = check_number_parts(given) if options.regression else check_parts(given)
     names = returned.get("class_names")
     return assemble(
         source.partition(":")[2],
@@ -89,14 +95,25 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Pr
     )
 
 
-def _check_problem(problem: Problem) -> Problem:
+def _check_problem(source: str, problem: Problem, options: Options) -> Problem:
     """The problem itself, once its tensors are known to be usable."""
+    if options.regression != (problem.bin_edges is not None):
+        has, needs = ("classes", "bin_edges") if options.regression else ("bin_edges", "--task regression")
+        raise InputError(f"the problem of {source} has {has}: it needs {needs}")
+    if options.bins is not None:
+        raise InputError(f"--bins {options.bins} has no effect on {source}, whose problem has its own bin_edges")
+    dtype, what = (torch.float32, "float32 targets") if options.regression else (torch.int64, "int64 classes")
     parts = {"train": problem.train, "val": problem.validation, "test": problem.test}
     for part, samples in parts.items():
-        if not isinstance(samples, Samples) or samples.y.dtype != torch.int64:
-            raise InputError(f"the {part} part of the problem must be Samples with int64 classes")
-    checked = check_parts({part: to_given(s, part) for part, s in parts.items()})
-    check_names(problem.class_names, int(checked["train"].y.max()) + 1)
+        if not isinstance(samples, Samples) or samples.y.dtype != dtype:
+            raise InputError(f"the {part} part of the problem must be Samples with {what}")
+    given = {part: to_given(s, part) for part, s in parts.items()}
+    if options.regression:
+        check_number_parts(given)
+        check_edges(problem.bin_edges or ())
+        check_names(problem.class_names, len(problem.bin_edges or ()) - 1)
+    else:
+        check_names(problem.class_names, int(check_parts(given)["train"].y.max()) + 1)
     return problem
 
 
@@ -116,6 +133,9 @@ def _check_model(source: str, problem: Problem) -> None:
         except RuntimeError as error:
             shape, reason = tuple(problem.train.x.shape[1:]), " ".join(str(error).split())
             raise InputError(f"the model of {source} fails on samples of shape {shape}: {reason}") from error
-    if not isinstance(logits, Tensor) or logits.shape != (2, problem.num_classes):
+    wanted = (2, problem.num_outputs)
+    one_number = problem.bin_edges is not None and isinstance(logits, Tensor) and logits.shape == (2,)
+    if not one_number and (not isinstance(logits, Tensor) or logits.shape != wanted):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(f"the model of {source} maps two samples to {got}, not to (2, {problem.num_classes}) logits")
+        what = "logits" if problem.bin_edges is None else "numbers"
+        raise InputError(f"the model of {source} maps two samples to {got}, not to {wanted} {what}")

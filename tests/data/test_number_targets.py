@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autobalance.data import load
-from autobalance.data._regression import bin_names, ordered_split
+from autobalance.data._numbers import bin_names, ordered_split
 from autobalance.errors import InputError
 
 
@@ -105,7 +105,7 @@ def test_what_is_refused(frame, options, words, tmp_path):
 def test_sources_and_tasks_that_do_not_go_together():
     with pytest.raises(InputError, match=r"diabetes has numbers as targets.*--task regression"):
         load("diabetes")
-    with pytest.raises(InputError, match=r"--task regression reads diabetes or a table \(\.csv.*not 'digits'"):
+    with pytest.raises(InputError, match="digits has classes as targets, not numbers: leave --task regression out"):
         load("digits", task="regression")
     with pytest.raises(InputError, match=r"there is no file absent\.csv"):
         load("absent.csv", task="regression", target="y")
