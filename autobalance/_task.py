@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 import resource
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,15 +42,30 @@ class Task:
     device: str
 
     def new_model(self, seed: int, head: str = "linear") -> nn.Module:
-        """The model with the weights that ``seed`` draws; a model of one's own keeps its own head."""
+        """The model with the weights that ``seed`` draws.
+
+        Raises:
+            InputError: the head is none of the source's own model.
+        """
         torch.manual_seed(seed)
         if self.problem.make_model is not None:
-            return self.problem.make_model().to(self.device)
+            return self._own_model(self.problem.make_model, head).to(self.device)
         shape = tuple(self.problem.train.x.shape[1:])
         model = make_model(self.model_name, shape, self.problem.num_outputs, head=head)
         if self.problem.bin_edges is not None:
             model = rescaled(model, self.problem.train.y.cpu())
         return model.to(self.device)
+
+    def _own_model(self, make: Callable[..., nn.Module], head: str) -> nn.Module:
+        if head == "linear":
+            return make()
+        if "head" not in inspect.signature(make).parameters:
+            raise InputError(
+                f"LDAM needs a head of cosines, which the model of {self.problem.name} does not offer: give its "
+                'function an argument head="linear", and end the model in autobalance.models.CosineLinear where '
+                f"it is {head!r}; or leave the losses ldam and ldam-drw out"
+            )
+        return make(head=head)
 
 
 def open_task(options: ProblemOptions) -> Task:

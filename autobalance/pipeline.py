@@ -24,6 +24,7 @@ from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss, save_loss
 from autobalance.losses._file import write_text
+from autobalance.points import head_of
 from autobalance.progress import Display
 from autobalance.report import write_report
 from autobalance.space import LATE_START, LossSpace
@@ -64,9 +65,9 @@ def set_up(options: Options) -> Setup:
     goal = goal_of(problem, options.shot_thresholds)
     train_counts = goal.counts(problem.train)
     start = goal.point(options.start, train_counts)
-    _compared_model(options, task, options.seed)  # so that a layer that is not there is said now
-    model = task.new_model(options.seed)
+    model = task.new_model(options.seed, head_of(options.start))
     for baseline in options.baselines.split(","):
+        _compared_model(options, task, options.seed, baseline)  # so that a part that is not there is said now
         if goal.point(baseline, train_counts).needs_features:
             WithFeatures(model)
     search = Bilevel(
@@ -90,9 +91,9 @@ def set_up(options: Options) -> Setup:
     return Setup(options, task, recipe, search, goal, train_counts + goal.counts(problem.validation))
 
 
-def _compared_model(options: Options, task: Task, seed: int) -> nn.Module:
+def _compared_model(options: Options, task: Task, seed: int, loss: str) -> nn.Module:
     """The model that the losses are compared with: the task's, with `FDS` where it is asked for."""
-    model, edges = task.new_model(seed), task.problem.bin_edges
+    model, edges = task.new_model(seed, head_of(loss)), task.problem.bin_edges
     if options.fds_layer is None:
         return model
     if edges is None:
@@ -232,7 +233,7 @@ def _retrain(
         key = f"{method}/{seed}"
         if key in progress.trainings:
             continue
-        model = _compared_model(options, setup.task, seed)
+        model = _compared_model(options, setup.task, seed, options.start if method == "searched" else method)
         begun = time.perf_counter()
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:

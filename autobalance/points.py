@@ -240,6 +240,11 @@ _BUILT: dict[str, Callable[..., Loss]] = {
 }
 
 
+def head_of(name: str) -> str:
+    """The head of the models that a loss is published with: "cosine" for LDAM's, whose scale expects cosines."""
+    return "cosine" if name in ("ldam", "ldam-drw") else "linear"
+
+
 def fixed_points(task: str = "classification") -> list[str]:
     """The names that `fixed_point` knows, for ``task`` classification or regression.
 

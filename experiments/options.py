@@ -25,6 +25,7 @@ from autobalance.errors import InputError
 EXAMPLES = """\
 a method is a fixed loss, for classes with any of these behind it:
   +drw      class-balanced weights, switched on late (deferred re-weighting): ce+drw, la+drw
+  +csl      the cost-sensitive term of CSL (+csl-released: as its released code computes it): la+csl; csl is ce+csl
   +posthoc  logits adjusted after training; la-posthoc is short for ce+posthoc
   +crt      the classifier trained again, on class-balanced batches; crt is short for ce+crt
   +ssp      the body pre-trained by telling rotations of images apart: ldam-drw+ssp
@@ -83,8 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_problem_options(parser, default, ("classification", "regression"))
 
     methods = parser.add_argument_group("what is compared")
-    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt "
-           "and ce+drw", type=names, metavar="METHODS")  # fmt: skip
+    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt, "
+           "ce+drw and csl-released", type=names, metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
            "one search at least", action="store_true")  # fmt: skip

@@ -52,6 +52,8 @@ DRW_START = Range(0.5, 0.95)  # Cao et al. 2019: 160 of 200 epochs
 ALPHA = Range(10.0, 10_000.0, "log")  # Park et al. 2021: 1000
 IB_START = Range(0.25, 0.75)  # Park et al. 2021: 100 of 200 epochs
 
+CSL = {"strength": Range(0.01, 10.0, "log"), "reward": Range(0.5, 4.0)}
+
 RANGES: dict[str, dict[str, Range]] = {
     "cb": {"beta": BETA},
     "focal": {"gamma": GAMMA_FOCAL},
@@ -61,7 +63,9 @@ RANGES: dict[str, dict[str, Range]] = {
     "vs": {"gamma": GAMMA_CDT, "tau": TAU},
     "ldam": {"max_m": MAX_M, "s": SCALE},
     "ldam-drw": {"max_m": MAX_M, "s": SCALE, "beta": BETA, "drw_start": DRW_START},
-    "csl": {"strength": Range(0.01, 10.0, "log"), "reward": Range(0.5, 4.0)},
+    "csl": CSL,
+    "+csl": CSL,
+    "+csl-released": CSL,
     "ib": {"alpha": ALPHA, "start": IB_START},
     "ib-cb": {"alpha": ALPHA, "start": IB_START, "beta": BETA},
     "ib-focal": {"alpha": ALPHA, "start": IB_START, "gamma": Range(0.25, 2.0)},

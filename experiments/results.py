@@ -23,13 +23,13 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
     options, problem = grid.options, grid.task.problem
     counts = goal_of(problem).counts(problem.train.join(problem.validation)).tolist()
     shots = [shot_of(count, options.many, options.few) for count in counts]
+    own_head = "linear" if problem.make_model is None else "own"
     methods: dict[str, dict[str, Any]] = {}
     for method in grid.methods:
         tuned = done.get(f"tune/{method.name}")
         runs = [done[f"run/{method.name}/{seed}"] for seed in grid.seeds]
-        own_head = grid.task.problem.make_model is not None
         methods[method.name] = {
-            "head": "own" if own_head else method.head,
+            "head": own_head if method.head == "linear" else method.head,
             "hyper": _shown(method.defaults if tuned is None else tuned["hyper"]),
             "recipe": {"lr": options.lr, "weight_decay": options.weight_decay, **(tuned["recipe"] if tuned else {})},
             "tuning": None

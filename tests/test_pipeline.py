@@ -17,7 +17,7 @@ from autobalance.config import parse
 from autobalance.hypergradients import Hypergradient, Replay
 from autobalance.losses import load_loss
 from autobalance.metrics import evaluate
-from autobalance.models import make_model
+from autobalance.models import CosineLinear, make_model
 from autobalance.points import fixed_point
 from autobalance.training import Recipe, train
 
@@ -165,6 +165,19 @@ def test_baselines_of_every_kind_run(tmp_path, data, no_page):
     test = read(tmp_path / "run")["test"]
     assert list(test) == ["searched", *names.split(",")]
     assert all(found["balanced_error_std"] is None for found in test.values())
+
+
+def test_ldam_is_searched_and_compared_with_a_head_of_cosines(tmp_path, data, monkeypatch, no_page):
+    heads = []
+
+    def spy(model, samples, loss, *rest):
+        heads.append((isinstance(model.head, CosineLinear), "margin" in loss.parameters_in_effect))
+        train(model, samples, loss, *rest)
+
+    monkeypatch.setattr(pipeline, "train", spy)
+    arguments = ["--start", "ldam", "--baselines", "ce,ldam", "--seeds", "1", "--model", "mlp"]
+    assert search(data, tmp_path / "run", *arguments) == 0
+    assert heads == [(True, True), (False, False), (True, True)]
 
 
 class Broken(Replay):

@@ -13,7 +13,7 @@ from autobalance._task import Task
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.goals import Goal, goal_of
-from autobalance.losses import Loss, deferred
+from autobalance.losses import CSL, Loss, ReleasedCSL, deferred
 from autobalance.points import effective_number_weights
 from autobalance.training import Recipe, WithFeatures, train
 from experiments.methods._crt import retrain_classifier
@@ -25,10 +25,15 @@ Hyper = dict[str, Any]
 #: What a method's name can end with, and the defaults of its hyper-parameters: the papers' values.
 STEPS: dict[str, Hyper] = {
     "+drw": {"drw_beta": 0.9999, "drw_start": 0.8},
+    "+csl": {"strength": 1.0, "reward": 2.0},
+    "+csl-released": {"strength": 1.0, "reward": 2.0},
     "+posthoc": {"posthoc_tau": 1.0},
     "+crt": {"crt_share": 0.1, "crt_lr": 0.1},
     "+ssp": {"ssp_share": 0.5},
 }
+
+#: Terms that can be added to any loss.
+TERMS: dict[str, Callable[[Loss, float, float], Loss]] = {"+csl": CSL, "+csl-released": ReleasedCSL}
 
 
 @dataclass(frozen=True)
@@ -84,18 +89,21 @@ class Method:
     is_searched: bool = False
 
     def loss(self, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
-        """The training loss, scheduled where the weights are deferred."""
+        """The training loss: weights deferred where that is asked for, then with the CSL term."""
         own = {name: value for name, value in hyper.items() if not any(name in STEPS[s] for s in self.parts[1:])}
         loss = self.make_loss(goal, counts, own)
-        if "+drw" not in self.parts:
-            return loss
-        try:
-            weights = effective_number_weights(counts.double(), hyper["drw_beta"])
-            return deferred(loss, weights, hyper["drw_start"])
-        except InputError:
-            raise
-        except ValueError as error:
-            raise InputError(f"{self.name}: {error}") from None
+        if "+drw" in self.parts:
+            try:
+                weights = effective_number_weights(counts.double(), hyper["drw_beta"])
+                loss = deferred(loss, weights, hyper["drw_start"])
+            except InputError:
+                raise
+            except ValueError as error:
+                raise InputError(f"{self.name}: {error}") from None
+        for step, term in TERMS.items():
+            if step in self.parts:
+                loss = term(loss, hyper["reward"], hyper["strength"])
+        return loss
 
     def check(self, task: Task) -> None:
         """Raises an InputError where the method does not fit the data or the model, before anything takes time."""

@@ -9,18 +9,16 @@ from torch import Tensor
 from autobalance.errors import InputError
 from autobalance.goals import Goal
 from autobalance.losses import Loss
-from autobalance.points import fixed_points, hyper_parameters
+from autobalance.points import fixed_points, head_of, hyper_parameters
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
 from experiments.options import CompareOptions
 from experiments.ranges import ranges_of
 
 #: Short names.
-SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt"}
+SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt", "csl-released": "ce+csl-released"}
 #: What ``all`` adds to the fixed losses.
-MORE = ("la-posthoc", "crt", "ce+drw")
-#: Losses whose papers have a head of cosines.
-COSINE = ("ldam", "ldam-drw")
+MORE = ("la-posthoc", "crt", "ce+drw", "csl-released")
 
 
 def parse_methods(options: CompareOptions) -> list[Method]:
@@ -65,7 +63,7 @@ def named(name: str, task: str = "classification") -> Method:
     for step in steps:
         defaults |= STEPS[step]
     ranges_of(parts)
-    return Method(name, tuple(parts), defaults, partial(_make, base), "cosine" if base in COSINE else "linear")
+    return Method(name, tuple(parts), defaults, partial(_make, base), head_of(base))
 
 
 def _make(base: str, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:

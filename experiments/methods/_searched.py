@@ -13,7 +13,7 @@ from autobalance._task import Task
 from autobalance.bilevel import OuterLoop
 from autobalance.errors import InputError
 from autobalance.goals import Goal, Regress
-from autobalance.losses import Loss, RegressionLoss, load_loss, save_loss
+from autobalance.losses import Loss, Member, RegressionLoss, load_loss, save_loss
 from autobalance.training import Recipe
 from experiments.methods._method import Hyper, Method
 
@@ -29,12 +29,14 @@ def from_file(path: str) -> Method:
     """
     if not Path(path).is_file():
         raise InputError(f"--searched: there is no file {path}")
-    load_loss(path)
+    stages = load_loss(path).stages
+    margins = any(isinstance(its, Member) and "margin" in its.parameters_in_effect for _, its in stages)
 
     def make_loss(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
         return _fitting(load_loss(path), goal, len(counts), path)
 
-    return Method("searched", ("searched",), {}, make_loss, is_searched=True)
+    head = "cosine" if margins else "linear"  # margins are between cosines
+    return Method("searched", ("searched",), {}, make_loss, head, is_searched=True)
 
 
 def own_search() -> Method:

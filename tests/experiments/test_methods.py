@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from autobalance._task import Task, open_task
 from autobalance.data import Samples
+from autobalance.errors import InputError
 from autobalance.goals import goal_of
-from autobalance.losses import ScheduledLoss
-from autobalance.points import effective_number_weights
+from autobalance.losses import CSL, ReleasedCSL, ScheduledLoss, save_loss
+from autobalance.models import CosineLinear, make_model
+from autobalance.points import effective_number_weights, fixed_point
 from autobalance.training import Recipe
 from experiments.judge import train_and_judge
 from experiments.methods import Job
 from experiments.methods._crt import ClassBalanced
 from experiments.methods._parse import named
+from experiments.methods._searched import from_file
 from experiments.options import CompareOptions
 from experiments.yardsticks import ClassErrors, balanced_ce
 
@@ -47,6 +54,57 @@ def test_drw_switches_the_weights_on_late(task: Task) -> None:
     assert torch.equal(early.w, torch.ones(10))  # type: ignore[arg-type]
     torch.testing.assert_close(late.w, effective_number_weights(counts.double(), 0.99).float())
     torch.testing.assert_close(early.l, late.l)
+
+
+@pytest.mark.parametrize(("step", "term"), [("+csl", CSL), ("+csl-released", ReleasedCSL)])
+@pytest.mark.parametrize("base", ["ldam", "la", "ib", "la+drw"])
+def test_csl_is_added_to_any_base(task: Task, base: str, step: str, term: type) -> None:
+    counts = torch.tensor([100] * 9 + [10])
+    bare, method = named(base), named(base + step)
+    assert (method.head, set(method.defaults)) == (bare.head, {*bare.defaults, "strength", "reward"})
+    loss = method.loss(goal_of(task.problem), counts, {**method.defaults, "strength": 0.3})
+    assert isinstance(loss, term)
+    assert loss.strength == 0.3
+    logits, y, features = torch.randn(20, 10), torch.arange(20) % 10, torch.randn(20, 5)
+    alone = bare.loss(goal_of(task.problem), counts, bare.defaults)
+    for progress in (0.0, 0.4, 0.9):
+        for its in (loss.eval(), alone.eval()):
+            its.start_epoch(progress)
+        assert torch.equal(loss(logits, y, features=features), alone(logits, y, features=features))
+
+
+def test_csl_in_front_of_or_behind_a_step_is_the_same(task: Task) -> None:
+    x = task.problem.validation.x
+    first, second = (named(name).train(job(task, name))(x) for name in ("la+drw+csl", "la+csl+drw"))
+    assert torch.equal(first, second)
+    with pytest.raises(InputError, match="called reward"):
+        named("csl+csl-released")
+
+
+def own_task(task: Task, make: Callable[..., nn.Module]) -> Task:
+    return replace(task, problem=replace(task.problem, make_model=make), model_name="own")
+
+
+def test_a_model_of_ones_own_may_offer_a_head_of_cosines(task: Task) -> None:
+    def plain() -> nn.Module:
+        return make_model("mlp", (1, 8, 8), 10)
+
+    def choice(head: str = "linear") -> nn.Module:
+        return make_model("mlp", (1, 8, 8), 10, head=head)
+
+    named("la").check(own_task(task, plain))
+    with pytest.raises(InputError, match='an argument head="linear"'):
+        named("ldam+drw").check(own_task(task, plain))
+    named("ldam+drw").check(own_task(task, choice))
+    model = named("ldam").train(job(own_task(task, choice), "ldam"))
+    assert isinstance(model.head, CosineLinear)
+    assert isinstance(named("la").train(job(own_task(task, choice), "la")).head, nn.Linear)
+
+
+@pytest.mark.parametrize(("name", "head"), [("ldam-drw", "cosine"), ("vs", "linear")])
+def test_a_loss_file_with_margins_has_a_head_of_cosines(name: str, head: str, tmp_path: Path) -> None:
+    save_loss(fixed_point(name, [9, 4]), tmp_path / "loss.json")  # type: ignore[arg-type]
+    assert from_file(str(tmp_path / "loss.json")).head == head
 
 
 def test_crt_keeps_the_body_and_changes_the_head(task: Task) -> None:
