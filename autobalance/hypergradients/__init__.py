@@ -6,6 +6,7 @@ Every engine is called in the same way, see `Engine`.
 from autobalance.hypergradients._adam import Adam as Adam
 from autobalance.hypergradients._combined import Clipped as Clipped
 from autobalance.hypergradients._combined import Groups as Groups
+from autobalance.hypergradients._folds import Stacked as Stacked
 from autobalance.hypergradients._folds import folds as folds
 from autobalance.hypergradients._folds import stack_batches as stack_batches
 from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
@@ -52,6 +53,7 @@ __all__ = [
     "Optimiser",
     "Replay",
     "SolverWarning",
+    "Stacked",
     "TrainLoss",
     "Transform",
     "Unrolled",

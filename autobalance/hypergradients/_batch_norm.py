@@ -16,13 +16,18 @@ from torch.overrides import TorchFunctionMode
 
 
 class FastBatchNorm(TorchFunctionMode):
-    """Within this context ``F.batch_norm`` in training mode is `BatchNorm`; everything else is as it was."""
+    """Within this context ``F.batch_norm`` in training mode is `BatchNorm`; everything else is as it was.
+
+    But for the mean over an image, which torch computes in a way that `torch.vmap` cannot follow without a loop.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is F.batch_norm and not torch._C._functorch.is_functorch_wrapped_tensor(args[0]):
+        if func is F.adaptive_avg_pool2d and args[1] in (1, (1, 1)):
+            return args[0].mean((-2, -1), keepdim=True)
+        if func is F.batch_norm:
             return _batch_norm(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -74,6 +79,19 @@ class BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         return (*_Backward.apply(gradient, *ctx.saved_tensors, ctx.eps), None, None, None, None)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """Several models' layers as one layer of all their channels."""
+        number = info.batch_size
+        x = _put_first(inputs[0], in_dims[0], number).transpose(0, 1).flatten(1, 2)
+        tables = [
+            None if table is None else _put_first(table, dim, number).flatten()
+            for table, dim in zip(inputs[1:5], in_dims[1:5], strict=True)
+        ]
+        y, mean, scale = BatchNorm.apply(x, *tables, *inputs[5:])
+        apart = (number, x.shape[1] // number)
+        return (y.unflatten(1, apart), mean.unflatten(0, apart), scale.unflatten(0, apart)), (1, 0, 0)
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dweight: Tensor | None, dbias: Tensor | None, *_: Any) -> tuple:
@@ -131,6 +149,10 @@ class _Backward(torch.autograd.Function):
         slope = -r * r * (along + s * d)
         of_input = _affine(-of_g * g0 - of_u * u0 - slope * mean, (g, of_g), (u, of_u), (x, slope))
         return of_gradient, of_input, count * r * d, None, None, None
+
+
+def _put_first(x: Tensor, dim: int | None, number: int) -> Tensor:
+    return x.expand(number, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
 def _mean(x: Tensor) -> Tensor:

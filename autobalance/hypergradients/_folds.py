@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from autobalance.data import Batch
+from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._combined import Clipped, Groups
-from autobalance.hypergradients._inner import Inner
+from autobalance.hypergradients._inner import Inner, TrainLoss, fast_layout
 
 
 class Stacked(nn.Module):
@@ -30,14 +32,18 @@ class Stacked(nn.Module):
         for name, value in {**parameters, **buffers}.items():
             _put(self.model, name, value.detach())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (F, B, K) of inputs (F, B, ...), each model's own."""
+    def forward(self, x: Tensor) -> Any:
+        """Logits (F, B, K) of inputs (F, B, ...), each model's own; a tuple where the models answer with one."""
 
-        def one(state: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        def one(state: Mapping[str, Tensor], inputs: Tensor) -> Any:
             return functional_call(self.model, dict(state), (inputs,))
 
         state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
-        return torch.vmap(one, randomness="different")(state, x)
+        across = 0
+        if x.dim() == 5:  # the models' channels side by side, as in one convolution in groups
+            x, across = fast_layout(x.transpose(0, 1).flatten(1, 2)).unflatten(1, (len(x), -1)), 1
+        with FastBatchNorm():
+            return torch.vmap(one, (0, across), randomness="different")(state, x)
 
     def unstack(self) -> list[nn.Module]:
         """The models apart."""
@@ -65,7 +71,7 @@ def stack_batches(batches: Sequence[Batch]) -> Batch:
     return Batch(x, y, torch.stack(groups) if groups else None, together)
 
 
-def folds(inner: Inner, models: Sequence[nn.Module]) -> Inner:
+def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[TrainLoss] | None = None) -> Inner:
     """The inner problem of F models that train side by side, each on its own fold's batches (`stack_batches`).
 
     Every model is trained as it would be alone, and the hypergradient of any engine but `Unrolled` is the mean of the
@@ -74,20 +80,26 @@ def folds(inner: Inner, models: Sequence[nn.Module]) -> Inner:
     Args:
         inner: of one fold; its model is not used.
         models: one a fold, of the same structure.
+        train_losses: one a model, instead of the same for all.
 
     Raises:
-        ValueError: gradients are clipped or parameter groups are named, which would join the folds or miss their names.
+        ValueError: another number of losses than models; or gradients are clipped or parameter groups are named, which
+            would join the folds or miss their names.
     """
     if isinstance(inner.optimiser, Clipped | Groups):
         raise ValueError(f"folds cannot train together with {type(inner.optimiser).__name__}: train them one by one")
+    own_losses = list(train_losses or [inner.train_loss] * len(models))
+    if len(own_losses) != len(models):
+        raise ValueError(f"{len(own_losses)} training losses for {len(models)} models; give each its own, or none")
 
-    def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
+    def train_loss(hyper: Mapping[str, Tensor], output: Any, batch: Batch) -> Tensor:
         """The sum, of which each model's gradient is that of its own loss."""
-        parts = zip(logits, _apart(batch), strict=True)
-        return torch.stack([inner.train_loss(hyper, z, part) for z, part in parts]).sum()
+        outputs = zip(*output, strict=True) if isinstance(output, tuple) else output.unbind()
+        parts = zip(own_losses, outputs, _apart(batch), strict=True)
+        return torch.stack([loss(hyper, own, part) for loss, own, part in parts]).sum()
 
     def objective(logits: Tensor, batch: Batch) -> Tensor:
-        parts = zip(logits, _apart(batch), strict=True)
+        parts = zip(logits.unbind(), _apart(batch), strict=True)
         return torch.stack([inner.objective(z, part) for z, part in parts]).mean()
 
     def transform(hyper: Mapping[str, Tensor], batch: Batch) -> Batch:

@@ -59,7 +59,8 @@ class Inner:
         parameters: Tensors = {}
         buffers = {name: b.detach().clone() for name, b in self.model.named_buffers()}
         for name, parameter in self.model.named_parameters():
-            (parameters if parameter.requires_grad else buffers)[name] = parameter.detach().clone()
+            value = fast_layout(parameter.detach().clone())
+            (parameters if parameter.requires_grad else buffers)[name] = value
         return InnerState(parameters, buffers, self.optimiser.init(parameters), 0)
 
 
@@ -144,10 +145,23 @@ def _output(
 ) -> Any:
     """What the model makes of a batch: logits, or a tuple such as logits and features."""
     x = own_rows(batch.x)
+    x = fast_layout(x) if x.dim() == 4 else x
     output = forward(parameters, buffers, x) if forward else functional_call(inner.model, (parameters, buffers), (x,))
     if isinstance(output, tuple):
         return tuple(gather_rows(part, len(batch.x)) for part in output)
     return gather_rows(output, len(batch.x))
+
+
+def fast_layout(x: Tensor) -> Tensor:
+    """Images and kernels with the channels next to one another in memory: a CPU's convolutions run faster on them.
+
+    The kernels of several models, with a first dimension, are laid out as one convolution's.
+    """
+    if x.device.type != "cpu" or x.dim() not in (4, 5):
+        return x
+    if x.dim() == 4:
+        return x.contiguous(memory_format=torch.channels_last)
+    return fast_layout(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def loss_hyper(hyper: Mapping[str, Tensor]) -> Tensors:

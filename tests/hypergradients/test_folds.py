@@ -1,8 +1,10 @@
 """Folds trained together give the mean of what each gives alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, differences, mlp, tensors, worst
+from hypergradient_cases import MODELS, Case, differences, mlp, tensors, train_loss, worst
 
 from autobalance.hypergradients import (
     SGD,
@@ -62,3 +64,28 @@ def test_unrolled_refuses_folds():
     batches, outer = case.batches()
     with pytest.raises(ValueError, match="folds"):
         Unrolled(3)(together, together.init(), case.hyper(), batches, outer)
+
+
+def test_losses_of_their_own_side_by_side():
+    cases = [Case(MODELS["conv-bn"], SGD_OPTIONS, seed=seed) for seed in range(3)]
+
+    def scaled(factor):
+        return lambda hyper, logits, batch: factor * train_loss(hyper, logits, batch)
+
+    losses = [scaled(factor) for factor in (0.5, 1.0, 2.0)]
+    together = folds(cases[0].inner(), [case.model() for case in cases], losses)
+    drawn = [case.batches() for case in cases]
+    hyper = cases[0].hyper()
+    batches = [stack_batches(step) for step in zip(*(each for each, _ in drawn), strict=True)]
+    _, found = Replay(3)(together, together.init(), hyper, batches, stack_batches([each for _, each in drawn]))
+    apart = []
+    for case, loss, (own, outer) in zip(cases, losses, drawn, strict=True):
+        inner = replace(case.inner(), train_loss=loss)
+        apart.append(Replay(3)(inner, inner.init(), hyper, own, outer)[1])
+    assert worst(found.gradient, {n: torch.stack([g.gradient[n] for g in apart]).mean(0) for n in hyper}) < 1e-9
+
+
+def test_a_loss_for_each_model_or_none():
+    case = Case(mlp)
+    with pytest.raises(ValueError, match="1 training losses for 2 models"):
+        folds(case.inner(), [case.model(), case.model()], [train_loss])
