@@ -1,7 +1,8 @@
 """The command ``python -m experiments.ablate_regression``: a regression method without, or with other, parts.
 
 Every method gets the same data, model, epochs and order of the samples; each seed draws its own split, weights and
-order. The test split is looked at once a training, for the table. Nothing is tuned.
+order. The test split is looked at once a training, for the table. With ``--lrs`` the learning rate of each method is
+chosen on the validation samples of its seed; nothing else is tuned.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from autobalance._options import (
     add_run_options,
     adder,
     positive,
+    positive_float,
     read_options,
     seed,
 )
@@ -45,6 +47,12 @@ class AblateOptions(ProblemOptions):
     seeds: int = 5
     objective: str = "balanced_mae"
     plan: str = str(PLAN)
+    lrs: str | None = None
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """``lrs`` as numbers."""
+        return () if self.lrs is None else tuple(map(float, self.lrs.split(",")))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -63,14 +71,23 @@ def make_parser() -> argparse.ArgumentParser:
     option = adder(default)
     run = parser.add_argument_group("the ablation")
     option(run, "plan", "what is taken out, replaced or added, a YAML file", metavar="FILE")
-    option(
-        run, "objective", "what the searched weights make small on validation samples", choices=REGRESSION_OBJECTIVES
-    )
+    option(run, "objective", "what the searched weights make small on validation samples, and what --lrs goes by",
+           choices=REGRESSION_OBJECTIVES)  # fmt: skip
+    option(run, "lrs", "learning rates to choose from: each method and seed takes the one that does best on its "
+           "validation samples; unset: --lr for all", type=_rates, metavar="RATES")  # fmt: skip
     option(run, "seed", "the first seed", type=seed, metavar="S")
     option(run, "seeds", "splits and trainings of each method", type=positive, metavar="N")
     option(run, "out", "directory for the results; unset: runs/ablation", metavar="DIR")
     add_run_options(run)
     return parser
+
+
+def _rates(text: str) -> str:
+    """Two or more different numbers above 0, with commas between."""
+    rates = [positive_float(part.strip()) for part in text.split(",")]
+    if len(set(rates)) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} leaves nothing to choose; give rates such as 0.005,0.02,0.1")
+    return ",".join(f"{rate:g}" for rate in dict.fromkeys(rates))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,13 +140,15 @@ def _bench(options: AblateOptions, number: int) -> Any:
     task = open_task(replace(options, seed=number))
     goal = goal_of(task.problem, options.shot_thresholds)
     assert isinstance(goal, Regress)
-    return Bench(task, goal, recipe_of(options), number, options.objective)
+    return Bench(task, goal, recipe_of(options), number, options.objective, options.rates)
 
 
 def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:
     """A Markdown table a metric: mean ± standard deviation over the seeds, a row a method, and the difference to the
-    whole method over the same seeds; the lowest mean of each column in bold."""
+    whole method over the same seeds; the best mean of each column in bold."""
     import numpy as np
+
+    from experiments.regression._plan import HIGHER_IS_BETTER
 
     lines = []
     for metric in plan.metrics:
@@ -138,15 +157,20 @@ def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:
             for name in plan.methods
         }
         means = {name: rows.mean(0) for name, rows in values.items()}
-        lowest = np.nan_to_num(np.stack(list(means.values())), nan=np.inf).min(0)
-        lines += ["", f"{metric.upper()} | " + " | ".join(PARTS) + " | all, less the full method", "--- |" * 6]
+        sign = -1 if metric in HIGHER_IS_BETTER else 1
+        best = sign * np.nan_to_num(np.stack([sign * mean for mean in means.values()]), nan=np.inf).min(0)
+        lines += [
+            "",
+            f"{metric.upper().replace('_', ' ')} | " + " | ".join(PARTS) + " | all, less the full method",
+            "--- |" * 6,
+        ]
         whole = values[next(iter(plan.methods))]
         for name, rows in values.items():
             cells = [
                 "–"
                 if np.isnan(mean)
                 else f"{'**' if mean == low else ''}{mean:.4g}{'**' if mean == low else ''}{_spread(rows[:, k])}"
-                for k, (mean, low) in enumerate(zip(means[name], lowest, strict=True))
+                for k, (mean, low) in enumerate(zip(means[name], best, strict=True))
             ]
             difference = rows[:, 0] - whole[:, 0]
             last = "" if rows is whole else f"{difference.mean():+.3g}{_spread(difference)}"
@@ -155,7 +179,7 @@ def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:
 
 
 def _figure(test: dict[str, Any], part: str, metric: str) -> float:
-    value = test[metric] if part == "all" else test["shots"][part][metric]
+    value = test[metric] if part == "all" else test["shots"][part].get(metric)
     return float("nan") if value is None else float(value)
 
 

@@ -37,7 +37,7 @@ def load_user(source: str, options: Options) -> Problem:
     """
     options.refuse_columns(source)
     options.refuse_imbalance(source, "let the function thin out its samples, autobalance.data.long_tail_counts helps")
-    returned = _import(source)()
+    returned = import_function(source)()
     if isinstance(returned, Problem):
         options.refuse_fraction(source)
         problem = _check_problem(source, returned, options)
@@ -50,8 +50,8 @@ def load_user(source: str, options: Options) -> Problem:
     return problem
 
 
-def _import(source: str) -> Callable[[], Any]:
-    """The function that ``source`` names, looked for in the working directory too."""
+def import_function(source: str) -> Callable[..., Any]:
+    """The function that ``package.module:function`` names, looked for in the working directory too."""
     module_name, _, function_name = source.partition(":")
     here = os.getcwd()
     added = here not in sys.path and "" not in sys.path

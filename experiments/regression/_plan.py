@@ -9,17 +9,21 @@ from typing import Any
 
 import yaml
 
+from autobalance.data._user import import_function
 from autobalance.density import KERNELS, REWEIGHTS
 from autobalance.errors import InputError
+from experiments.regression._own import SIGNATURES
 
 #: The parts of a method with what can stand in their place; the first means that there is nothing.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "weight": ("none", "inv", "sqinv", "lds", "focal-r", "balanced-mse", "searched"),
-    "layer": ("none", "fds", "batch-norm", "layer-norm"),
-    "data": ("none", "smoter"),
+    "layer": ("none", "fds", "batch-norm", "layer-norm", "instance-norm"),
+    "data": ("none", "smote"),
     "stages": ("none", "rrt"),
 }
-METRICS = ("mae", "mse", "gm")
+METRICS = ("mae", "mse", "gm", "balanced_mae", "pearson", "spearman")
+#: Metrics of which more is better, and those that there are over all samples alone.
+HIGHER_IS_BETTER = ("pearson", "spearman")
 ACTIONS = ("remove", "replace", "add")
 _NUMBERS: Mapping[str, tuple[type, ...]] = {
     "ks": (int,),
@@ -38,6 +42,7 @@ class Method:
         weight: how the samples are weighted, or what loss is trained with.
         layer, place: what is put behind which layer of the model: ``input``, ``last`` or a layer's name.
         data: what is added to the training samples.
+            Each of these can be a component of one's own, ``package.module:function``, see `SIGNATURES`.
         stages: ``rrt`` trains the body unweighted and then the head anew with the weights.
         kernel, ks, sigma, reweight: of LDS.
         fds_kernel, fds_ks, fds_sigma: of FDS.
@@ -59,6 +64,18 @@ class Method:
     fds_sigma: float = 2.0
     error: str = "l1"
     noise_sigma: float = 0.4
+
+    @property
+    def kind(self) -> Method:
+        """The method with LDS and FDS as they are by default: their settings share a learning rate."""
+        return Method(
+            self.weight,
+            self.layer,
+            data=self.data,
+            stages=self.stages,
+            error=self.error,
+            noise_sigma=self.noise_sigma,
+        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,7 @@ def read_plan(path: Path) -> Plan:
         raise InputError(f"{path} cannot be read as a plan: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or set(content) - {"method", "ablations", "metrics"}:
         raise InputError(f"{path} should hold method, ablations and metrics, and nothing else")
-    metrics = tuple(content.get("metrics") or METRICS)
+    metrics = tuple(content.get("metrics") or ("mae", "mse", "gm"))
     if unknown := [metric for metric in metrics if metric not in METRICS]:
         raise InputError(f"{path}: metric {unknown[0]!r} is none of {', '.join(METRICS)}")
     whole = Method()
@@ -128,8 +145,12 @@ def _with(method: Method, part: Any, value: Any, where: str) -> Method:
         **CHOICES,
         **{"kernel": KERNELS, "fds_kernel": KERNELS, "reweight": REWEIGHTS, "error": ("l1", "mse", "huber")},
     }
-    if part in texts and value not in texts[part]:
-        raise InputError(f"{where}: {part} {value!r} is none of {', '.join(texts[part])}")
+    own = part in SIGNATURES and isinstance(value, str) and ":" in value
+    if part in texts and value not in texts[part] and not own:
+        more = f", nor package.module:function, {SIGNATURES[part]}" if part in SIGNATURES else ""
+        raise InputError(f"{where}: {part} {value!r} is none of {', '.join(texts[part])}{more}")
+    if own:
+        import_function(value)  # so that what cannot be imported is said now
     if part in _NUMBERS and (not isinstance(value, _NUMBERS[part]) or isinstance(value, bool)):
         raise InputError(f"{where}: {part} is {value!r}, not a number")
     if part == "place" and not isinstance(value, str):

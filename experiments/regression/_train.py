@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from autobalance import FDS
 from autobalance._task import Task
 from autobalance.bilevel import Bilevel, run
 from autobalance.calibrated import Calibrated
+from autobalance.data import Samples
+from autobalance.data._user import import_function
 from autobalance.errors import InputError
 from autobalance.goals import Regress
 from autobalance.losses import Loss
@@ -21,20 +24,29 @@ from autobalance.models import FeatureModel
 from autobalance.points import fixed_point
 from autobalance.space import LossSpace
 from autobalance.training import Recipe, train
+from experiments.regression._own import own_loss, own_samples
 from experiments.regression._plan import Method
-from experiments.regression._smoter import smoter
+from experiments.regression._smote import smote
+
+
+class AnyBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm of whatever a layer gives, (B, D) or (B, D, ...)."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Every number of dimensions will do."""
 
 
 @dataclass
 class Bench:
-    """What all methods of one seed share: data, model, recipe. The searched loss is searched once.
+    """What all methods of one seed share: data, model, recipe. The searched loss is searched once a learning rate.
 
     Args:
         task: the problem, split by the seed.
         goal: its metrics.
-        recipe: of every training.
+        recipe: of every training, but for the learning rate where ``rates`` are given.
         seed: of weights, order and what is drawn.
-        objective: what the search makes small.
+        objective: what the search makes small, and what the learning rate is chosen by.
+        rates: learning rates to choose from, for each method on its own; none: the recipe's.
     """
 
     task: Task
@@ -42,31 +54,68 @@ class Bench:
     recipe: Recipe
     seed: int
     objective: str = "balanced_mae"
-    _searched: dict[str, Loss] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    _searched: dict[tuple[str, float], Loss] = field(default_factory=dict)
+    _tried: dict[Method, dict[float, float]] = field(default_factory=dict)
 
     def test(self, method: Method) -> dict[str, Any]:
-        """Trains a method on training and validation samples and tests it once."""
+        """Trains a method on training and validation samples and tests it once; with the ``lr`` that it used."""
         problem = self.task.problem
-        samples = problem.train.join(problem.validation)
+        recipe, tried = self.choose_rate(method)
+        model, counts = self.train(method, recipe, problem.train.join(problem.validation))
+        return {**self.goal.test(model, problem.test, counts), "lr": recipe.lr, "validation": tried}
+
+    def choose_rate(self, method: Method) -> tuple[Recipe, dict[str, float]]:
+        """The recipe with the rate that makes the objective's metric smallest on the validation samples, where the
+        method (its kind, see `Method.kind`) was trained on the training samples; and the metric by rate."""
+        if not self.rates:
+            return self.recipe, {}
+        tried = self._tried.get(method.kind) or {rate: self._validated(method.kind, rate) for rate in self.rates}
+        self._tried[method.kind] = tried
+        best = min(tried, key=tried.__getitem__)
+        return replace(self.recipe, lr=best), {
+            f"{rate:g}": value for rate, value in tried.items() if math.isfinite(value)
+        }
+
+    def _validated(self, method: Method, rate: float) -> float:
+        """The objective's metric on the validation samples after training on the training samples."""
+        problem = self.task.problem
+        try:
+            model, counts = self.train(method, replace(self.recipe, lr=rate), problem.train)
+        except FloatingPointError:  # too high a rate for this method
+            return math.inf
+        return float(self.goal.test(model, problem.validation, counts)[self.objective])
+
+    def train(self, method: Method, recipe: Recipe, samples: Samples) -> tuple[nn.Module, Tensor]:
+        """A method trained on ``samples``, and the counts of these by bin.
+
+        Raises:
+            FloatingPointError: the training loss became NaN or infinite.
+        """
         counts = self.goal.counts(samples)
-        loss = self.loss(method, counts)
-        if method.data == "smoter":
-            samples = smoter(samples, self.goal.edges, self.seed)
+        loss = self.loss(method, samples, recipe)
+        if method.data == "smote":
+            samples = smote(samples, self.goal.edges, self.seed)
+        elif method.data != "none":
+            samples = own_samples(method.data, samples, self.seed)
         model = self.task.new_model(self.seed)
         trained = self._with_layer(model, method)
         if method.stages == "rrt":
-            train(trained, samples, self.point(method.error, counts), self.recipe, self.seed)
+            train(trained, samples, self.point(method.error, counts), recipe, self.seed)
             _retrain_head(model, self.seed)
-        train(trained, samples, loss, self.recipe, self.seed)
-        return self.goal.test(trained, problem.test, counts)
+        train(trained, samples, loss, recipe, self.seed)
+        return trained, counts
 
     def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
         return fixed_point(name, bin_counts=counts, bin_edges=self.goal.edges, scale=self.goal.scale, **hyper)
 
-    def loss(self, method: Method, counts: Tensor) -> Loss:
-        """The loss that the method trains with; ``counts`` are the samples of each bin that it is trained on."""
+    def loss(self, method: Method, samples: Samples, recipe: Recipe) -> Loss:
+        """The loss that the method trains with on ``samples``."""
+        counts = self.goal.counts(samples)
+        if ":" in method.weight:
+            return own_loss(method.weight, samples.y, self.goal.edges)
         if method.weight == "searched":
-            return self.searched(method.error)
+            return self.searched(method.error, recipe)
         if method.weight == "balanced-mse":
             return self.point("balanced-mse", counts, noise_sigma=method.noise_sigma)
         if method.weight == "none":
@@ -76,9 +125,10 @@ class Bench:
             hyper = {name: getattr(method, name) for name in ("kernel", "ks", "sigma", "reweight")}
         return self.point(method.weight, counts, error=method.error, **hyper)
 
-    def searched(self, error: str) -> Loss:
+    def searched(self, error: str, recipe: Recipe) -> Loss:
         """The loss that the bi-level search finds around √-inverse weights, on the training and validation samples."""
-        if error not in self._searched:
+        key = (error, recipe.lr)
+        if key not in self._searched:
             problem = self.task.problem
             counts = self.goal.counts(problem.train)
             space = LossSpace(self.point("sqinv", counts, error=error), counts, ("w",))
@@ -89,14 +139,14 @@ class Bench:
                 problem.validation,
                 space,
                 objective,
-                recipe=self.recipe,
+                recipe=recipe,
                 seed=self.seed,
                 watch=self.goal.watch,
             )
             if search.hypergradient_steps == 0:
                 raise InputError("the recipe leaves no room for a hypergradient: give more --epochs")
-            self._searched[error] = space.loss(run(search).best)
-        return self._searched[error]
+            self._searched[key] = space.loss(run(search).best)
+        return self._searched[key]
 
     def _with_layer(self, model: nn.Module, method: Method) -> nn.Module:
         if method.layer == "none":
@@ -104,9 +154,12 @@ class Bench:
         bins = self.task.problem.num_classes
         make: dict[str, Callable[[int], nn.Module]] = {
             "fds": partial(FDS, num_bins=bins, kernel=method.fds_kernel, ks=method.fds_ks, sigma=method.fds_sigma),
-            "batch-norm": nn.BatchNorm1d,
-            "layer-norm": nn.LayerNorm,
+            "batch-norm": AnyBatchNorm,
+            "layer-norm": lambda width: nn.GroupNorm(1, width),
+            "instance-norm": lambda width: nn.GroupNorm(width, width),
         }
+        if ":" in method.layer:
+            make[method.layer] = import_function(method.layer)
         return Calibrated(model, method.place, make[method.layer], self.task.problem.train.x[:1], self.goal.edges)
 
 

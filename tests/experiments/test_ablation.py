@@ -1,6 +1,7 @@
 """The ablation of regression methods: plans, made-up samples, its parts in training, and the table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from autobalance.data import Samples
 from autobalance.errors import InputError
 from experiments import ablate_regression
 from experiments.regression._plan import CHOICES, Method, Plan, read_plan
-from experiments.regression._smoter import smoter
+from experiments.regression._smote import smote
 
 INV = "method: {weight: inv}\n"
 EDGES = torch.tensor([0.0, 1.0, 2.0, 3.0], dtype=torch.float64)
@@ -30,11 +31,26 @@ def test_the_plan_that_is_kept():
     assert methods["full method"] == Method(weight="lds", layer="fds")
     assert methods["without both"] == Method()
     assert methods["batch norm for FDS"] == Method(weight="lds", layer="batch-norm")
-    assert methods["SMOTE on bins"] == Method(data="smoter")
+    assert methods["SMOTE on bins"] == Method(data="smote")
     assert methods["searched weights"] == Method(weight="searched")
-    assert len(set(methods.values())) == len(methods) and plan.metrics == ("mae", "mse", "gm")
+    assert len(set(methods.values())) == len(methods) and plan.metrics == ("mae", "mse", "gm", "balanced_mae")
     used = {(part, getattr(method, part)) for method in methods.values() for part in CHOICES}
-    assert used == {(part, value) for part, values in CHOICES.items() for value in values}
+    every = {(part, value) for part, values in CHOICES.items() for value in values}
+    assert every - used == {("layer", "instance-norm")}  # of images
+
+
+def test_the_plan_of_a_reader():
+    plan = read_plan(ablate_regression.PLAN.parent / "deep_imbalanced_regression.yaml")
+    whole = Method(weight="lds", layer="fds", kernel="laplace")
+    assert list(plan.methods.values()) == [
+        whole,
+        replace(whole, weight="none"),
+        replace(whole, layer="batch-norm"),
+        replace(whole, kernel="gaussian"),
+        replace(whole, place="input"),
+        replace(whole, weight="none", layer="none", data="smote"),
+    ]
+    assert plan.metrics == ("mae", "mse")
 
 
 def test_changes_follow_one_another(tmp_path):
@@ -75,7 +91,7 @@ def test_rare_bins_are_filled_up_between_neighbours():
     generator = torch.Generator().manual_seed(0)
     y = torch.cat([0.99 * torch.rand(20, generator=generator), torch.tensor([1.1, 1.3, 1.9]), torch.tensor([2.5])])
     x = torch.randn(24, 2, generator=generator)
-    filled = smoter(Samples(x, y), EDGES, seed=0, neighbours=1)
+    filled = smote(Samples(x, y), EDGES, seed=0, neighbours=1)
     assert torch.equal(filled.x[:24], x) and torch.equal(filled.y[:24], y)
     assert torch.bucketize(filled.y, EDGES[1:-1].float(), right=True).bincount().tolist() == [20, 8, 1]
     for point, target in zip(filled.x[24:], filled.y[24:], strict=True):
@@ -84,8 +100,8 @@ def test_rare_bins_are_filled_up_between_neighbours():
             share = (target - y[i]) / (y[j] - y[i])
             near.append(0 <= share <= 1 and torch.allclose(point, torch.lerp(x[i], x[j], share), atol=1e-4))
         assert any(near)
-    assert torch.equal(smoter(Samples(x, y), EDGES, seed=0, neighbours=1).y, filled.y)
-    assert not torch.equal(smoter(Samples(x, y), EDGES, seed=1, neighbours=1).y, filled.y)
+    assert torch.equal(smote(Samples(x, y), EDGES, seed=0, neighbours=1).y, filled.y)
+    assert not torch.equal(smote(Samples(x, y), EDGES, seed=1, neighbours=1).y, filled.y)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +125,7 @@ def bench_of(data):
 def test_parts_make_the_training_that_they_name(data):
     bench = bench_of(data)
     model = bench.task.new_model(0)
-    counts = bench.goal.counts(bench.task.problem.train)
+    samples, recipe = bench.task.problem.train, bench.recipe
     made = bench._with_layer(model, Method(layer="fds", place="body.1", fds_ks=3))
     assert (
         isinstance(made, Calibrated)
@@ -118,13 +134,15 @@ def test_parts_make_the_training_that_they_name(data):
     )
     assert bench._with_layer(model, Method(layer="layer-norm")).place == "body"
     assert bench._with_layer(model, Method()) is model
-    lds, l1 = (bench.loss(Method(weight=name, ks=3), counts) for name in ("lds", "none"))
+    lds, l1 = (bench.loss(Method(weight=name, ks=3), samples, recipe) for name in ("lds", "none"))
     assert lds.w.std() > 0 and l1.w.std() == 0
-    assert bench.loss(Method(weight="balanced-mse", noise_sigma=0.3), counts).noise_sigma.item() == pytest.approx(0.3)
-    assert bench.loss(Method(error="mse"), counts).error == "mse"
-    searched = bench.loss(Method(weight="searched"), counts)
-    assert searched is bench.loss(Method(weight="searched", layer="fds"), counts)
-    assert not torch.equal(searched.w, bench.loss(Method(weight="sqinv"), counts).w)
+    assert bench.loss(
+        Method(weight="balanced-mse", noise_sigma=0.3), samples, recipe
+    ).noise_sigma.item() == pytest.approx(0.3)
+    assert bench.loss(Method(error="mse"), samples, recipe).error == "mse"
+    searched = bench.loss(Method(weight="searched"), samples, recipe)
+    assert searched is bench.loss(Method(weight="searched", layer="fds"), samples, recipe)
+    assert not torch.equal(searched.w, bench.loss(Method(weight="sqinv"), samples, recipe).w)
 
 
 def test_two_stages_keep_the_body_of_the_first(data, monkeypatch):
