@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.nn import GroupNorm
 
 from autobalance import FDS
 from autobalance.calibrated import Calibrated
@@ -80,6 +81,9 @@ def test_changes_follow_one_another(tmp_path):
         (INV + "ablations: [{name: a, part: weight, action: add, replacement: lds}]", "there is a weight already"),
         (INV + "ablations: [{name: a, part: weight, action: remove, replacement: lds}]", "takes no replacement"),
         ("ablations: [{name: a, action: remove}]", "a change has a part"),
+        ("method: {weight: 'nowhere:loss'}", "the module 'nowhere' of nowhere:loss cannot be imported"),
+        ("method: {stages: 'nowhere:stages'}", "stages 'nowhere:stages' is none of none, rrt"),
+        ("method: {data: smoter}", "nor package.module:function"),
     ],
 )  # fmt: skip
 def test_plans_that_are_refused(tmp_path, text, words):
@@ -184,3 +188,83 @@ def test_the_command_writes_a_table_and_resumes(data, tmp_path, capsys):
     assert ablate_regression.main(["--out", str(tmp_path / "out"), "--resume"]) == 0
     printed = capsys.readouterr().out
     assert "seed " not in printed and row in printed
+
+
+OWN = """
+import torch
+
+def squared(targets, bin_edges):
+    assert bin_edges[0] <= targets.min() and targets.max() <= bin_edges[-1]
+    return lambda prediction, target: ((prediction - target) ** 2).mean() / targets.var(correction=0)
+
+def doubled(x, y, seed):
+    return x.repeat(2, 0), y.repeat(2, 0)
+
+def none_at_all(x, y, seed):
+    return x
+
+class Half(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.width = width
+
+    def forward(self, features):
+        assert features.shape[1] == self.width
+        return features / 2
+"""
+
+
+def test_components_of_ones_own(data, tmp_path, monkeypatch):
+    (tmp_path / "own_parts.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    bench = bench_of(data)
+    method = read_plan_of(tmp_path, "{weight: 'own_parts:squared'}")
+    samples = bench.task.problem.train
+    own, known = (bench.train(each, bench.recipe, samples)[0](samples.x) for each in (method, Method(error="mse")))
+    torch.testing.assert_close(own, known, rtol=1e-4, atol=1e-4)
+    assert bench.test(Method(data="own_parts:doubled"))["mae"] != bench.test(Method())["mae"]
+    model = bench._with_layer(bench.task.new_model(0), Method(layer="own_parts:Half"))
+    x = bench.task.problem.train.x
+    torch.testing.assert_close(model(x), model.model.head(model.model.body(x) / 2))
+    with pytest.raises(InputError, match="own_parts:none_at_all returns no x and y"):
+        bench.test(Method(data="own_parts:none_at_all"))
+    with pytest.raises(InputError, match="has no function 'nothing'"):
+        read_plan_of(tmp_path, "{weight: 'own_parts:nothing'}")
+
+
+def read_plan_of(tmp_path, method):
+    return plan_of(tmp_path, f"method: {method}").methods["full method"]
+
+
+def test_normalisations_are_torchs_own(data):
+    bench = bench_of(data)
+    x = bench.task.problem.train.x
+    for name, layer in {"batch-norm": torch.nn.BatchNorm1d(2), "layer-norm": torch.nn.LayerNorm(2)}.items():
+        made = bench._with_layer(bench.task.new_model(0), Method(layer=name, place="input")).layer
+        torch.testing.assert_close(made(x), layer(x), rtol=1e-4, atol=1e-5)
+    image = torch.randn(4, 3, 5, 5)
+    found = GroupNorm(3, 3)(image)
+    torch.testing.assert_close(found, torch.nn.InstanceNorm2d(3)(image), rtol=1e-4, atol=1e-5)
+
+
+def test_the_rate_is_chosen_on_validation_samples(data):
+    """The bench is handed a problem whose test samples would choose otherwise."""
+    bench = replace(bench_of(data), rates=(1e-5, 0.02))
+    problem = bench.task.problem
+    judged = {}
+    for rate in bench.rates:
+        model, counts = bench.train(Method(), replace(bench.recipe, lr=rate), problem.train)
+        judged[rate] = bench.goal.test(model, problem.validation, counts)["balanced_mae"]
+    assert judged[0.02] < judged[1e-5]
+    upside_down = replace(problem, test=Samples(problem.test.x, -problem.test.y))
+    blind = replace(bench, task=replace(bench.task, problem=upside_down))
+    tested = blind.test(Method())
+    assert tested["lr"] == 0.02 and tested["validation"] == pytest.approx({"1e-05": judged[1e-5], "0.02": judged[0.02]})
+    fds = [blind.choose_rate(Method(layer="fds", fds_ks=ks))[1] for ks in (3, 5)]
+    assert fds[0] == fds[1] != tested["validation"] and len(blind._tried) == 2
+    assert ablate_regression.AblateOptions(lrs="0.02,0.1").rates == (0.02, 0.1)
+
+
+def test_rates_that_leave_nothing_to_choose(capsys):
+    assert ablate_regression.main(["--lrs", "0.1,0.10"]) == 2
+    assert "leaves nothing to choose" in capsys.readouterr().err
