@@ -57,7 +57,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     from experiments.storage import open_storage
     from experiments.workers import work_alone, work_together
 
-    published = read_published(options.published) if options.published else None
+    published = read_published(options.published) if options.published else []
     new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -81,7 +81,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
         print(f"  {directory / name}  {what}")
 
 
-def write_all(grid: Grid, done: dict[str, Any], published: Published | None) -> None:
+def write_all(grid: Grid, done: dict[str, Any], published: Sequence[Published]) -> None:
     """Writes the tables, the figure and ``results.json``, and the files of the runs that other machines did."""
     from autobalance.losses._file import write_text
     from experiments.figure import draw

@@ -106,7 +106,8 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="COUNT",
     )
     option(table, "few", "classes or bins with fewer are few-shot", type=positive, metavar="COUNT")
-    option(table, "published", "balanced errors (or balanced MAEs) to print beside ours", metavar="FILE.yaml")
+    option(table, "published", "balanced errors (or balanced MAEs) to print beside ours, a column a file", type=names,
+           metavar="FILES.yaml")  # fmt: skip
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, tuning, weights and order", type=seed, metavar="S")

@@ -15,11 +15,13 @@ class Published:
     """Balanced errors in percent that a paper reports.
 
     Args:
+        title: of the column.
         source: paper and table, and what differs from our set-up.
         errors: by method.
         others: rows of the paper's table that are no method here.
     """
 
+    title: str
     source: str
     errors: dict[str, float]
     others: dict[str, float]
@@ -28,12 +30,21 @@ class Published:
         return f"{self.errors[method]:.2f}" if method in self.errors else "-"
 
 
-def read_published(path: str) -> Published:
-    """Reads a YAML file with ``source``, ``errors`` and maybe ``others``.
+def read_published(paths: str) -> list[Published]:
+    """The tables in one or more files, with commas between; each becomes a column.
 
     Raises:
-        InputError: there is no such file, or it holds something else.
+        InputError: there is no such file, or it holds something else; or two have the same title.
     """
+    tables = [_read(path.strip()) for path in paths.split(",")]
+    titles = [table.title for table in tables]
+    if twice := {title for title in titles if titles.count(title) > 1}:
+        raise InputError(f"--published: two tables have the title {sorted(twice)[0]!r}; give each its own")
+    return tables
+
+
+def _read(path: str) -> Published:
+    """A YAML file with ``source``, ``errors`` and maybe ``title`` and ``others``."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -47,4 +58,5 @@ def read_published(path: str) -> Published:
         if not isinstance(table, dict) or not all(isinstance(value, int | float) for value in table.values()):
             raise InputError(f"--published: {path}: errors and others are a number for each method")
     errors, others = ({str(name): float(value) for name, value in table.items()} for table in tables)
-    return Published(" ".join(content["source"].split()), errors, others)
+    title = f"published: {content['title']}" if "title" in content else "published"
+    return Published(title, " ".join(content["source"].split()), errors, others)

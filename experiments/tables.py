@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ from experiments.published import Published
 from experiments.yardsticks import yardstick_of
 
 
-def to_markdown(results: dict[str, Any], published: Published | None, command: str) -> str:
+def to_markdown(results: dict[str, Any], published: Sequence[Published], command: str) -> str:
     """The tables with all that a reader needs to judge them."""
     methods = results["methods"]
     parts = [
@@ -25,7 +25,7 @@ def to_markdown(results: dict[str, Any], published: Published | None, command: s
     return "\n\n".join(parts) + "\n"
 
 
-def main_table(results: dict[str, Any], published: Published | None) -> pd.DataFrame:
+def main_table(results: dict[str, Any], published: Sequence[Published]) -> pd.DataFrame:
     """A row a method, the best first."""
     yardstick = yardstick_of(results["task"])
     rows = []
@@ -38,8 +38,7 @@ def main_table(results: dict[str, Any], published: Published | None) -> pd.DataF
         row["memory (MB)"] = spread(summary["memory_mb"], "{:.0f}".format, False)
         row["tuning (s)"] = f"{content['tuning']['seconds']:.0f}" if content["tuning"] else "-"
         row["hyper-parameters"] = _hyper(content)
-        if published is not None:
-            row["published"] = published.text(name)
+        row |= {table.title: table.text(name) for table in published}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -79,7 +78,7 @@ def to_csv(results: dict[str, Any]) -> str:
     return pd.DataFrame(rows).to_csv(index=False)
 
 
-def notes(results: dict[str, Any], published: Published | None) -> list[str]:
+def notes(results: dict[str, Any], published: Sequence[Published]) -> list[str]:
     """What the numbers are, and what they do not say."""
     options, methods, yardstick = results["options"], results["methods"], yardstick_of(results["task"])
     number, samples = len(results["seeds"]), results["num_train"] + results["num_validation"]
@@ -98,16 +97,19 @@ def notes(results: dict[str, Any], published: Published | None) -> list[str]:
     ]
     lines.append(_tuning_note(results))
     if cosine := [name for name, content in methods.items() if content["head"] == "cosine"]:
-        lines.append(f"{', '.join(cosine)}: with a head of cosines, as published; the others have a linear head.")
+        others = (
+            "the model's own head" if "own" in (content["head"] for content in methods.values()) else "a linear head"
+        )
+        lines.append(f"{', '.join(cosine)}: with a head of cosines, as published; the others have {others}.")
     lines.append("Seconds and memory: of one training; memory is the whole process's on a CPU.")
     if bad := {name: content["summary"]["diverged"] for name, content in methods.items()}:
         lines += [f"{name}: {times} of {number} trainings diverged and count as {yardstick.constant}."
                   for name, times in bad.items() if times]  # fmt: skip
-    if published is not None:
-        lines.append(f"Published: {published.source}")
-        if published.others:
-            rows = ", ".join(f"{name} {error:.2f}" for name, error in published.others.items())
-            lines.append(f"Published there, and no row here: {rows}.")
+    for table in published:
+        lines.append(f"{table.title[0].upper()}{table.title[1:]}. {table.source}")
+        if table.others:
+            rows = ", ".join(f"{name} {error:.2f}" for name, error in table.others.items())
+            lines.append(f"There too, and no row here: {rows}.")
     return lines
 
 

@@ -13,6 +13,9 @@ import pytest
 from make_comparison import compare
 from scipy import stats
 
+from autobalance.errors import InputError
+from experiments.compare import main
+from experiments.published import read_published
 from experiments.results import mean_and_std, shot_of
 from experiments.significance import against_best, holm, paired_p
 
@@ -92,3 +95,21 @@ def test_shots_by_training_count() -> None:
     assert [shot_of(count, 100, 20) for count in (101, 100, 20, 19)] == ["many", "medium", "medium", "few"]
     assert mean_and_std([]) == {"mean": None, "std": None}
     assert mean_and_std([1.0]) == {"mean": 1.0, "std": None}
+
+
+def test_each_published_table_is_a_column(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out, _ = run
+    first, second, third = (tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml"))
+    first.write_text("title: A\nsource: Paper A.\nerrors: {ce: 30.4, la: 23}\nothers: {OLTR: 53.3}\n")
+    second.write_text("source: Paper B.\nerrors: {la: 22.333}\n")
+    third.write_text("title: A\nsource: Paper C.\n")
+    assert main(["--out", str(out), "--resume", "--published", f"{first}, {second}"]) == 0
+    text = (out / "table.md").read_text()
+    header, _, *lines = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")][:7]
+    assert [title.strip() for title in header[-2:]] == ["published: A", "published"]
+    rows = {line[0].strip(): [cell.strip() for cell in line[-2:]] for line in lines}
+    assert (rows["ce"], rows["la"], rows["crt"]) == (["30.40", "-"], ["23.00", "22.33"], ["-", "-"])
+    assert "Published: A. Paper A." in text
+    assert "no row here: OLTR 53.30." in text
+    with pytest.raises(InputError, match="two tables have the title 'published: A'"):
+        read_published(f"{first},{third}")
