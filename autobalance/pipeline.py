@@ -88,7 +88,7 @@ def set_up(options: Options) -> Setup:
             f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
             f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
         )
-    return Setup(options, task, recipe, search, goal, train_counts + goal.counts(problem.validation))
+    return Setup(options, task, recipe, search, goal, goal.counts(problem.final_training))
 
 
 def _compared_model(options: Options, task: Task, seed: int, loss: str) -> nn.Module:
@@ -223,7 +223,7 @@ def _retrain(
 ) -> None:
     """Trains every loss from scratch on training and validation samples, for every seed, and tests it once."""
     options, problem = setup.options, setup.problem
-    samples = problem.train.join(problem.validation)
+    samples = problem.final_training
     seeds = range(options.seed, options.seed + options.seeds)
     grid = [(method, seed) for seed in seeds for method in losses]
     epochs = setup.recipe.epochs

@@ -25,9 +25,13 @@ def stratified_folds(problem: Problem, number: int, seed: int) -> list[tuple[Sam
         seed: of the dealing.
 
     Raises:
-        InputError: a class has a single sample, which cannot be trained on and held out; or none has as many samples as
-            there are folds.
+        InputError: the source brings validation samples of its own; a class has a single sample, which cannot be
+            trained on and held out; or none has as many samples as there are folds.
     """
+    if problem.own_validation:
+        raise InputError(
+            f"--tune-folds {number}: {problem.name} brings validation samples of its own; leave --tune-folds out"
+        )
     samples = problem.train.join(problem.validation)
     if problem.bin_edges is None:
         label = samples.y.cpu()

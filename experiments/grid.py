@@ -185,7 +185,7 @@ class Grid:
         def on_epoch(epoch: int, loss: float) -> None:
             show(f"{method.name}, seed {seed}, epoch {epoch}/{recipe.epochs}")
 
-        job = Job(self.task, problem.train.join(problem.validation), recipe, seed, hyper, on_epoch)
+        job = Job(self.task, problem.final_training, recipe, seed, hyper, on_epoch)
         outcome = train_and_judge(method, [(job, problem.test)], self.yardstick, self.shots)
         return {"method": method.name, "seed": seed, **outcome.to_dict()}
 

@@ -21,7 +21,7 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
         done: the result of every piece.
     """
     options, problem = grid.options, grid.task.problem
-    counts = goal_of(problem).counts(problem.train.join(problem.validation)).tolist()
+    counts = goal_of(problem).counts(problem.final_training).tolist()
     shots = [shot_of(count, options.many, options.few) for count in counts]
     own_head = "linear" if problem.make_model is None else "own"
     methods: dict[str, dict[str, Any]] = {}

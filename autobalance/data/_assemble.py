@@ -89,6 +89,7 @@ def assemble(
         standardise: False leaves float inputs as they are.
     """
     generator = np.random.default_rng(options.seed)
+    own_validation = validation is not None
     if options.regression:
         options.refuse_imbalance(name, "the targets of a regression have their own density")
         if validation is None:
@@ -97,7 +98,7 @@ def assemble(
         else:
             options.refuse_fraction(name)
         samples = to_samples([train, validation, test], standardise=standardise)
-        return problem_of_numbers(name, samples, options.bins, make_model)
+        return problem_of_numbers(name, samples, options.bins, make_model, own_validation)
     num_classes = int(train.y.max()) + 1
     names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
     if options.imbalance is not None:
@@ -112,4 +113,4 @@ def assemble(
     else:
         options.refuse_fraction(name)
     samples = to_samples([train, validation, test], standardise=standardise)
-    return Problem(name, samples[0], samples[1], samples[2], names, make_model)
+    return Problem(name, samples[0], samples[1], samples[2], names, make_model, own_validation=own_validation)

@@ -67,12 +67,16 @@ def ordered_split(targets: NDArray[np.float64], fraction: float, generator: np.r
 
 
 def problem_of_numbers(
-    name: str, parts: Sequence[Samples], bins: int | None, make_model: Callable[[], nn.Module] | None = None
+    name: str,
+    parts: Sequence[Samples],
+    bins: int | None,
+    make_model: Callable[[], nn.Module] | None = None,
+    own_validation: bool = False,
 ) -> Problem:
     """The regression on three parts with float targets, binned as the training targets ask for or into ``bins``."""
     train, validation, test = parts
     edges = tuple(make_bin_edges(train.y, bins).tolist())
-    return Problem(name, train, validation, test, bin_names(edges), make_model, edges)
+    return Problem(name, train, validation, test, bin_names(edges), make_model, edges, own_validation)
 
 
 def bin_names(edges: tuple[float, ...]) -> tuple[str, ...]:

@@ -35,6 +35,10 @@ class Rows:
     frame: pd.DataFrame
     given: dict[str, Index]
 
+    @property
+    def own_validation(self) -> bool:
+        return "val" in self.given and "test" in self.given
+
 
 def open_rows(path: Path, options: Options) -> Rows:
     """A table without the columns to drop and the column that says which part a row belongs to.

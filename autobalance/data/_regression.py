@@ -67,4 +67,4 @@ def _problem(
     none = f"{name} has no column beside the target {options.target!r}"
     encoded = encode(features, options.text, index[0], none)
     parts = to_samples([Arrays(encoded[i], targets[i]) for i in index], standardise=False)
-    return problem_of_numbers(name, parts, options.bins)
+    return problem_of_numbers(name, parts, options.bins, own_validation="val" in given and "test" in given)

@@ -80,6 +80,8 @@ class Problem:
         make_model: builds the model that the data source brings along, or None where ``--model`` chooses.
         bin_edges: for regression, whose targets are sorted into K bins with these K + 1 edges; the class names are then
             the bins'.
+        own_validation: whether the source said which samples are for validation; else they were drawn from the training
+            samples.
     """
 
     name: str
@@ -89,6 +91,13 @@ class Problem:
     class_names: tuple[str, ...]
     make_model: Callable[[], nn.Module] | None = None
     bin_edges: tuple[float, ...] | None = None
+    own_validation: bool = False
+
+    @property
+    def final_training(self) -> Samples:
+        """What the trainings that are tested see: training and validation samples; or the training samples alone where
+        the source brings validation samples of its own, as published results on such data do."""
+        return self.train if self.own_validation else self.train.join(self.validation)
 
     @property
     def num_classes(self) -> int:

@@ -51,7 +51,7 @@ def load_table(path: Path, options: Options) -> Problem:
     )
     parts = [Arrays(encoded[i], labels[i]) for i in positions]
     train, validation, held_out = to_samples(parts, standardise=False)
-    return Problem(rows.name, train, validation, held_out, names)
+    return Problem(rows.name, train, validation, held_out, names, own_validation=rows.own_validation)
 
 
 def _classes(frame: pd.DataFrame, target: str | None, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -62,7 +62,7 @@ class Bench:
         """Trains a method on training and validation samples and tests it once; with the ``lr`` that it used."""
         problem = self.task.problem
         recipe, tried = self.choose_rate(method)
-        model, counts = self.train(method, recipe, problem.train.join(problem.validation))
+        model, counts = self.train(method, recipe, problem.final_training)
         return {**self.goal.test(model, problem.test, counts), "lr": recipe.lr, "validation": tried}
 
     def choose_rate(self, method: Method) -> tuple[Recipe, dict[str, float]]:

@@ -38,6 +38,7 @@ def test_one_file_a_part(tmp_path, names):
     problem = load(folder, target="kind")
     assert ids(problem, 110) == [list(range(60)), list(range(60, 80)), list(range(80, 110))]
     assert problem.name == "mine" and problem.class_names == ("common", "rare")
+    assert len(problem.final_training) == 60
     with pytest.raises(InputError, match="validation fraction has no effect"):
         load(folder, target="kind", validation_fraction=0.3)
 
@@ -46,6 +47,7 @@ def test_validation_is_drawn_from_training_where_there_is_none(tmp_path):
     problem = load(write(tmp_path / "a", train__csv=rows(60), test__csv=rows(30, 60)), target="kind")
     train, validation, test = ids(problem, 90)
     assert sorted(train + validation) == list(range(60)) and len(validation) == 12 and test == list(range(60, 90))
+    assert len(problem.final_training) == 60
 
 
 def test_without_a_test_part_the_validation_part_is_the_test_part(tmp_path):

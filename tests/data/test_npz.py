@@ -54,6 +54,8 @@ def test_validation_samples_of_the_file_are_used(tmp_path):
     path = save(tmp_path, **given)
     problem = load(path)
     assert len(problem.train) == 60 and problem.validation.y.tolist() == [0, 1, 2]
+    assert len(problem.final_training) == 60 and len(load(save(tmp_path, **arrays())).final_training) == 60
+    path = save(tmp_path, **given)
     assert problem.class_names == ("a", "b", "c")
     with pytest.raises(InputError, match="validation fraction has no effect"):
         load(path, validation_fraction=0.3)

@@ -45,6 +45,7 @@ def test_own_validation_and_images_of_bytes(tmp_path):
     path = saved(tmp_path, x_train=images[:60], x_test=images[60:], x_val=images[:9], y_val=np.arange(9))
     problem = load(path, task="regression")
     assert problem.validation.y.tolist() == list(range(9)) and problem.train.x.shape == (60, 3, 6, 5)
+    assert len(problem.final_training) == 60
     with pytest.raises(InputError, match="validation fraction has no effect"):
         load(path, task="regression", validation_fraction=0.5)
 
