@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autobalance.augmentation import Policy, save_augmentation
+from autobalance.augmentation.space import AUGMENT, space_of
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.config import Options
 from autobalance.data import Problem, Samples, as_samples
@@ -36,18 +38,25 @@ class SearchResult:
         history: one record an epoch: phase, epoch, train_loss, objective, parameters, and on the validation samples
             balanced_error (percent) or balanced_mae and mae.
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
+        augmentation: the policy that was found, called as ``x, y = policy(x, y)``; None where it was not searched.
     """
 
     loss: Member | ScheduledLoss
     history: list[dict[str, Any]]
     outer_steps: int
     skipped_steps: int
+    augmentation: Policy | None = None
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Writes ``loss.json`` and ``history.jsonl`` to ``directory``, which is made where it is missing."""
+        """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
+
+        The directory is made where it is missing.
+        """
         place = Path(directory)
         place.mkdir(parents=True, exist_ok=True)
         save_loss(self.loss, place / "loss.json")
+        if self.augmentation is not None:
+            save_augmentation(self.augmentation, place / "augmentation.json")
         write_text(place / "history.jsonl", "".join(json.dumps(record) + "\n" for record in self.history))
 
 
@@ -63,6 +72,8 @@ def search_loss(
     tie: str = "frequency",
     late: Sequence[str] = (),
     late_start: float = LATE_START,
+    operations: Sequence[str] | None = None,
+    tie_augment: str | None = None,
     start: str | Loss | None = None,
     hypergradient: Engine | None = None,
     recipe: Recipe | None = None,
@@ -84,6 +95,8 @@ def search_loss(
         objective: a name as on the command line, or a function of (output, batch). None: ``balanced_error``, for
             regression ``balanced_mae``.
         free, tie, late, late_start: what is searched, see `LossSpace`. ``free`` None: w, l and delta, for regression w.
+            With ``augment`` in ``free`` the augmentation of the training samples is searched too.
+        operations, tie_augment: what is searched of it, see `AugmentationSpace`.
         start: a fixed loss by name, or a loss. None: ``la``, for regression ``sqinv``.
         hypergradient: the engine, for example ``Replay(steps=5)``.
         recipe: how the model is trained. None: `Recipe`, for regression with the command's learning rate.
@@ -105,6 +118,8 @@ def search_loss(
     start = default.start if start is None else start
     point = goal.point(start, counts).to(problem.train.x.device) if isinstance(start, str) else start
     names = default.free.split(",") if free is None else free
+    augmentation = space_of(problem, counts, names, operations, tie_augment)
+    names = [name for name in names if name != AUGMENT]
     space = LossSpace(point, counts.to(problem.train.x.device), names, tie, late, late_start)
     search = Bilevel(
         model,
@@ -116,6 +131,7 @@ def search_loss(
         recipe or Recipe(lr=default.lr),
         outer,
         seed,
+        augmentation=augmentation,
         watch=goal.watch,
     )
     if search.hypergradient_steps == 0:
@@ -128,7 +144,8 @@ def search_loss(
             on_epoch(record)
 
     state = run(search, on_epoch=keep)
-    return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped)
+    policy = search.found_policy(state.best)
+    return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped, policy)
 
 
 def _problem(

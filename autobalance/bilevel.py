@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autobalance.augmentation import Policy
+from autobalance.augmentation.space import AugmentationSpace
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
-from autobalance.hypergradients import Engine, Hypergradient, InnerState, Replay, inner_step
+from autobalance.hypergradients import Engine, Head, Hypergradient, InnerState, OneStep, Replay, inner_step
 from autobalance.metrics import balanced_error_of
 from autobalance.objectives import Objective
-from autobalance.space import LossSpace
+from autobalance.space import BOUNDS, LossSpace
 from autobalance.training import Recipe
 
 #: What of the recipe can be searched beside the loss.
@@ -118,6 +120,7 @@ class Bilevel:
         recipe: how the model is trained.
         outer: when and how the loss is updated.
         seed: of the order of the samples.
+        augmentation: what is searched of the augmentation of the training samples, if it is.
         rates: which of the recipe's ``lr`` and ``weight_decay`` are searched too, as log factors on them.
         watch: figures for the history, by name, from (output, y) of the validation samples.
     """
@@ -134,6 +137,7 @@ class Bilevel:
         outer: OuterLoop | None = None,
         seed: int = 0,
         rates: Sequence[str] = (),
+        augmentation: AugmentationSpace | None = None,
         watch: Callable[[Tensor, Tensor], dict[str, float]] = balanced_error_of,
     ) -> None:
         self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
@@ -143,7 +147,10 @@ class Bilevel:
             raise InputError(
                 f"{self.engine.steps} unrolled steps do not fit between hypergradients every {self.outer.every} steps"
             )
-        self.rates, self.watch = tuple(rates), watch
+        self.rates, self.watch, self.augmentation = tuple(rates), watch, augmentation
+        if not (space.free or self.rates or augmentation):
+            names = ", ".join((*BOUNDS, *SEARCHABLE_RATES))
+            raise InputError(f"nothing is free to be searched; name one or more of {names} and augment")
         for name in rates:
             if name not in SEARCHABLE_RATES or not getattr(self.recipe, name):
                 raise InputError(
@@ -151,6 +158,14 @@ class Bilevel:
                 )
         self._model = deepcopy(model).train()
         self._inner = self.recipe.inner(self._model, space.train_loss, objective, len(train_samples))
+        if augmentation is not None:
+            if isinstance(self.engine, OneStep | Head):
+                raise InputError(
+                    f"{type(self.engine).__name__} follows the loss alone, no augmentation: search it with replay "
+                    "(which one step is enough for: steps=1, --unroll 1)"
+                )
+            self._inner = replace(self._inner, transform=augmentation.transform)
+        self._start = self._inner.init()  # now: the records of the epochs will change the weights of self._model
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
         searched = self.recipe.epochs - self.warmup_epochs
         self._averaged_from = self.recipe.epochs - round(self.outer.averaged * searched)
@@ -160,9 +175,10 @@ class Bilevel:
 
     def init(self) -> SearchState:
         raw = self.space.init()
+        raw |= {} if self.augmentation is None else self.augmentation.init()
         raw |= {f"log_{name}": torch.zeros((), device=self.train_samples.x.device) for name in self.rates}
         return SearchState(
-            inner=self._inner.init(),
+            inner=self._start,
             raw=raw,
             outer=self._outer_optimiser(raw).state_dict(),
             total={name: torch.zeros_like(value) for name, value in raw.items()},
@@ -192,6 +208,10 @@ class Bilevel:
         found = {name: getattr(self.recipe, name) * math.exp(raw[f"log_{name}"].item()) for name in self.rates}
         return replace(self.recipe, **found)
 
+    def found_policy(self, raw: Mapping[str, Tensor]) -> Policy | None:
+        """The augmentation at ``raw``; None where it is not searched."""
+        return None if self.augmentation is None else self.augmentation.policy(raw)
+
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
         return "warm-up" if epoch < self.warmup_epochs else "search"
@@ -208,8 +228,8 @@ class Bilevel:
 
         Returns:
             the next state, and a record for the history, fit for JSON: phase, epoch, train_loss, objective and
-            what ``watch`` says of the validation samples, parameters, rates. A loss or objective that is not finite is
-            None, and the losses of skipped steps are left out of train_loss.
+            what ``watch`` says of the validation samples, parameters, rates, augmentation. A loss or objective that is
+            not finite is None, and the losses of skipped steps are left out of train_loss.
         """
         with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
             torch.set_rng_state(state.random)
@@ -233,7 +253,7 @@ class Bilevel:
             queue = state.queue
             while len(queue) < count:
                 queue = queue + self.recipe.batches(number, generator)
-            batches = [self.recipe.take(self.train_samples, index, generator) for index in queue[:count]]
+            batches = [self._batch(index, generator) for index in queue[:count]]
             state = replace(state, queue=queue[count:], steps=state.steps + count)
             state, loss = self._steps(state, batches, due, generator)
             losses += [loss] * count
@@ -282,6 +302,10 @@ class Bilevel:
     def _outer_optimiser(self, raw: dict[str, Tensor]) -> torch.optim.Adam:
         return torch.optim.Adam(list(raw.values()), lr=self.outer.lr, betas=self.outer.betas)
 
+    def _batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+        batch = self.recipe.take(self.train_samples, index, generator)
+        return batch if self.augmentation is None else self.augmentation.draw(batch, generator)
+
     def _outer_batch(self, generator: torch.Generator) -> Batch:
         number = len(self.validation_samples)
         if number <= self.outer.batch_size:
@@ -295,7 +319,7 @@ class Bilevel:
             logits = torch.cat([self._model(x) for x in self.validation_samples.x.split(2048)])
         self._model.train()
         everything = self.validation_samples.all()
-        loss, recipe = self.space.loss(state.raw), self.found_recipe(state.raw)
+        loss, recipe, policy = self.space.loss(state.raw), self.found_recipe(state.raw), self.found_policy(state.raw)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(logits, everything).item()
         return {
@@ -306,6 +330,7 @@ class Bilevel:
             **self.watch(logits, everything.y),
             "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
             "rates": {name: getattr(recipe, name) for name in self.rates},
+            **({} if policy is None else {"augmentation": policy.to_dict()}),
         }
 
 

@@ -27,8 +27,12 @@ OBJECTIVES = ("balanced_error", "error")
 REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
+AUGMENT_TIES = ("all", "frequency", "class")
+GEOMETRY = ("shift", "rotation", "scale", "shear")
+OPERATIONS = (*GEOMETRY, "brightness", "contrast", "saturation", "mix", "noise", "erasing", "masking")
 FREE = ("w", "l", "delta")
 RATES = ("lr", "weight_decay")
+AUGMENT = "augment"
 
 #: What is not said with ``--task regression``. On validation samples of two tables this lr did better than 0.1.
 REGRESSION_DEFAULTS: dict[str, Any] = {
@@ -60,6 +64,8 @@ class Options(ProblemOptions):
     start: str = "la"
     late: str | None = None
     late_start: float | None = None
+    tie_augment: str | None = None
+    operations: str | None = None
     hypergradient: str = "replay"
     unroll: int | None = None
     every: int | None = None
@@ -95,8 +101,9 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "free",
-        f"what is searched, any of {','.join(FREE)} of the loss and {','.join(RATES)} of the training",
-        type=names_of((*FREE, *RATES)),
+        f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, and {AUGMENT}: "
+        "how the training samples of each class are augmented",
+        type=names_of((*FREE, *RATES, AUGMENT)),
         metavar="NAMES",
     )
     option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class",
@@ -105,6 +112,10 @@ def make_parser() -> argparse.ArgumentParser:
     option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
            type=names_of(FREE), metavar="NAMES")  # fmt: skip
     option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
+    option(loss, "tie-augment", f"with {AUGMENT}: one policy for all classes, policies that follow the class "
+           "frequency, or one for every class; unset: frequency", choices=AUGMENT_TIES)  # fmt: skip
+    option(loss, "operations", f"with {AUGMENT}: what is done to samples, any of {','.join(OPERATIONS)}; unset: all "
+           "that fit images or rows", type=names_of(OPERATIONS), metavar="NAMES")  # fmt: skip
 
     search = parser.add_argument_group("how it is searched")
     option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is replay's cheap "

@@ -12,11 +12,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from autobalance._augmented import AUGMENTED, augmentation_of, save_found
 from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
+from autobalance.augmentation import Policy
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.calibrated import Calibrated
 from autobalance.checkpoint import Checkpoint
-from autobalance.config import RATES, Options
+from autobalance.config import AUGMENT, RATES, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
 from autobalance.fds import FDS
@@ -81,6 +83,7 @@ def set_up(options: Options) -> Setup:
         _outer_loop(options),
         options.seed,
         [name for name in options.free.split(",") if name in RATES],
+        augmentation_of(options, problem, train_counts),
         goal.watch,
     )
     if search.hypergradient_steps == 0:
@@ -132,7 +135,7 @@ def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
     return LossSpace(
         start.to(options.device),
         class_counts.to(options.device),
-        [name for name in options.free.split(",") if name not in RATES],
+        [name for name in options.free.split(",") if name not in (*RATES, AUGMENT)],
         options.tie,
         options.late.split(",") if options.late else (),
         options.late_start if options.late_start is not None else LATE_START,
@@ -159,13 +162,18 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     state = _search(setup, progress, directory, display)
     loss = setup.search.space.loss(state.best)
     save_loss(loss.cpu(), directory / "loss.json", _provenance(setup, state))
+    policy = setup.search.found_policy(state.best)
+    if policy is not None:
+        save_found(policy, problem, options.seed, directory, _provenance(setup, state))
     lines = [json.dumps(record, allow_nan=False) for record in progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
 
     counts = setup.class_counts
     losses: dict[str, Loss] = {"searched": loss}
     losses |= {name: setup.goal.point(name, counts) for name in options.baselines.split(",")}
-    _retrain(setup, losses, setup.search.found_recipe(state.best), progress, directory, display)
+    if policy is not None and "ce" in losses:  # what the augmentation does without the loss
+        losses["ce" + AUGMENTED] = losses["ce"]
+    _retrain(setup, losses, setup.search.found_recipe(state.best), policy, progress, directory, display)
     result = _result(setup, state, list(losses), progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
@@ -217,11 +225,15 @@ def _retrain(
     setup: Setup,
     losses: dict[str, Loss],
     searched_recipe: Recipe,
+    policy: Policy | None,
     progress: Checkpoint,
     directory: Path,
     display: Display,
 ) -> None:
-    """Trains every loss from scratch on training and validation samples, for every seed, and tests it once."""
+    """Trains every loss from scratch on training and validation samples, for every seed, and tests it once.
+
+    The samples are augmented by ``policy`` for the searched loss, and for those whose name ends so.
+    """
     options, problem = setup.options, setup.problem
     samples = problem.final_training
     seeds = range(options.seed, options.seed + options.seeds)
@@ -238,7 +250,8 @@ def _retrain(
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:
             recipe = searched_recipe if method == "searched" else setup.recipe
-            train(model, samples, losses[method].to(options.device), recipe, seed, show)
+            own = policy if method == "searched" or method.endswith(AUGMENTED) else None
+            train(model, samples, losses[method].to(options.device), recipe, seed, show, own)
         except FloatingPointError as error:
             raise InputError(f"training with {method}: {error} with --lr") from None
         seconds = time.perf_counter() - begun
@@ -278,6 +291,7 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
             **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "epochs")},
             "unroll": setup.search.engine.steps,
             "free": options.free.split(","),
+            **({} if setup.search.augmentation is None else setup.search.augmentation.describe()),
             "rates": {name: getattr(setup.search.found_recipe(state.best), name) for name in setup.search.rates},
             "outer_steps": state.outer_steps,
             "skipped_steps": state.skipped,

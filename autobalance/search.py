@@ -82,9 +82,11 @@ def _say_what_is_where(console: Console, cost: dict[str, float], directory: Path
     for name, what in {
         "report.html": "the report, for a browser",
         "loss.json": 'the searched loss, for autobalance.load_loss("...")',
+        "augmentation.json": 'the searched augmentation, for autobalance.load_augmentation("...")',
         "result.json": "every figure",
     }.items():
-        console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)
+        if (directory / name).exists():
+            console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

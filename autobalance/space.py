@@ -55,7 +55,7 @@ class LossSpace:
     Args:
         start: the loss at a = 0: a point of the family, or a schedule of such points. Its reduction is trained with.
         class_counts: training samples of each class, (K,).
-        free: which of ``w``, ``l``, ``delta`` are searched; the others stay as they are in ``start``.
+        free: which of ``w``, ``l``, ``delta`` are searched, or none; the others stay as they are in ``start``.
         tie: ``frequency`` (one number for each free parameter, times log n_k) or ``class`` (K numbers).
         late: free parameters that deviate only from ``late_start`` on.
         late_start: a share of the epochs, above 0 and below 1.
@@ -76,8 +76,6 @@ class LossSpace:
     ) -> None:
         if unknown := [name for name in free if name not in BOUNDS]:
             raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
-        if not free:
-            raise InputError(f"nothing is free to be searched; name one or more of {', '.join(BOUNDS)}")
         if bound := [name for name in late if name not in free]:
             raise InputError(f"{bound[0]!r} is late but not free: only a searched parameter can be switched on late")
         if not 0 < late_start < 1:
@@ -107,7 +105,7 @@ class LossSpace:
         counts = class_counts.to(first.w)
         self._basis = TIES[tie](counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
         self._reach = self._basis.abs().sum(1).max()
-        if self._reach == 0:
+        if self._reach == 0 and self.free:
             raise InputError(
                 "all classes have the same number of samples, so nothing can follow their frequency: tie by class "
                 "(--tie class) instead"

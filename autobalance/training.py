@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from autobalance.augmentation import Policy
 from autobalance.data import Batch, Samples, crop_and_flip
 from autobalance.errors import InputError
 from autobalance.hypergradients import SGD, Inner, Objective, TrainLoss, inner_step
@@ -106,6 +107,7 @@ def train(
     recipe: Recipe,
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
+    policy: Policy | None = None,
 ) -> None:
     """Trains ``model`` in place.
 
@@ -116,6 +118,7 @@ def train(
         recipe: how.
         seed: of the order of the samples.
         on_epoch: called after each epoch with (epochs done, mean training loss).
+        policy: changes the samples of each batch, after what the recipe does to them.
 
     Raises:
         InputError: the loss needs features and the model offers none.
@@ -139,6 +142,8 @@ def train(
         losses = []
         for index in recipe.batches(len(samples), generator):
             batch = recipe.take(samples, index, generator)
+            if policy is not None:
+                batch = batch._replace(x=policy(batch.x, batch.y, batch.group, generator)[0])
             if isinstance(model, SeesTargets):
                 model.see(batch.y)
             state, value = inner_step(inner, state, {}, batch)

@@ -380,3 +380,10 @@ def test_rates_of_the_recipe_are_searched_with_the_loss():
 def test_rates_that_cannot_be_searched_are_refused(rates, decay):
     with pytest.raises(InputError, match="cannot be searched"):
         search(rates=rates, recipe=replace(RECIPE, weight_decay=decay))
+
+
+def test_init_starts_anew_after_a_run():
+    searched = search()
+    first = searched.init().to_dict()
+    run(searched)
+    assert same(searched.init().to_dict(), first)

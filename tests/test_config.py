@@ -22,7 +22,8 @@ def refused(*arguments):
 
 
 def test_names_that_are_written_twice_are_those_of_the_registries():
-    from autobalance import bilevel, hypergradients, models, objectives, space
+    from autobalance import augmentation, bilevel, hypergradients, models, objectives, space
+    from autobalance.augmentation.space import AUGMENT, AUGMENT_TIES
 
     assert models.model_names() == _options.MODELS
     assert objectives.NAMES == config.OBJECTIVES
@@ -30,6 +31,8 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
     assert tuple(space.TIES) == config.TIES
     assert tuple(space.BOUNDS) == tuple(space.UNITS) == config.FREE
     assert bilevel.SEARCHABLE_RATES == config.RATES
+    assert (tuple(AUGMENT_TIES), AUGMENT) == (config.AUGMENT_TIES, config.AUGMENT)
+    assert tuple({name: 0 for known in augmentation.OPERATIONS.values() for name in known}) == config.OPERATIONS
 
 
 def test_defaults_are_those_of_the_python_interface():

@@ -198,7 +198,6 @@ def test_late_parameters_deviate_from_their_time_on():
     "arguments, words",
     [
         ({"free": ("margin",)}, "'margin' cannot be searched; free parameters are any of w, l, delta"),
-        ({"free": ()}, "nothing is free"),
         ({"tie": "group"}, "tied by 'group'; choose one of frequency, class"),
         ({"late": ("w",), "free": ("l",)}, "'w' is late but not free"),
         ({"late": ("w",), "late_start": 1.0}, "late_start is 1.0"),

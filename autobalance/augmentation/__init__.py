@@ -1,7 +1,6 @@
 """Augmentation that is searched: operations on samples, differentiable in the strength and probability of each class.
 
-policy = autobalance.load_augmentation("runs/x/augmentation.json")
-x, y = policy(x, y)                                     # a batch, or one sample
+What is searched is in `autobalance.augmentation.space`, which loading a policy does not import.
 """
 
 from autobalance.augmentation._file import load_augmentation as load_augmentation
@@ -15,13 +14,9 @@ from autobalance.augmentation._pipeline import draw as draw
 from autobalance.augmentation._pipeline import kind_of as kind_of
 from autobalance.augmentation._policy import Policy as Policy
 from autobalance.augmentation._policy import changed_by as changed_by
-from autobalance.augmentation._space import AUGMENT_TIES as AUGMENT_TIES
-from autobalance.augmentation._space import AugmentationSpace as AugmentationSpace
 
 __all__ = [
-    "AUGMENT_TIES",
     "OPERATIONS",
-    "AugmentationSpace",
     "Policy",
     "apply",
     "changed_by",

@@ -34,12 +34,7 @@ def save_augmentation(policy: Policy, path: str | os.PathLike[str], provenance: 
         **({"class_names": list(policy.class_names)} if policy.class_names else {}),
         **({"group_names": list(policy.group_names)} if policy.group_names else {}),
         "operations": {
-            name: {
-                "unit": OPERATIONS[policy.kind][name].unit,
-                "strength": policy.strength[..., place].tolist(),
-                "probability": policy.probability[..., place].tolist(),
-            }
-            for place, name in enumerate(policy.operations)
+            name: {"unit": OPERATIONS[policy.kind][name].unit, **tables} for name, tables in policy.to_dict().items()
         },
         "provenance": provenance or {},
     }

@@ -79,6 +79,13 @@ class Policy(nn.Module):
         self.class_names = None if class_names is None else tuple(class_names)
         self.group_names = None if group_names is None else tuple(group_names)
 
+    def to_dict(self) -> dict[str, dict[str, list]]:
+        """For each operation its ``strength`` and ``probability`` as lists."""
+        return {
+            name: {"strength": self.strength[..., place].tolist(), "probability": self.probability[..., place].tolist()}
+            for place, name in enumerate(self.operations)
+        }
+
     def without(self, *names: str) -> Policy:
         """The policy without some of its operations, for example ``without("mix")`` for samples that come singly.
 

@@ -12,6 +12,7 @@ from autobalance.errors import InputError
 WORDS = {
     "searched": "searched loss",
     "ce": "cross-entropy",
+    "ce+augment": "cross-entropy with the searched augmentation",
     "la": "logit adjustment (τ = 1)",
     "l1": "absolute error, unweighted",
     "mse": "squared error, unweighted",
@@ -163,7 +164,8 @@ def best_scores(rows: Sequence[Score]) -> list[Score]:
 
 def best_fixed(rows: Sequence[Score]) -> Score | None:
     """The fixed loss with the lowest mean, if any was run."""
-    return min((row for row in rows if row.method != "searched"), key=lambda row: row.mean, default=None)
+    fixed = (row for row in rows if row.method != "searched" and not row.method.endswith("+augment"))
+    return min(fixed, key=lambda row: row.mean, default=None)
 
 
 def _plural(count: int, noun: str) -> str:

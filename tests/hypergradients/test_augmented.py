@@ -11,7 +11,8 @@ from hypergradient_cases import MODELS, differences, objective, tensors, train_l
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autobalance.augmentation import OPERATIONS, AugmentationSpace
+from autobalance.augmentation import OPERATIONS
+from autobalance.augmentation.space import AugmentationSpace
 from autobalance.data import Batch
 from autobalance.hypergradients import (
     SGD,

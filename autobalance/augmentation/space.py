@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autobalance.augmentation._pipeline import OPERATIONS, check_operations, default_operations, draw, kind_of
 from autobalance.augmentation._policy import Policy, changed_by
-from autobalance.data import Batch
+from autobalance.data import Batch, Problem
 from autobalance.errors import InputError
 from autobalance.space import frequency_basis
 
@@ -50,6 +51,10 @@ AUGMENT_TIES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "frequency": level_and_frequency_basis,
     "class": every_basis,
 }
+
+
+#: Under this name the augmentation is among the free parameters.
+AUGMENT = "augment"
 
 
 class AugmentationSpace:
@@ -112,6 +117,10 @@ class AugmentationSpace:
         probability = torch.sigmoid(start + UNIT * self._basis @ raw["augment_probability"])
         return strength.unflatten(0, self._cells), probability.unflatten(0, self._cells)
 
+    def describe(self) -> dict[str, Any]:
+        """What was chosen, fit for JSON."""
+        return {"tie_augment": self.tie, "operations": list(self.operations)}
+
     def draw(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch with the random numbers that `transform` will use on it."""
         return batch._replace(draws=draw(self.kind, self.operations, batch.x, generator))
@@ -132,3 +141,32 @@ class AugmentationSpace:
             for table in self.tables(raw)
         ]
         return Policy(self.kind, found[0], found[1], self.class_names, self.group_names)
+
+
+def space_of(
+    problem: Problem,
+    counts: Tensor,
+    free: Sequence[str],
+    operations: Sequence[str] | None = None,
+    tie: str | None = None,
+) -> AugmentationSpace | None:
+    """What is searched of a problem's augmentation; None where it is not free.
+
+    Args:
+        problem: its training samples are augmented.
+        counts: of each class, (K,), or cell, (K, G).
+        free: the augmentation is searched where `AUGMENT` is among these names.
+        operations: names; None for all that have an effect.
+        tie: see `AugmentationSpace`; None for ``frequency``.
+
+    Raises:
+        InputError: something of the augmentation is chosen but it is not free; or the problem is a regression.
+    """
+    if AUGMENT not in free:
+        if operations is not None or tie is not None:
+            what = "operations" if operations is not None else "tie"
+            raise InputError(f"the augmentation's {what} has no effect: {AUGMENT!r} is not free (--free l,{AUGMENT})")
+        return None
+    if problem.bin_edges is not None:
+        raise InputError(f"{AUGMENT!r} can be searched for classes only, not for a regression")
+    return AugmentationSpace(problem.train.x, counts, operations, tie or "frequency", problem.class_names)
