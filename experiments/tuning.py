@@ -15,8 +15,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from autobalance._task import Task
+from autobalance.data import stratified_folds
 from autobalance.training import Recipe
-from experiments.folds import stratified_folds
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method
 from experiments.ranges import RANGES, Range, ranges_of
@@ -89,7 +89,8 @@ def tune(
     problem = task.problem
     parts = [(problem.train, problem.validation)]
     if folds > 1 and method.prepare is None:
-        parts = stratified_folds(problem, folds, seed)
+        pool = problem.train.join(problem.validation)
+        parts = [(pool.subset(rest), pool.subset(held)) for rest, held in stratified_folds(problem, folds, seed)]
     space = search_space(method, tune_recipe)
     default = {**method.defaults, "lr": recipe.lr, "weight_decay": recipe.weight_decay}
     ranges = {key: given.around(default[key]) for key, given in space.items()}

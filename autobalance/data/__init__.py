@@ -2,8 +2,20 @@
 
 from autobalance.data._convert import as_samples
 from autobalance.data._crop_flip import crop_and_flip
+from autobalance.data._folds import FoldedSamples, stratified_folds
 from autobalance.data._load import SOURCES, load
 from autobalance.data._long_tail import long_tail_counts
 from autobalance.data._samples import Batch, Problem, Samples
 
-__all__ = ["SOURCES", "Batch", "Problem", "Samples", "as_samples", "crop_and_flip", "load", "long_tail_counts"]
+__all__ = [
+    "SOURCES",
+    "Batch",
+    "FoldedSamples",
+    "Problem",
+    "Samples",
+    "as_samples",
+    "crop_and_flip",
+    "load",
+    "long_tail_counts",
+    "stratified_folds",
+]
