@@ -33,8 +33,8 @@ def stratified_folds(problem: Problem, number: int, seed: int) -> list[Fold]:
         holds out.
 
     Raises:
-        InputError: the source brings validation samples of its own; a class has a single sample, which cannot be trained on and held out; or all have fewer
-            samples than there are folds.
+        InputError: the source brings validation samples of its own; a class has a single sample, which cannot be
+            trained on and held out; or all have fewer samples than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
