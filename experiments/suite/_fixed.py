@@ -1,0 +1,173 @@
+"""The fixed losses as they were published, and tuned; and general-purpose optimisers on the search's own parameters."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import optuna
+import torch
+from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
+from torch import Tensor
+
+from autobalance.losses import Loss
+from autobalance.metrics import outputs
+from autobalance.points import fixed_points, head_of, hyper_parameters
+from autobalance.space import LossSpace
+from experiments.ranges import RANGES, Range
+from experiments.suite._case import Case, Choice
+from experiments.yardsticks import balanced_ce
+
+#: What is tuned with the small budget: the losses that are used most.
+COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "lds", "focal-r", "balanced-mse")
+#: Losses of which the best on the validation samples is the row ``best-of-six``: as many trainings as a tuned loss has.
+SIX = ("ce", "weighted", "la", "cdt", "vs", "ldam-drw")
+SIX_REGRESSION = ("l1", "sqinv", "inv", "lds", "focal-r", "balanced-mse")
+#: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
+#: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
+RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
+#: The first trial is the published value, two are drawn at random, then TPE follows a model.
+TPE_STARTS = 3
+#: The smallest population with which CMA-ES adapts anything: a generation, and the first of the next.
+CMA_POPULATION = 4
+
+
+def untuned(case: Case) -> list[Choice]:
+    """Every fixed loss with the papers' hyper-parameters. Costs nothing."""
+    return [
+        Choice(name, partial(case.goal.point, name), head_of(name))
+        for name in fixed_points(case.kind)
+        if name != "balanced-softmax"  # la with its default τ = 1
+    ]
+
+
+@dataclass
+class Candidate:
+    """What is tuned: a loss with hyper-parameters in ranges.
+
+    Args:
+        method: the row's name.
+        make_loss: (counts, **hyper) -> the loss.
+        ranges: of the hyper-parameters.
+        first: what the first trial has.
+        make_sampler: seed -> what proposes the others.
+        head: of the model.
+    """
+
+    method: str
+    make_loss: Callable[..., Loss]
+    ranges: Mapping[str, Range]
+    first: Mapping[str, float]
+    make_sampler: Callable[[int], BaseSampler]
+    head: str = "linear"
+
+    def choice(self, hyper: Mapping[str, float], cost: float = 0.0, **about: Any) -> Choice:
+        return Choice(
+            self.method,
+            lambda counts: self.make_loss(counts, **hyper),
+            self.head,
+            cost=cost,
+            about={"hyper": dict(hyper), **about},
+        )
+
+
+def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
+    """The fixed losses that have something to tune, among ``names`` where they are given, and TPE and CMA-ES."""
+    found = []
+    for name in fixed_points(case.kind):
+        if name not in RANGES or (names is not None and name not in names):
+            continue
+        default = hyper_parameters(name)
+        first = {key: default[key] for key in RANGES[name]}
+        wide = {key: given.around(first[key]) for key, given in RANGES[name].items()}
+        found.append(Candidate(f"{name}, tuned", partial(case.goal.point, name), wide, first, _tpe, head_of(name)))
+    return [*found, *(_on_raw(case, method, sampler) for method, sampler in {"TPE": _tpe, "CMA-ES": _cma_es}.items())]
+
+
+def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler]) -> Candidate:
+    """TPE or CMA-ES on the numbers that the search moves, from where it starts."""
+    start, free = ("sqinv", ("w",)) if case.kind == "regression" else ("la", ("w", "l", "delta"))
+    counts = case.goal.counts(case.problem.train)
+    sizes = {name: value.shape for name, value in _space(case, start, free, counts).init().items()}
+    names = {name: [f"{name}{i}" for i in range(shape.numel())] for name, shape in sizes.items()}
+    ranges = {key: Range(-RAW_BOX[name], RAW_BOX[name]) for name, keys in names.items() for key in keys}
+    first = dict.fromkeys(ranges, 0.0)
+
+    def make_loss(counts: Tensor, **hyper: float) -> Loss:
+        raw = {name: torch.tensor([hyper[key] for key in keys]).reshape(sizes[name]) for name, keys in names.items()}
+        return _space(case, start, free, counts).loss(raw)
+
+    return Candidate(method, make_loss, ranges, first, make_sampler)
+
+
+def _space(case: Case, start: str, free: tuple[str, ...], counts: Tensor) -> LossSpace:
+    return LossSpace(case.goal.point(start, counts), counts, free)
+
+
+def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
+    """Each candidate's best of ``budget`` trials, by the validation samples. A trial trains one model.
+
+    Args:
+        case: what may be looked at.
+        names: the fixed losses to tune; None: all.
+        budget: trials, each the training of one model on the training samples.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    every = candidates(case, names)
+    studies = [optuna.create_study(sampler=c.make_sampler(_seed(case, c.method))) for c in every]
+    records: list[list[dict[str, Any]]] = [[] for _ in every]
+    for c, study in zip(every, studies, strict=True):
+        study.enqueue_trial({k: v for key in c.ranges for k, v in c.ranges[key].as_trial(key, c.first[key]).items()})
+    six = SIX_REGRESSION if case.kind == "regression" else SIX
+    of_six = [Choice(name, partial(case.goal.point, name), head_of(name)) for name in six]
+    for number in range(budget):
+        trials = [study.ask() for study in studies]
+        hypers: list[dict[str, float]] = []
+        for c, trial in zip(every, trials, strict=True):
+            proposed = {key: given.suggest(trial, key) for key, given in c.ranges.items()}
+            hypers.append(dict(c.first) if number == 0 else proposed)  # exactly, not as 1 - (1 - beta)
+        choices = [c.choice(hyper) for c, hyper in zip(every, hypers, strict=True)]
+        asked = len(choices)
+        if number == 0:
+            choices += of_six
+        models = case.train(choices, case.problem.train)
+        scores = [validation_score(case, model) for model in models]
+        for i in range(asked):
+            studies[i].tell(trials[i], scores[i])
+            records[i].append({"hyper": hypers[i], "score": scores[i]})
+        if number == 0:
+            best = min(range(len(six)), key=lambda i: scores[asked + i])
+            about = {"chosen": six[best], "trials": dict(zip(six, scores[asked:], strict=True))}
+            chosen = Choice("best-of-six", of_six[best].loss, of_six[best].head, cost=len(six), about=about)
+    found = []
+    for c, record in zip(every, records, strict=True):
+        best_trial = min(record, key=lambda trial: trial["score"])
+        found.append(c.choice(best_trial["hyper"], cost=budget, trials=record))
+    return [*found, chosen]
+
+
+def validation_score(case: Case, model: torch.nn.Module) -> float:
+    """The figure on the validation samples; for classes, the balanced cross-entropy decides between equal errors."""
+    tested = case.judge(model, case.problem.validation)
+    if case.kind == "regression":
+        return case.figure(tested)
+    ce = balanced_ce(outputs(model, case.problem.validation), case.problem.validation.y, case.problem.num_classes)
+    return case.figure(tested) + 1e-4 * (ce / (1 + ce))
+
+
+def _tpe(seed: int) -> BaseSampler:
+    return TPESampler(seed=seed, n_startup_trials=TPE_STARTS)
+
+
+def _cma_es(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return CmaEsSampler(seed=seed, popsize=CMA_POPULATION, n_startup_trials=0)
+
+
+def _seed(case: Case, method: str) -> int:
+    return zlib.crc32(f"{case.name} {case.seed} {method}".encode())

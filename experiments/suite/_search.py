@@ -1,0 +1,107 @@
+"""A search as a method: the public interface with keywords from the problems' file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from functools import partial
+from inspect import signature
+from typing import Any
+
+from autobalance import search_loss
+from autobalance.bilevel import OuterLoop
+from autobalance.errors import InputError
+from autobalance.hypergradients import ENGINES, Engine, Neumann
+from experiments.suite._case import Case, Choice
+
+#: AutoBalance as published (Li et al. 2021, algorithm 1 and the released configurations): one split, cross-entropy to
+#: start from, l and Δ free by class, the implicit hypergradient over 10 batches every 20 steps with 5 Neumann terms of
+#: step 1, the last iterate, warm-up for 120 of 300 epochs where a training has 200. Its 880 steps of SGD are about ten
+#: steps of Adam in trainings as short as ours, so these are larger.
+_PUBLISHED: Mapping[str, Any] = {
+    "tie": "class",
+    "hypergradient": "implicit",
+    "outer": {"warmup": 0.4, "every": 20, "lr": 0.2, "averaged": 0.0},
+    "epochs": 1.5,
+}
+PUBLISHED: Mapping[str, Any] = {
+    **_PUBLISHED,
+    "start": "ce",
+    "free": ["l", "delta"],
+    "regression": {**_PUBLISHED, "start": "l1", "free": ["w"]},
+}
+#: What the suite says to every search itself.
+_GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}
+#: The searches that have a name without a problems' file.
+SEARCHES: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "ours": {}}
+
+
+def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
+    """Searches a loss.
+
+    Args:
+        case: what may be looked at.
+        method: the row's name.
+        keywords: of `autobalance.search_loss`; ``hypergradient`` is an engine's name and ``unroll`` its steps,
+            ``outer`` a table of `OuterLoop`'s values, ``epochs`` the search's as a multiple of a training's,
+            ``regression`` a table of keywords that are used for the others where the targets are numbers.
+
+    Raises:
+        InputError: keywords that cannot be.
+    """
+    given = dict(keywords)
+    of_regression = given.pop("regression", None)
+    if case.kind == "regression":
+        given = {**(given if of_regression is None else of_regression), "bins": case.problem.bin_edges}
+    recipe = replace(case.recipe, epochs=round(case.recipe.epochs * given.pop("epochs", 1)))
+    outer = OuterLoop(**given.pop("outer", {}))
+    engine = _engine(given.pop("hypergradient", "replay"), given.pop("unroll", None))
+    model = case.task.new_model(case.seed)
+    begun = time.process_time()
+    result = search_loss(
+        model,
+        case.problem.train,
+        case.problem.validation,
+        task=case.kind,
+        recipe=recipe,
+        outer=outer,
+        hypergradient=engine,
+        seed=case.seed,
+        **given,
+    )
+    seconds = time.process_time() - begun
+    about = {"skipped": result.skipped_steps, "steps": result.outer_steps}
+    return Choice(method, lambda counts: result.loss, cost=seconds / plain_seconds(case), about=about)
+
+
+def plain_seconds(case: Case) -> float:
+    """Seconds of processor time that one plain training of the case takes, on training and validation samples."""
+    plain = Choice("plain", partial(case.goal.point, "l1" if case.kind == "regression" else "ce"))
+    begun = time.process_time()
+    case.train([plain], case.everything)
+    return time.process_time() - begun
+
+
+def _engine(name: str, unroll: int | None) -> Engine:
+    if name not in ENGINES:
+        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
+    kind = ENGINES[name]
+    steps = {} if unroll is None else {"steps": unroll}
+    if name == "implicit":  # as released: nobody looks whether the series converges
+        return kind(solver=Neumann(5, 1.0, power_iterations=0), **steps)
+    return kind(**steps)
+
+
+def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:
+    """Raises an InputError for what can be seen to be wrong before anything takes time."""
+    own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
+    tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
+    tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
+    for table, known in tables:
+        if unknown := set(table) - known:
+            names = ", ".join(sorted(known))
+            raise InputError(f"the search {method!r} has the unknown keyword {sorted(unknown)[0]!r}; there are {names}")
+    _engine(keywords.get("hypergradient", "replay"), keywords.get("unroll"))
+    if "regression" in keywords:
+        check_keywords(method, keywords["regression"])
