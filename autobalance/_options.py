@@ -79,6 +79,14 @@ class ProblemOptions:
         ]
 
 
+@dataclass(frozen=True)
+class GroupOptions(ProblemOptions):
+    """The options of commands that know what to do with groups."""
+
+    group: str | None = None
+    group_as_feature: bool = False
+
+
 AnyOptions = TypeVar("AnyOptions", bound=ProblemOptions)
 
 
@@ -191,8 +199,9 @@ def add_problem_options(
     """
     option = adder(default)
     data = parser.add_argument_group("data")
-    option(data, "data", "digits, cifar10, cifar100; a .npz, .csv, .tsv or .parquet file, or a folder of tables, one a "
-           "part; a folder of images, one folder a class; or package.module:function", metavar="SOURCE")  # fmt: skip
+    option(data, "data", "digits, digits-groups, cifar10, cifar100; a .npz, .csv, .tsv or .parquet file, or a folder "
+           "of tables, one a part; a folder of images, one folder a class; or package.module:function",
+           metavar="SOURCE")  # fmt: skip
     option(data, "target", "the column of a table that holds the class, or the number to predict", metavar="COLUMN")
     option(data, "text", "a column of a table that holds free text, or two columns whose texts are to be compared",
            type=names, metavar="COLUMN[,COLUMN]")  # fmt: skip
@@ -226,6 +235,15 @@ def add_problem_options(
     option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "
            "it needs a C++ compiler", action="store_true")  # fmt: skip
     option(training, "device", "where to compute", choices=("cpu", "cuda"))
+
+
+def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) -> None:
+    """Adds the group "groups"; every default comes from ``default``."""
+    option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, grounds)")
+    option(groups, "group", "the column of a table that says each row's group; numbers need cuts, age:25; several with "
+           "commas between are combined. Other sources bring their groups along", metavar="COLUMN")  # fmt: skip
+    option(groups, "group-as-feature", "let the model see the columns of --group; else they are hidden from it",
+           action="store_true")  # fmt: skip
 
 
 def add_run_options(group: Any) -> None:

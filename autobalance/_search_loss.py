@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.config import Options
 from autobalance.data import Problem, Samples, as_samples
 from autobalance.data._convert import Part, as_number_samples
+from autobalance.data._parts import check_names
 from autobalance.density import check_edges, make_bin_edges
 from autobalance.errors import InputError
 from autobalance.goals import goal_of
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
 from autobalance.losses._file import write_text
-from autobalance.objectives import Objective
+from autobalance.objectives import OwnFunction
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe
 
@@ -34,9 +35,11 @@ class SearchResult:
     """A searched loss and how it came about.
 
     Args:
-        loss: an ``nn.Module``, called as ``loss(logits, target)``, for regression ``loss(prediction, target)``.
+        loss: an ``nn.Module``, called as ``loss(logits, target)``, with groups ``loss(logits, target, group=g)``, for
+            regression ``loss(prediction, target)``.
         history: one record an epoch: phase, epoch, train_loss, objective, parameters, and on the validation samples
-            balanced_error (percent) or balanced_mae and mae.
+            balanced_error (percent) or balanced_mae and mae; for classes also objective_metric, the objective's true
+            (0/1) metric in percent, and with groups worst_group_error, deo and group_balanced_error.
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
         augmentation: the policy that was found, called as ``x, y = policy(x, y)``; None where it was not searched.
     """
@@ -67,7 +70,7 @@ def search_loss(
     *,
     task: str = "classification",
     bins: int | Sequence[float] | Tensor | None = None,
-    objective: str | Objective | None = None,
+    objective: str | OwnFunction | None = None,
     free: Sequence[str] | None = None,
     tie: str = "frequency",
     late: Sequence[str] = (),
@@ -79,6 +82,8 @@ def search_loss(
     recipe: Recipe | None = None,
     outer: OuterLoop | None = None,
     seed: int = 0,
+    class_names: Sequence[str] | None = None,
+    group_names: Sequence[str] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> SearchResult:
     """Searches the training loss that makes ``objective`` small on the validation samples.
@@ -88,20 +93,21 @@ def search_loss(
             is copied; its weights stay as they are.
         train_set, validation_set: (x, y) of arrays or tensors, a torch ``Dataset``, or `Samples`; classes 0..K-1, each
             with samples in both; for regression finite numbers. They are moved to the model's device and floating-point
-            type.
+            type. With groups (x, y, group), groups 0..G-1: every class with training samples in every group.
         task: ``classification`` or ``regression``.
         bins: for regression, how many bins the training targets are sorted into, or the bins' K + 1 edges; None: those
             of ``start`` where it is a loss, else see `make_bin_edges`.
-        objective: a name as on the command line, or a function of (output, batch). None: ``balanced_error``, for
-            regression ``balanced_mae``.
+        objective: as on the command line, or a function of (output, target, group or None) that gives a scalar. None:
+            ``balanced_error``, with groups ``group_balanced_error``, for regression ``balanced_mae``.
         free, tie, late, late_start: what is searched, see `LossSpace`. ``free`` None: w, l and delta, for regression w.
             With ``augment`` in ``free`` the augmentation of the training samples is searched too.
         operations, tie_augment: what is searched of it, see `AugmentationSpace`.
-        start: a fixed loss by name, or a loss. None: ``la``, for regression ``sqinv``.
+        start: a fixed loss by name, or a loss. None: ``la``, with groups ``group-la``, for regression ``sqinv``.
         hypergradient: the engine, for example ``Replay(steps=5)``.
         recipe: how the model is trained. None: `Recipe`, for regression with the command's learning rate.
         outer: when and how the loss is updated.
         seed: of the order of the samples.
+        class_names, group_names: K and G names that are kept with the loss.
         on_epoch: called with each epoch's record.
 
     Raises:
@@ -112,15 +118,15 @@ def search_loss(
         if bins is not None:
             raise InputError("bins have no effect beside a loss to start from, which has its own")
         bins = start.bin_edges
-    problem = _problem(model, train_set, validation_set, task, bins)
-    goal, default = goal_of(problem), Options(**Options.of_task(task))
+    problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
+    goal, default = goal_of(problem), Options(**Options.of_task(task)).completed(grouped=problem.num_groups > 0)
     counts = goal.counts(problem.train)
     start = default.start if start is None else start
     point = goal.point(start, counts).to(problem.train.x.device) if isinstance(start, str) else start
     names = default.free.split(",") if free is None else free
     augmentation = space_of(problem, counts, names, operations, tie_augment)
     names = [name for name in names if name != AUGMENT]
-    space = LossSpace(point, counts.to(problem.train.x.device), names, tie, late, late_start)
+    space = LossSpace(point, counts.to(problem.train.x.device), names, tie, late, late_start, problem.group_names)
     search = Bilevel(
         model,
         problem.train,
@@ -167,4 +173,18 @@ def _problem(
     number = int(train.y.max()) + 1 if edges is None else len(edges) - 1
     nothing = train.subset(torch.empty(0, dtype=torch.int64, device=train.y.device))
     names = tuple(map(str, range(number)))
-    return Problem("samples", train, validation, nothing, names, bin_edges=edges)
+    groups = None if train.group is None else tuple(map(str, range(int(train.group.max()) + 1)))
+    return Problem("samples", train, validation, nothing, names, bin_edges=edges, group_names=groups)
+
+
+def _named(problem: Problem, class_names: Sequence[str] | None, group_names: Sequence[str] | None) -> Problem:
+    """The problem with the names that are given in place of numbers."""
+    if problem.bin_edges is not None and class_names is not None:
+        raise InputError("class_names have no effect on a regression")
+    if group_names is not None and not problem.num_groups:
+        raise InputError("group_names have no effect: the samples have no groups, give (x, y, group)")
+    if class_names is not None:
+        problem = replace(problem, class_names=check_names(class_names, problem.num_classes))
+    if group_names is not None:
+        problem = replace(problem, group_names=check_names(group_names, problem.num_groups, "group"))
+    return problem

@@ -16,7 +16,7 @@ from torch import nn
 
 import autobalance
 from autobalance._features import on_features
-from autobalance._options import ProblemOptions
+from autobalance._options import GroupOptions, ProblemOptions
 from autobalance.data import Problem, load
 from autobalance.errors import InputError
 from autobalance.models import default_model, make_model, rescaled
@@ -78,6 +78,9 @@ def open_task(options: ProblemOptions) -> Task:
         raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
     if options.compiled and options.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
+    groups: dict[str, Any] = {}
+    if isinstance(options, GroupOptions):
+        groups = {"group": options.group, "group_as_feature": options.group_as_feature}
     fraction: dict[str, Any] = {} if options.validation is None else {"validation_fraction": options.validation}
     problem = load(
         options.data,
@@ -91,6 +94,7 @@ def open_task(options: ProblemOptions) -> Task:
         drop=options.drop.split(",") if options.drop else (),
         split=options.split,
         **fraction,
+        **groups,
     )
     if problem.make_model is not None and options.model is not None:
         raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")

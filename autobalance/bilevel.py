@@ -18,7 +18,7 @@ from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine, Head, Hypergradient, InnerState, OneStep, Replay, inner_step
 from autobalance.metrics import balanced_error_of
-from autobalance.objectives import Objective
+from autobalance.objectives import Blend, Objective
 from autobalance.space import BOUNDS, LossSpace
 from autobalance.training import Recipe
 
@@ -122,7 +122,7 @@ class Bilevel:
         seed: of the order of the samples.
         augmentation: what is searched of the augmentation of the training samples, if it is.
         rates: which of the recipe's ``lr`` and ``weight_decay`` are searched too, as log factors on them.
-        watch: figures for the history, by name, from (output, y) of the validation samples.
+        watch: figures for the history, by name, from (output, batch) of the validation samples.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Bilevel:
         seed: int = 0,
         rates: Sequence[str] = (),
         augmentation: AugmentationSpace | None = None,
-        watch: Callable[[Tensor, Tensor], dict[str, float]] = balanced_error_of,
+        watch: Callable[[Tensor, Batch], dict[str, float]] = balanced_error_of,
     ) -> None:
         self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
         self.objective, self.engine = objective, engine or Replay()
@@ -228,8 +228,9 @@ class Bilevel:
 
         Returns:
             the next state, and a record for the history, fit for JSON: phase, epoch, train_loss, objective and
-            what ``watch`` says of the validation samples, parameters, rates, augmentation. A loss or objective that is
-            not finite is None, and the losses of skipped steps are left out of train_loss.
+            what ``watch`` says of the validation samples, parameters, rates, augmentation; for a named objective also
+            its true (0/1) metric, in percent. A loss or objective that is not finite is None, and the losses of skipped
+            steps are left out of train_loss.
         """
         with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
             torch.set_rng_state(state.random)
@@ -322,12 +323,14 @@ class Bilevel:
         loss, recipe, policy = self.space.loss(state.raw), self.found_recipe(state.raw), self.found_policy(state.raw)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(logits, everything).item()
+        blend = self.objective if isinstance(self.objective, Blend) else None
         return {
             "phase": self.phase(state.epoch - 1),
             "epoch": state.epoch,
             "train_loss": sum(taken) / len(taken) if taken else None,
             "objective": objective if math.isfinite(objective) else None,
-            **self.watch(logits, everything.y),
+            **({} if blend is None else {"objective_metric": blend.metric(logits, everything)}),
+            **self.watch(logits, everything),
             "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
             "rates": {name: getattr(recipe, name) for name in self.rates},
             **({} if policy is None else {"augmentation": policy.to_dict()}),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from autobalance._options import (
+    GroupOptions,
     Parser,
-    ProblemOptions,
+    add_group_options,
     add_problem_options,
     add_run_options,
     adder,
@@ -23,7 +24,7 @@ from autobalance._options import (
 )
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
-OBJECTIVES = ("balanced_error", "error")
+OBJECTIVES = ("balanced_error", "error", "group_balanced_error", "worst_group", "deo")
 REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
@@ -42,11 +43,19 @@ REGRESSION_DEFAULTS: dict[str, Any] = {
     "baselines": "l1,sqinv,inv,lds",
     "lr": 0.02,
 }
+#: What is not said of a classification, without and with groups.
+CLASS_DEFAULTS = {"objective": "balanced_error", "start": "la", "baselines": "ce,la"}
+GROUP_DEFAULTS = {
+    "objective": "group_balanced_error",
+    "start": "group-la",
+    "baselines": "ce,la,group-weighted,group-la",
+}
 
 EXAMPLES = """\
 examples:
   python -m autobalance.search                                    the embedded digits, a minute
   python -m autobalance.search --data table.csv --target label    a table
+  python -m autobalance.search --data table.csv --target label --group sex --objective worst_group
   python -m autobalance.search --data diabetes --task regression  a number to predict
   python -m autobalance.search --data images.npz --model cnn --epochs 30 --out runs/images
   python -m autobalance.search --out runs/images --resume         go on after an interruption
@@ -55,13 +64,13 @@ examples:
 
 
 @dataclass(frozen=True)
-class Options(ProblemOptions):
+class Options(GroupOptions):
     """What the command was asked to do; see ``python -m autobalance.search --help``."""
 
-    objective: str = "balanced_error"
+    objective: str | None = None
     free: str = "w,l,delta"
     tie: str = "frequency"
-    start: str = "la"
+    start: str | None = None
     late: str | None = None
     late_start: float | None = None
     tie_augment: str | None = None
@@ -71,12 +80,31 @@ class Options(ProblemOptions):
     every: int | None = None
     outer_lr: float = 0.05
     warmup: float = 0.3
-    baselines: str = "ce,la"
+    baselines: str | None = None
     fds_layer: str | None = None
 
     @classmethod
     def of_task(cls, task: str) -> dict[str, Any]:
         return {"regression": REGRESSION_DEFAULTS}.get(task, {})
+
+    def completed(self, grouped: bool) -> Complete:
+        """These options with what they leave to the data.
+
+        Args:
+            grouped: whether the samples have groups.
+        """
+        default = GROUP_DEFAULTS if grouped else CLASS_DEFAULTS
+        unset = {name: value for name, value in default.items() if getattr(self, name) is None}
+        return Complete(**{**asdict(self), **unset})
+
+
+@dataclass(frozen=True)
+class Complete(Options):
+    """Options of which none is left to the data any more."""
+
+    objective: str = CLASS_DEFAULTS["objective"]
+    start: str = CLASS_DEFAULTS["start"]
+    baselines: str = CLASS_DEFAULTS["baselines"]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -94,10 +122,17 @@ def make_parser() -> argparse.ArgumentParser:
 
     option = adder(default)
     add_problem_options(parser, default, ("classification", "regression"))
+    add_group_options(parser, default)
 
     loss = parser.add_argument_group("the loss that is searched")
-    option(loss, "objective", "what the loss shall make small on validation samples",
-           choices=(*OBJECTIVES, *REGRESSION_OBJECTIVES))  # fmt: skip
+    option(
+        loss,
+        "objective",
+        f"what the loss shall make small on validation samples: {', '.join(OBJECTIVES)}, or a sum such as "
+        f"'0.5*balanced_error + 0.5*deo'; for regression {', '.join(REGRESSION_OBJECTIVES)}; or your own function of "
+        "(logits, target, group) as package.module:function; unset: balanced_error, with groups group_balanced_error",
+        metavar="NAME",
+    )
     option(
         loss,
         "free",
@@ -106,9 +141,10 @@ def make_parser() -> argparse.ArgumentParser:
         type=names_of((*FREE, *RATES, AUGMENT)),
         metavar="NAMES",
     )
-    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class",
+    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; with "
+           "groups both of each class in each group",
            choices=TIES)  # fmt: skip
-    option(loss, "start", "the fixed loss to start from", metavar="POINT")
+    option(loss, "start", "the fixed loss to start from; unset: la, with groups group-la", metavar="POINT")
     option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
            type=names_of(FREE), metavar="NAMES")  # fmt: skip
     option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
@@ -130,7 +166,8 @@ def make_parser() -> argparse.ArgumentParser:
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
-    option(run, "baselines", "fixed losses to compare with", type=names, metavar="POINTS")
+    option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la",
+           type=names, metavar="POINTS")  # fmt: skip
     option(run, "fds-layer", "regression: smooth the features behind this layer when the losses are compared: input, "
            "last or a layer's name, such as body.2", metavar="NAME")  # fmt: skip
     option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")

@@ -1,7 +1,8 @@
-"""What a problem asks for: to tell classes apart, or to predict a number.
+"""What a problem asks for: to tell classes apart, with or without groups, or to predict a number.
 
-The search, the retraining and the report are the same for both; the losses' tables are over classes for the one and
-over bins of the target for the other. What differs is here: the index, the named losses, the objective and the metrics.
+The search, the retraining and the report are the same for all; the losses' tables are over classes, over cells (a class
+in a group each) or over bins of the target. What differs is here: the index, the named losses, the objective and the
+metrics.
 """
 
 from __future__ import annotations
@@ -14,39 +15,44 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from autobalance.data import Problem, Samples
+from autobalance.data import Batch, Problem, Samples
 from autobalance.density import bin_index
 from autobalance.errors import InputError
+from autobalance.group_metrics import group_metrics
 from autobalance.losses import Loss
-from autobalance.metrics import balanced_error_of, evaluate, outputs
-from autobalance.objectives import Objective, make_objective, make_regression_objective
+from autobalance.metrics import balanced_error_of, classification_metrics, evaluate, outputs
+from autobalance.objectives import Blend, Objective, OwnFunction, make_objective, make_regression_objective
 from autobalance.points import fixed_point, fixed_points
 from autobalance.regression_metrics import SHOTS, regression_metrics
 
+#: What the history and ``result.json`` have of groups, beside the tables.
+GROUP_FIGURES = ("group_balanced_error", "worst_group_error", "deo")
+GROUPS_FROM = "give --group COLUMN with a table, group_train with a .npz file, or --data digits-groups"
+
 
 class Goal(Protocol):
-    """What differs between classification and regression."""
+    """What differs between classification, with and without groups, and regression."""
 
     def counts(self, samples: Samples) -> Tensor:
-        """Samples of each class or bin, (K,), on the CPU."""
+        """Samples of each class or bin, (K,), or of each class in each group, (K, G), on the CPU."""
 
     def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
-        """The named loss for training samples that are ``counts`` a class or bin, with its own hyper-parameters."""
+        """The named loss for training samples that are ``counts`` a class, bin or cell; with its hyper-parameters."""
 
-    def objective(self, name: str | Objective) -> Objective:
-        """The named objective; a function is handed through."""
+    def objective(self, name: str | OwnFunction) -> Objective:
+        """The objective of a name, a sum of names, or a function of (output, target, group)."""
 
-    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
+    def watch(self, output: Tensor, batch: Batch) -> dict[str, float]:
         """The figures of the validation samples that the search's history keeps."""
 
     def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
-        """All figures of a model, after training on ``counts`` samples a class or bin. Plain values."""
+        """All figures of a model, after training on ``counts`` samples a class, bin or cell. Plain values."""
 
     def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Means and standard deviations over the seeds of what `test` gave."""
 
-    def facts(self) -> dict[str, Any]:
-        """What ``result.json`` says of the classes or bins."""
+    def facts(self, counts: Tensor) -> dict[str, Any]:
+        """What ``result.json`` says of the classes, groups or bins, of which there are ``counts`` samples."""
 
     def progress(self, record: Mapping[str, Any]) -> str:
         """One epoch's figures for people."""
@@ -62,13 +68,18 @@ class Classify:
         return samples.class_counts(self.problem.num_classes).cpu()
 
     def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
+        if name in fixed_points("groups"):
+            raise InputError(f"{name} is a loss for groups, and the samples have none: {GROUPS_FROM}")
         return fixed_point(name, counts, class_names=self.problem.class_names, **hyper)
 
-    def objective(self, name: str | Objective) -> Objective:
-        return make_objective(name)
+    def objective(self, name: str | OwnFunction) -> Objective:
+        objective = make_objective(name)
+        if isinstance(objective, Blend) and objective.needs_groups:
+            raise InputError(f"the objective {objective.text} needs groups, and the samples have none: {GROUPS_FROM}")
+        return objective
 
-    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
-        return balanced_error_of(output, y)
+    def watch(self, output: Tensor, batch: Batch) -> dict[str, float]:
+        return balanced_error_of(output, batch)
 
     def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
         return dict(vars(evaluate(model, samples, self.problem.num_classes)))
@@ -76,11 +87,72 @@ class Classify:
     def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {**_numbers(tests, ("balanced_error", "error")), **_tables(tests, "class_error")}
 
-    def facts(self) -> dict[str, Any]:
-        return {"class_names": list(self.problem.class_names)}
+    def facts(self, counts: Tensor) -> dict[str, Any]:
+        return {"class_names": list(self.problem.class_names), **_counted(counts)}
 
     def progress(self, record: Mapping[str, Any]) -> str:
         return f"balanced error {record['balanced_error']:.1f} %"
+
+
+@dataclass(frozen=True)
+class ClassifyGroups:
+    """To tell K classes apart, in each of G groups.
+
+    Args:
+        problem: has ``group_names``.
+    """
+
+    problem: Problem
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.problem.num_classes, self.problem.num_groups
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        return {"class_names": self.problem.class_names, "group_names": self.problem.group_names}
+
+    def counts(self, samples: Samples) -> Tensor:
+        return samples.cell_counts(*self._shape).cpu()
+
+    def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
+        if name in fixed_points("groups"):
+            return fixed_point(name, cell_counts=counts, **self._names, **hyper)
+        return fixed_point(name, counts.sum(1), class_names=self.problem.class_names, **hyper)
+
+    def objective(self, name: str | OwnFunction) -> Objective:
+        return make_objective(name)
+
+    def watch(self, output: Tensor, batch: Batch) -> dict[str, float]:
+        assert batch.group is not None
+        found = group_metrics(output.argmax(1), batch.y, batch.group, *self._shape)
+        return {**balanced_error_of(output, batch), **{name: getattr(found, name) for name in GROUP_FIGURES}}
+
+    def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
+        assert samples.group is not None
+        answers = outputs(model, samples).argmax(1)
+        classes = classification_metrics(answers, samples.y, self.problem.num_classes)
+        return {**vars(classes), **vars(group_metrics(answers, samples.y, samples.group, *self._shape))}
+
+    def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        rows = [_tables([{"row": test["cell_error"][k]} for test in tests], "row") for k in range(self._shape[0])]
+        return {
+            **_numbers(tests, ("balanced_error", "error", *GROUP_FIGURES)),
+            **_tables(tests, "class_error"),
+            **_tables(tests, "group_error"),
+            "cell_error": [row["row"] for row in rows],
+            "cell_error_std": [row["row_std"] for row in rows],
+        }
+
+    def facts(self, counts: Tensor) -> dict[str, Any]:
+        names = {name: list(values) for name, values in self._names.items()}
+        return {**names, **_counted(counts.sum(1)), "cell_counts": counts.tolist()}
+
+    def progress(self, record: Mapping[str, Any]) -> str:
+        return (
+            f"balanced error {record['balanced_error']:.1f} %, worst group {record['worst_group_error']:.1f} %, "
+            f"DEO {record['deo']:.1f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -114,11 +186,11 @@ class Regress:
             )
         return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale, **hyper)
 
-    def objective(self, name: str | Objective) -> Objective:
+    def objective(self, name: str | OwnFunction) -> Objective:
         return make_regression_objective(name, self.edges, self.scale)
 
-    def watch(self, output: Tensor, y: Tensor) -> dict[str, float]:
-        found = regression_metrics(output, y, self.edges, torch.ones(self.problem.num_classes))
+    def watch(self, output: Tensor, batch: Batch) -> dict[str, float]:
+        found = regression_metrics(output, batch.y, self.edges, torch.ones(self.problem.num_classes))
         return {name: found[name] for name in ("balanced_mae", "mae")}
 
     def test(self, model: nn.Module, samples: Samples, counts: Tensor) -> dict[str, Any]:
@@ -135,9 +207,10 @@ class Regress:
         }
         return {**_numbers(tests, names), **_tables(tests, "bin_mae"), "shots": shots}
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, counts: Tensor) -> dict[str, Any]:
         return {
             "class_names": list(self.problem.class_names),
+            **_counted(counts),
             "bin_edges": list(self.problem.bin_edges or ()),
             "shot_thresholds": list(self.shots),
         }
@@ -156,7 +229,17 @@ def goal_of(problem: Problem, shots: tuple[int, int] | None = None) -> Goal:
         return Regress(problem, shots or SHOTS)
     if shots is not None:
         raise InputError("--shots has no effect without --task regression")
-    return Classify(problem)
+    if problem.num_groups == 1:
+        raise InputError("all samples are in one group: leave the groups out, or give two at least")
+    return ClassifyGroups(problem) if problem.num_groups else Classify(problem)
+
+
+def _counted(counts: Tensor) -> dict[str, Any]:
+    """The samples of each class or bin, and the largest number over the smallest."""
+    return {
+        "class_counts": counts.tolist(),
+        "imbalance_ratio": (counts.max() / counts[counts > 0].min()).item(),
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autobalance.data import Samples
+from autobalance.data import Batch, Samples
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def classification_metrics(predictions: Tensor, target: Tensor, num_classes: int
     )
 
 
-def balanced_error_of(output: Tensor, y: Tensor) -> dict[str, float]:
+def balanced_error_of(output: Tensor, batch: Batch) -> dict[str, float]:
     """The balanced error of logits, in percent."""
-    return {"balanced_error": classification_metrics(output.argmax(1), y, output.shape[1]).balanced_error}
+    return {"balanced_error": classification_metrics(output.argmax(1), batch.y, output.shape[1]).balanced_error}
 
 
 @torch.no_grad()

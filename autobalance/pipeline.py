@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from autobalance.augmentation import Policy
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.calibrated import Calibrated
 from autobalance.checkpoint import Checkpoint
-from autobalance.config import AUGMENT, RATES, Options
+from autobalance.config import AUGMENT, RATES, Complete, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
 from autobalance.fds import FDS
@@ -44,12 +45,12 @@ ONE_STEP_EVERY = 4
 class Setup:
     """A problem with all that the options make of it."""
 
-    options: Options
+    options: Complete
     task: Task
     recipe: Recipe
     search: Bilevel
     goal: Goal
-    class_counts: Tensor
+    counts: Tensor
 
     @property
     def problem(self) -> Problem:
@@ -64,6 +65,7 @@ def set_up(options: Options) -> Setup:
     """
     task = open_task(options)
     problem, recipe = task.problem, recipe_of(options)
+    options = options.completed(grouped=problem.num_groups > 0)
     goal = goal_of(problem, options.shot_thresholds)
     train_counts = goal.counts(problem.train)
     start = goal.point(options.start, train_counts)
@@ -76,7 +78,7 @@ def set_up(options: Options) -> Setup:
         model,
         problem.train,
         problem.validation,
-        _space(options, start, train_counts),
+        _space(options, start, train_counts, problem.group_names),
         goal.objective(options.objective),
         _engine(options),
         recipe,
@@ -129,16 +131,17 @@ def _outer_loop(options: Options) -> OuterLoop:
     return OuterLoop(warmup=options.warmup, every=every, lr=options.outer_lr)
 
 
-def _space(options: Options, start: Loss, class_counts: Tensor) -> LossSpace:
+def _space(options: Options, start: Loss, counts: Tensor, group_names: Sequence[str] | None) -> LossSpace:
     if options.late_start is not None and options.late is None:
         raise InputError("--late-start has no effect without --late, which names what is switched on late")
     return LossSpace(
         start.to(options.device),
-        class_counts.to(options.device),
+        counts.to(options.device),
         [name for name in options.free.split(",") if name not in (*RATES, AUGMENT)],
         options.tie,
         options.late.split(",") if options.late else (),
         options.late_start if options.late_start is not None else LATE_START,
+        group_names,
     )
 
 
@@ -149,14 +152,16 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         what ``result.json`` holds.
     """
     setup = set_up(options)
+    baselines = setup.options.baselines.split(",")
     kept = directory / "checkpoint.pt"
     progress = Checkpoint.load(kept) if resume and kept.exists() else Checkpoint()
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     problem, index = setup.problem, "classes" if setup.problem.bin_edges is None else "bins"
+    index += f" in {problem.num_groups} groups" if problem.num_groups else ""
     display.say(
         f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and {len(problem.test)} "
-        f"test samples, {problem.num_classes} {index} of {setup.class_counts.max()} to {setup.class_counts.min()} "
+        f"test samples, {problem.num_classes} {index} of {setup.counts.max()} to {setup.counts.min()} "
         f"samples; model {setup.task.model_name}"
     )
     state = _search(setup, progress, directory, display)
@@ -168,9 +173,8 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     lines = [json.dumps(record, allow_nan=False) for record in progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
 
-    counts = setup.class_counts
     losses: dict[str, Loss] = {"searched": loss}
-    losses |= {name: setup.goal.point(name, counts) for name in options.baselines.split(",")}
+    losses |= {name: setup.goal.point(name, setup.counts) for name in baselines}
     if policy is not None and "ce" in losses:  # what the augmentation does without the loss
         losses["ce" + AUGMENTED] = losses["ce"]
     _retrain(setup, losses, setup.search.found_recipe(state.best), policy, progress, directory, display)
@@ -255,7 +259,7 @@ def _retrain(
         except FloatingPointError as error:
             raise InputError(f"training with {method}: {error} with --lr") from None
         seconds = time.perf_counter() - begun
-        tested = setup.goal.test(model, problem.test, setup.class_counts)
+        tested = setup.goal.test(model, problem.test, setup.counts)
         progress.trainings[key] = {**tested, "seconds": seconds}
         progress.save(directory / "checkpoint.pt")
         finished += 1
@@ -278,9 +282,7 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
         "model": setup.task.model_name,
         "seed": options.seed,
         "seeds": seeds,
-        **setup.goal.facts(),
-        "class_counts": setup.class_counts.tolist(),
-        "imbalance_ratio": (setup.class_counts.max() / setup.class_counts[setup.class_counts > 0].min()).item(),
+        **setup.goal.facts(setup.counts),
         "num_train": len(problem.train),
         "num_validation": len(problem.validation),
         "num_test": len(problem.test),
@@ -308,10 +310,10 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
 
 
 def _provenance(setup: Setup, state: SearchState) -> dict[str, Any]:
-    options = setup.options
+    options, facts = setup.options, setup.goal.facts(setup.counts)
     return {
         "data": setup.problem.name,
-        "class_counts": setup.class_counts.tolist(),
+        **{name: facts[name] for name in ("class_counts", "cell_counts") if name in facts},
         "model": setup.task.model_name,
         **{name: getattr(options, name) for name in ("objective", "start", "free", "tie", "hypergradient")},
         "unroll": setup.search.engine.steps,

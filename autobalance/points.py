@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance import regression_points
+from autobalance import group_points, regression_points
 from autobalance.density import fill_empty, lds_weights, normalise
 from autobalance.errors import InputError
 from autobalance.losses import (
@@ -246,12 +246,14 @@ def head_of(name: str) -> str:
 
 
 def fixed_points(task: str = "classification") -> list[str]:
-    """The names that `fixed_point` knows, for ``task`` classification or regression.
+    """The names that `fixed_point` knows, for ``task`` classification, regression or groups (those for groups alone).
 
     ``lds``, a regression loss, can also be had for ordered classes: give it ``class_counts``.
     """
+    if task == "groups":
+        return list(group_points.NAMES)
     if task not in ("classification", "regression"):
-        raise InputError(f"no task is called {task!r}; there are classification and regression")
+        raise InputError(f"no task is called {task!r}; there are classification, regression and groups")
     return [*_EXACT, *_BUILT] if task == "classification" else list(regression_points.NAMES)
 
 
@@ -263,8 +265,10 @@ def hyper_parameters(name: str) -> dict[str, Any]:
     """
     if name in regression_points.NAMES:
         return regression_points.regression_hyper_parameters(name)
+    if name in group_points.NAMES:
+        return group_points.group_hyper_parameters(name)
     if name not in _EXACT and name not in _BUILT:
-        every = [*fixed_points(), *regression_points.NAMES]
+        every = [*fixed_points(), *group_points.NAMES, *regression_points.NAMES]
         raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(every)}")
     parameters = signature(_EXACT.get(name) or _BUILT[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
@@ -286,6 +290,8 @@ def fixed_point(
     weight: Tensor | Sequence[float] | None = None,
     reduction: str | None = None,
     class_names: Sequence[str] | None = None,
+    cell_counts: Tensor | Sequence[Sequence[int]] | None = None,
+    group_names: Sequence[str] | None = None,
     dtype: torch.dtype | None = None,
     **hyper: Any,
 ) -> Loss:
@@ -297,6 +303,9 @@ def fixed_point(
         weight: overrides w, (K,); for ldam-drw and ib, the w of the late stage.
         reduction: as in `ParametricLoss`; where left out ``mean``, and ``batch_mean`` for ib, as released.
         class_names, dtype: as in `ParametricLoss`.
+        cell_counts: n_kg, for the losses for groups in place of ``class_counts``: the number of training samples of
+            each class in each group, (K, G), all at least 1.
+        group_names: as in `ParametricLoss`, with ``cell_counts``.
         **hyper: the loss's own hyper-parameters, for example ``tau``; the paper's values where left out. For regression
             also ``bin_counts`` or ``targets``, ``bin_edges``, ``error`` and ``scale``, see `regression_point`.
 
@@ -313,6 +322,22 @@ def fixed_point(
             name, weight=weight, reduction=reduction, dtype=dtype, hyper=hyper, **of_bins
         )
     _check_known(name, hyper)
+    if name in group_points.NAMES:
+        if cell_counts is None or class_counts is not None:
+            raise InputError(f"{name} needs cell_counts, the number of training samples of each class in each group, "
+                             "and no class_counts")  # fmt: skip
+        return group_points.group_point(
+            name,
+            cell_counts,
+            weight=weight,
+            reduction=reduction,
+            class_names=class_names,
+            group_names=group_names,
+            dtype=dtype,
+            hyper=hyper,
+        )
+    if cell_counts is not None or group_names is not None:
+        raise InputError(f"{name} has no groups: give it class_counts alone, no cell_counts or group_names")
     if class_counts is None:
         raise InputError(f"{name} needs class_counts, the number of training samples of each class")
     counts = torch.as_tensor(class_counts, dtype=torch.float64)
@@ -324,5 +349,5 @@ def fixed_point(
     parameters = lds(counts, **hyper) if ordered else _EXACT[name](counts, **hyper)
     if weight is not None:
         parameters["w"] = torch.as_tensor(weight)
-    names = None if class_names is None else tuple(class_names)
-    return ParametricLoss(len(counts), **parameters, reduction=reduction or "mean", class_names=names, dtype=dtype)
+    for_people = None if class_names is None else tuple(class_names)
+    return ParametricLoss(len(counts), **parameters, reduction=reduction or "mean", class_names=for_people, dtype=dtype)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.errors import InputError
+from autobalance.group_points import check_cells
 from autobalance.losses import Loss, Member, ScheduledLoss
 
 #: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
@@ -19,16 +20,18 @@ BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
 UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1}
 
 
-def frequency_basis(class_counts: Tensor) -> Tensor:
+def frequency_basis(counts: Tensor) -> Tensor:
     """log n_k less its mean, (K, 1): deviations in proportion to it are those of LA (in l), CDT (in log Δ) and
-    inverse-frequency weights (in log w)."""
-    logarithm = class_counts.log()
-    return (logarithm - logarithm.mean())[:, None]
+    inverse-frequency weights (in log w). For counts (K, G) the same of the cells, (K, 1, G): each group has a factor of
+    its own, and the same factor for all groups gives group-LA, group-VS and group-balanced weights."""
+    logarithm = counts.log()
+    return (logarithm - logarithm.mean()).unsqueeze(1)
 
 
-def class_basis(class_counts: Tensor) -> Tensor:
-    """The identity, (K, K): every class deviates by itself."""
-    return torch.eye(len(class_counts)).to(class_counts)
+def class_basis(counts: Tensor) -> Tensor:
+    """The identity, (K, K), or (K, K, G) with groups: every class, or every cell, deviates by itself."""
+    identity = torch.eye(len(counts)).to(counts)
+    return identity if counts.dim() == 1 else identity[:, :, None].expand(-1, -1, counts.shape[1])
 
 
 #: The share of the epochs after which late parameters are switched on: epoch 160 of 200 in LDAM-DRW.
@@ -49,16 +52,23 @@ class LossSpace:
     so that w has mean one over the training samples and l has mean zero over the classes: the gauge, without which
     a constant in l and a factor in w would drift, since neither changes what is learned.
 
+    With groups (Li et al. 2021, eq. 4.2) every free parameter is a table over the cells, a class in a group each, and
+    so are a and d. A sample sees the column of its group alone, so a constant in each column of l changes nothing: l
+    has mean zero over the classes *in each group*. Of w only a factor common to all cells does nothing, since the
+    groups share one model: w has mean one over the samples of all cells.
+
     A start with a schedule keeps it: the deviations apply in all its stages. Parameters named in ``late`` deviate from
     the start in the last part of training only, as LDAM-DRW's weights do (Cao et al. 2019, algorithm 1).
 
     Args:
         start: the loss at a = 0: a point of the family, or a schedule of such points. Its reduction is trained with.
-        class_counts: training samples of each class, (K,).
+        class_counts: training samples of each class, (K,), or of each class in each group, (K, G).
         free: which of ``w``, ``l``, ``delta`` are searched, or none; the others stay as they are in ``start``.
-        tie: ``frequency`` (one number for each free parameter, times log n_k) or ``class`` (K numbers).
+        tie: ``frequency`` (one number for each free parameter, times log n_k; with groups one a group, times log n_kg)
+            or ``class`` (K numbers, or K G).
         late: free parameters that deviate only from ``late_start`` on.
         late_start: a share of the epochs, above 0 and below 1.
+        group_names: G names for the loss that is found.
 
     Raises:
         InputError (a ValueError): names that cannot be, a start that is no point of the family or has another number
@@ -73,6 +83,7 @@ class LossSpace:
         tie: str = "frequency",
         late: Sequence[str] = (),
         late_start: float = LATE_START,
+        group_names: Sequence[str] | None = None,
     ) -> None:
         if unknown := [name for name in free if name not in BOUNDS]:
             raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
@@ -88,13 +99,16 @@ class LossSpace:
                     f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
                     "such as ce, la, vs or ldam-drw"
                 )
-        self.start, self.free, self.tie = start, tuple(dict.fromkeys(free)), tie
+        self.free, self.tie = tuple(dict.fromkeys(free)), tie
+        self.start = self._for_groups(start, class_counts, group_names)
         first = self._point(0.0)
         if idle := [name for name in self.free if name not in first.searchable]:
             raise InputError(
                 f"{idle[0]!r} has no effect on the loss to start from: free any of {', '.join(first.searchable)}"
             )
-        if len(class_counts) != start.num_classes or ((class_counts < 1).any() and not first.ordered):
+        if class_counts.dim() == 2 and len(class_counts) == start.num_classes:
+            check_cells(class_counts.cpu(), start.class_names, group_names)
+        elif len(class_counts) != start.num_classes or ((class_counts < 1).any() and not first.ordered):
             raise InputError(
                 f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
                 f"there are {class_counts.tolist()}"
@@ -106,11 +120,32 @@ class LossSpace:
         self._basis = TIES[tie](counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
         self._reach = self._basis.abs().sum(1).max()
         if self._reach == 0 and self.free:
+            what = "classes" if counts.dim() == 1 else "classes of all groups"
             raise InputError(
-                "all classes have the same number of samples, so nothing can follow their frequency: tie by class "
+                f"all {what} have the same number of samples, so nothing can follow their frequency: tie by class "
                 "(--tie class) instead"
             )
         self._share = counts / counts.sum()
+
+    def _for_groups(self, start: Loss, counts: Tensor, group_names: Sequence[str] | None) -> Loss:
+        """The start with a column a group in every free table, where the counts have groups."""
+        groups = counts.shape[1] if counts.dim() == 2 else 0
+        if start.num_groups not in (0, groups):
+            raise InputError(
+                f"the loss to start from has {start.num_groups} groups, the samples have {groups or 'none'}"
+            )
+        if not groups:
+            return start
+        stages = []
+        for stage in start.stages:
+            assert isinstance(stage.loss, Member)  # checked before
+            tables = {name: getattr(stage.loss, name) for name in self.free}
+            wide = {
+                name: table if table.dim() == 2 else table[:, None].expand(-1, groups) for name, table in tables.items()
+            }
+            names = {} if group_names is None else {"group_names": tuple(group_names)}
+            stages.append((stage.start, stage.loss.replace(**wide, **names)))
+        return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
 
     def _point(self, progress: float) -> Member:
         point = self.start.at(progress)
@@ -119,8 +154,7 @@ class LossSpace:
 
     def init(self) -> dict[str, Tensor]:
         """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group)."""
-        columns, point = self._basis.shape[1], self._point(0.0)
-        return {name: self._basis.new_zeros(columns, *getattr(point, name).shape[1:]) for name in self.free}
+        return {name: self._basis.new_zeros(self._basis.shape[1:]) for name in self.free}
 
     def parameters(self, raw: Mapping[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The parameters of the loss at ``raw`` and a share of the epochs, differentiable in ``raw``.
@@ -133,12 +167,13 @@ class LossSpace:
             if name not in self.free or (name in self.late and progress < self.late_start):
                 continue
             bound = BOUNDS[name] / self._reach
-            deviation = self._basis @ (bound * torch.tanh(UNITS[name] * value / bound))
+            along = bound * torch.tanh(UNITS[name] * value / bound)
+            deviation = torch.einsum("kc...,c...->k...", self._basis, along)
             start = getattr(point, name)
             parameters[name] = start + deviation if name == "l" else start * deviation.exp()
         if "w" in parameters:
             w = parameters["w"]
-            parameters["w"] = w / (self._share @ w).mean()
+            parameters["w"] = w / (self._share * (w if w.dim() == self._share.dim() else w[:, None])).sum()
         if "l" in parameters:
             parameters["l"] = parameters["l"] - parameters["l"].mean(dim=0)
         return parameters

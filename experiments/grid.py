@@ -198,6 +198,7 @@ def open_grid(options: CompareOptions, directory: Path, storage: BaseStorage) ->
     """
     methods = parse_methods(options)
     task = open_task(options)
+    task = replace(task, problem=task.problem.without_groups())  # experiments.fairness compares with groups
     for method in methods:
         method.check(task)
     if options.tune_folds > 1:

@@ -61,7 +61,7 @@ def test_the_arguments_reach_the_search():
 def test_an_objective_of_ones_own():
     def of_class(k):
         weight = torch.eye(3).double()[k]
-        return lambda logits, batch: torch.nn.functional.cross_entropy(logits, batch.y, weight=weight)
+        return lambda logits, target, group: torch.nn.functional.cross_entropy(logits, target, weight=weight)
 
     # A smaller l in training makes a class's logits larger.
     first, last = (search(objective=of_class(k), free=("l",)).loss.l for k in (0, 2))
@@ -132,7 +132,7 @@ def test_the_settings_of_a_regression_reach_the_search():
     assert balanced.loss.l.std() > 1e-4 and balanced.loss.delta.std() > 1e-4
     again = search_numbers(bins=None, start=balanced.loss, free=("l",))
     assert again.loss.bin_edges.tolist() == given and torch.equal(again.loss.delta, balanced.loss.delta)
-    own = search_numbers(objective=lambda output, batch: ((output[:, 0] - batch.y) ** 2).mean())
+    own = search_numbers(objective=lambda output, target, group: ((output[:, 0] - target) ** 2).mean())
     assert own.history[0] != search_numbers().history[0] != search_numbers(objective="mse").history[0]
     assert own.loss.w.tolist() == search_numbers(objective="mse").loss.w.tolist()
 

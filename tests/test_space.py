@@ -7,7 +7,6 @@ import torch
 
 from autobalance.data import Batch
 from autobalance.errors import InputError
-from autobalance.losses import ParametricLoss
 from autobalance.points import fixed_point
 from autobalance.space import BOUNDS, TIES, UNITS, LossSpace
 
@@ -58,19 +57,72 @@ def test_w_has_mean_one_over_the_samples_and_l_mean_zero_wherever_the_search_goe
     assert found.l.mean().item() == pytest.approx(0, abs=1e-12)
 
 
-def test_groups_have_a_column_each_and_a_gauge_of_their_own():
-    searched = LossSpace(
-        ParametricLoss(K, l=torch.zeros(K, 2), w=torch.ones(K, 2), dtype=torch.float64), COUNTS, ("w", "l")
-    )
-    raw = some_raw(searched)
-    assert raw["l"].shape == (1, 2)
+CELLS = torch.tensor([[150, 50], [10, 80], [60, 30], [30, 1], [3, 4]])
+
+
+def group_space(start="ce", free=("w", "l", "delta"), tie="frequency"):
+    of = {"cell_counts": CELLS} if start.startswith("group") else {"class_counts": COUNTS}
+    return LossSpace(fixed_point(start, **of, dtype=torch.float64), CELLS, free, tie)
+
+
+@pytest.mark.parametrize("tie", TIES)
+@pytest.mark.parametrize("start", ("vs", "group-vs"))
+def test_with_groups_l_has_mean_zero_in_each_group_and_w_mean_one_over_the_samples(tie, start):
+    searched = group_space(start, tie=tie)
+    raw = some_raw(searched, 3.0)
+    assert {tuple(value.shape) for value in raw.values()} == {(1 if tie == "frequency" else K, 2)}
     found = searched.loss(raw)
     torch.testing.assert_close(found.l.mean(0), torch.zeros(2, dtype=torch.float64))
-    assert not torch.equal(found.l[:, 0], found.l[:, 1])
+    samples = [(k, g) for k in range(K) for g in range(2) for _ in range(CELLS[k, g])]
+    assert sum(found.w[cell].item() for cell in samples) / len(samples) == pytest.approx(1, abs=1e-12)
+    for table in (found.w, found.l, found.delta):
+        assert table.shape == (K, 2) and not torch.allclose(table[:, 0], table[:, 1])
     logits, batch = some_batch(group=torch.tensor([0, 1] * 5 + [0]))
     torch.testing.assert_close(
         searched.train_loss(raw, logits, batch), found(logits, batch.y, group=batch.group), rtol=1e-12, atol=0
     )
+
+
+def test_with_groups_the_gauge_changes_no_gradient_of_the_model():
+    """A constant for each group in l, and a factor for all cells in w, are what the gauge takes out."""
+    logits, batch = some_batch(group=torch.tensor([0, 1] * 5 + [0]))
+    found = group_space("group-vs").loss(some_raw(group_space("group-vs")))
+
+    def slope(**changes):
+        z = logits.clone().requires_grad_()
+        return torch.autograd.grad(found.replace(**changes)(z, batch.y, group=batch.group), z)[0]
+
+    same = slope(l=found.l + torch.tensor([5.0, -7.0]), w=3 * found.w)
+    torch.testing.assert_close(same, slope(), rtol=1e-12, atol=1e-14)
+    assert not torch.allclose(
+        slope(w=found.w * torch.tensor([1.0, 3.0])), slope()
+    )  # a factor for one group is no gauge
+
+
+@pytest.mark.parametrize(
+    "name, goal, exponent", [("l", "group-la", 1.0), ("delta", "group-vs", 0.3), ("w", "group-weighted", -1.0)]
+)
+def test_group_losses_are_points_of_the_space_that_is_tied_to_the_cell_frequency(name, goal, exponent):
+    logs = CELLS.double().log()
+    reach = (logs - logs.mean()).abs().max().item()
+    a = BOUNDS[name] / reach * math.atanh(exponent * reach / BOUNDS[name]) / UNITS[name]
+    found = getattr(group_space("ce", (name,)).loss({name: torch.full((1, 2), a, dtype=torch.float64)}), name)
+    wanted = getattr(fixed_point(goal, cell_counts=CELLS, dtype=torch.float64), name)
+    if name == "l":
+        wanted = wanted - wanted.mean(0)
+    else:
+        found, wanted = found / found[0, 0], wanted / wanted[0, 0]
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_with_groups_a_schedule_and_what_is_not_free_stay():
+    start = fixed_point("ldam-drw", COUNTS, dtype=torch.float64)
+    searched = LossSpace(start, CELLS, ("l",), group_names=("a", "b"))
+    found = searched.loss(some_raw(searched))
+    assert [stage.start for stage in found.stages] == [0.0, 0.8]
+    late = found.at(1.0)
+    assert late.l.shape == (K, 2) and late.w.shape == (K,) and late.group_names == ("a", "b")
+    assert late.w @ COUNTS.double() / COUNTS.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name, goal", [("l", "la"), ("delta", "cdt"), ("w", "weighted")])
@@ -205,6 +257,11 @@ def test_late_parameters_deviate_from_their_time_on():
         ({"start": fixed_point("ib", COUNTS)}, "a point of the family"),
         ({"start": fixed_point("ce", [3, 3])}, "has 2 classes"),
         ({"class_counts": torch.tensor([3, 3, 0, 1, 1])}, r"\[3, 3, 0, 1, 1\]"),
+        ({"class_counts": torch.ones(K, 2) - torch.eye(K, 2)}, "class 0 of group 0 has 0 training samples"),
+        ({"class_counts": torch.ones(K, 2)}, "all classes of all groups have the same number"),
+        ({"start": fixed_point("group-la", cell_counts=CELLS)}, "has 2 groups, the samples have none"),
+        ({"start": fixed_point("group-la", cell_counts=CELLS), "class_counts": torch.ones(K, 3)}, "the samples have 3"),
+        ({"start": fixed_point("group-dro", cell_counts=CELLS), "class_counts": CELLS}, "cannot start from GroupDRO"),
     ],
 )
 def test_spaces_that_cannot_be(arguments, words):

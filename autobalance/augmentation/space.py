@@ -169,4 +169,5 @@ def space_of(
         return None
     if problem.bin_edges is not None:
         raise InputError(f"{AUGMENT!r} can be searched for classes only, not for a regression")
-    return AugmentationSpace(problem.train.x, counts, operations, tie or "frequency", problem.class_names)
+    names = (problem.class_names, problem.group_names)
+    return AugmentationSpace(problem.train.x, counts, operations, tie or "frequency", *names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -26,6 +27,8 @@ class Options:
         target: column that holds the class or number to predict, for tables.
         text: one or two columns of texts, for tables.
         drop: columns to leave out, for tables.
+        group: columns that say which group a row belongs to, for tables, see `groups_of`.
+        group_as_feature: whether these columns stay among the model's inputs.
         split: column that says which part a row belongs to, for tables.
         imbalance: makes the training samples long-tailed; None leaves it to the source.
         imbalance_type: "exp" or "step".
@@ -45,16 +48,23 @@ class Options:
     text: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     split: str | None = None
+    group: str | None = None
+    group_as_feature: bool = False
 
     @property
     def regression(self) -> bool:
         return self.task == "regression"
 
     def refuse_columns(self, source: str) -> None:
-        for name in ("target", "text", "drop", "split"):
+        for name in ("target", "text", "drop", "split", "group"):
             if value := getattr(self, name):
                 value = value if isinstance(value, str) else ",".join(value)
                 raise InputError(f"--{name} {value} has no effect on {source}: leave it out, it names a table's column")
+        self.refuse_group_as_feature()
+
+    def refuse_group_as_feature(self) -> None:
+        if self.group_as_feature and self.group is None:
+            raise InputError("--group-as-feature has no effect without --group, which names columns of a table")
 
     def refuse_imbalance(self, source: str, why: str) -> None:
         if self.imbalance is not None or self.imbalance_type != "exp":
@@ -73,6 +83,7 @@ def assemble(
     *,
     validation: Arrays | None = None,
     class_names: Sequence[str] | None = None,
+    group_names: Sequence[str] | None = None,
     make_model: Callable[[], nn.Module] | None = None,
     standardise: bool = True,
 ) -> Problem:
@@ -85,6 +96,7 @@ def assemble(
         options: imbalance, validation fraction, seed, task and bins; the rest is not looked at.
         validation: checked validation samples where the source has some.
         class_names: K names; by default the numbers 0..K-1.
+        group_names: G names; by default the numbers 0..G-1, where there are groups.
         make_model: builds the model that the source brings along.
         standardise: False leaves float inputs as they are.
     """
@@ -101,16 +113,24 @@ def assemble(
         return problem_of_numbers(name, samples, options.bins, make_model, own_validation)
     num_classes = int(train.y.max()) + 1
     names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
+    groups = _group_names(train, group_names)
     if options.imbalance is not None:
         train = train.subset(long_tail_subset(train.y, options.imbalance, options.imbalance_type, generator))
     elif options.imbalance_type != "exp":
         raise InputError(f"--imbalance-type {options.imbalance_type} has no effect without --imbalance")
     if validation is None:
         rest, taken = stratified_split(
-            train.y, options.validation_fraction, generator, group=train.group, class_names=names
+            train.y, options.validation_fraction, generator, group=train.group, class_names=names, group_names=groups
         )
         train, validation = train.subset(rest), train.subset(taken)
     else:
         options.refuse_fraction(name)
     samples = to_samples([train, validation, test], standardise=standardise)
-    return Problem(name, samples[0], samples[1], samples[2], names, make_model, own_validation=own_validation)
+    more: dict[str, Any] = {"own_validation": own_validation, "group_names": groups}
+    return Problem(name, samples[0], samples[1], samples[2], names, make_model, **more)
+
+
+def _group_names(train: Arrays, names: Sequence[str] | None) -> tuple[str, ...] | None:
+    if train.group is None:
+        return None
+    return tuple(str(g) for g in range(int(train.group.max()) + 1)) if names is None else tuple(names)

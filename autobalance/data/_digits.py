@@ -21,16 +21,21 @@ def load_digits(options: Options) -> Problem:
     one seed has seen the test samples of another. The seed draws the long tail (imbalance 10 unless chosen) and the
     validation samples from the rest.
     """
+    options.refuse_columns("digits")
+    if options.imbalance is None:
+        options = replace(options, imbalance=DEFAULT_IMBALANCE)
+    rest, test = read_digits()
+    return assemble("digits", rest, test, options)
+
+
+def read_digits() -> tuple[Arrays, Arrays]:
+    """All digits but the test split, and the test split, as bytes from 0 (ground) to 16 (ink)."""
     from sklearn import datasets
 
-    options.refuse_columns("digits")
     bunch = datasets.load_digits()
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
     is_test = np.zeros(len(labels), dtype=bool)
     generator = np.random.default_rng(0)
     for k in range(10):
         is_test[generator.choice(np.flatnonzero(labels == k), size=TEST_PER_CLASS, replace=False)] = True
-    if options.imbalance is None:
-        options = replace(options, imbalance=DEFAULT_IMBALANCE)
-    rest, test = Arrays(images[~is_test], labels[~is_test]), Arrays(images[is_test], labels[is_test])
-    return assemble("digits", rest, test, options)
+    return Arrays(images[~is_test], labels[~is_test]), Arrays(images[is_test], labels[is_test])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from autobalance.data._assemble import DEFAULT_FRACTION, Options
 from autobalance.data._digits import load_digits
+from autobalance.data._digits_groups import load_digits_groups
 from autobalance.data._folder import load_folder
 from autobalance.data._npz import load_npz
 from autobalance.data._part_files import part_files
@@ -21,6 +23,7 @@ from autobalance.errors import InputError
 
 _CLASSES: dict[str, Callable[[Options], Problem]] = {
     "digits": load_digits,
+    "digits-groups": load_digits_groups,
     "cifar10": partial(load_cifar, "cifar10"),
     "cifar100": partial(load_cifar, "cifar100"),
 }
@@ -43,6 +46,8 @@ def load(
     text: Sequence[str] = (),
     drop: Sequence[str] = (),
     split: str | None = None,
+    group: str | None = None,
+    group_as_feature: bool = False,
 ) -> Problem:
     """Open a source of data, split into training, validation and test samples that are disjoint and stratified.
 
@@ -65,6 +70,9 @@ def load(
         text: for tables: a column of free text, or two columns whose texts are to be compared, see ``encode_texts``.
         drop: for tables: columns to leave out.
         split: for tables: the column that says whether a row is for train, val or test.
+        group: for tables: the column that says which group a row belongs to; numbers with cuts, ``age:25``; several
+            with commas between. Other sources bring their groups along.
+        group_as_feature: for tables: whether the model sees these columns; by default they are hidden from it.
 
     Returns:
         The problem, its classes numbered 0..K-1, or its targets as they are, with ``bin_edges``.
@@ -72,9 +80,11 @@ def load(
     Raises:
         InputError: data that cannot be used, or an option that has no effect on this source; with what helps.
     """
-    options = Options(
-        target, imbalance, imbalance_type, validation_fraction, seed, task, bins, tuple(text), tuple(drop), split
-    )
+    columns: dict[str, Any] = {"text": tuple(text), "drop": tuple(drop), "split": split}
+    columns |= {"group": group, "group_as_feature": group_as_feature}
+    options = Options(target, imbalance, imbalance_type, validation_fraction, seed, task, bins, **columns)
+    if group is not None and options.regression:
+        raise InputError(f"--group {group} has no effect with --task regression: losses for groups are for classes")
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
     if bins is not None and not options.regression:

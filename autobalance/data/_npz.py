@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autobalance.data._assemble import Options, assemble
 from autobalance.data._numbers import check_number_parts
-from autobalance.data._parts import Given, check_names, check_parts
+from autobalance.data._parts import Given, check_names, check_parts, num_groups
 from autobalance.data._samples import Problem
 from autobalance.errors import InputError
 
@@ -20,13 +20,14 @@ _PARTS = ("train", "val", "test")
 
 
 def load_npz(path: Path, options: Options) -> Problem:
-    """Read x_train, y_train, x_test, y_test and, where they are there, x_val, y_val, group_train, group_val, group_test
-    and class_names. For a regression y holds numbers, and there are no groups and names.
+    """Read x_train, y_train, x_test, y_test and, where they are there, x_val, y_val, group_train, group_val,
+    group_test,
+    class_names and group_names. For a regression y holds numbers, and there are no groups and names.
 
     Nothing in the file is executed. Other arrays in it are ignored. With an imbalance the training samples are thinned
     out to a long tail in the order of their labels; validation samples of the file stay as they are.
     """
-    options.refuse_columns(f"{path}, which has its targets in y_train")
+    options.refuse_columns(f"{path}, which has its targets in y_train and its groups in group_train")
     arrays = _read(path)
     given: dict[str, Given] = {}
     for part in _PARTS:
@@ -40,20 +41,24 @@ def load_npz(path: Path, options: Options) -> Problem:
         assert x is not None and y is not None
         given[part] = (x, y, group)
     parts = check_number_parts(given) if options.regression else check_parts(given)
-    names = None if options.regression else arrays.get("class_names")
+    train = parts["train"]
+    names, group_names = (None if options.regression else arrays.get(f"{what}_names") for what in ("class", "group"))
+    if group_names is not None and train.group is None:
+        raise InputError(f"{path} has group_names but no groups: add group_train and group_test")
     return assemble(
         path.stem,
-        parts["train"],
+        train,
         parts["test"],
         options,
         validation=parts.get("val"),
-        class_names=None if names is None else check_names(names, int(parts["train"].y.max()) + 1),
+        class_names=None if names is None else check_names(names, int(train.y.max()) + 1),
+        group_names=None if group_names is None else check_names(group_names, num_groups(train), "group"),
     )
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that ``load_npz`` knows among those in the file."""
-    known = {f"{kind}_{part}" for kind in ("x", "y", "group") for part in _PARTS} | {"class_names"}
+    known = {f"{kind}_{part}" for kind in ("x", "y", "group") for part in _PARTS} | {"class_names", "group_names"}
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

@@ -37,11 +37,17 @@ def check_parts(given: Mapping[str, Given]) -> dict[str, Arrays]:
     return checked
 
 
-def check_names(class_names: Any, num_classes: int) -> tuple[str, ...]:
-    """``class_names`` as strings, once there are K of them and no two the same."""
-    names = tuple(str(name) for name in class_names)
-    if len(names) != num_classes or len(set(names)) != num_classes:
+def num_groups(part: Arrays) -> int:
+    """G, 0 without groups."""
+    return 0 if part.group is None else int(part.group.max()) + 1
+
+
+def check_names(given: Any, number: int, what: str = "class") -> tuple[str, ...]:
+    """Names of the classes or groups as strings, once there are ``number`` of them and no two the same."""
+    names = tuple(str(name) for name in given)
+    if len(names) != number or len(set(names)) != number:
+        holders, plural = ("labels", "classes") if what == "class" else ("samples", "groups")
         raise InputError(
-            f"class_names has {len(set(names))} different names, but the labels have {num_classes} classes"
+            f"{what}_names has {len(set(names))} different names, but the {holders} have {number} {plural}"
         )
     return names

@@ -66,6 +66,12 @@ class Samples:
         """Number of samples of each class, int64, shape (K,)."""
         return torch.bincount(self.y, minlength=num_classes)
 
+    def cell_counts(self, num_classes: int, num_groups: int) -> Tensor:
+        """Number of samples of each class in each group, int64, shape (K, G). Needs groups."""
+        assert self.group is not None
+        cells = torch.bincount(self.y * num_groups + self.group, minlength=num_classes * num_groups)
+        return cells.view(num_classes, num_groups)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -82,6 +88,7 @@ class Problem:
             the bins'.
         own_validation: whether the source said which samples are for validation; else they were drawn from the training
             samples.
+        group_names: G names, in the order of the group indices, where the samples have groups; otherwise None.
     """
 
     name: str
@@ -92,6 +99,7 @@ class Problem:
     make_model: Callable[[], nn.Module] | None = None
     bin_edges: tuple[float, ...] | None = None
     own_validation: bool = False
+    group_names: tuple[str, ...] | None = None
 
     @property
     def final_training(self) -> Samples:
@@ -104,9 +112,19 @@ class Problem:
         return len(self.class_names)
 
     @property
+    def num_groups(self) -> int:
+        """G, 0 without groups."""
+        return 0 if self.group_names is None else len(self.group_names)
+
+    @property
     def num_outputs(self) -> int:
         """How many numbers a model answers with: logits, or one prediction."""
         return self.num_classes if self.bin_edges is None else 1
+
+    def without_groups(self) -> Problem:
+        """The same problem, as if nothing were known of its groups."""
+        parts = {name: replace(getattr(self, name), group=None) for name in ("train", "validation", "test")}
+        return replace(self, **parts, group_names=None)
 
     def to(self, device: torch.device | str) -> Problem:
         """The same problem with its samples on ``device``."""

@@ -22,6 +22,7 @@ def stratified_split(
     *,
     group: Index | None = None,
     class_names: Sequence[str] | None = None,
+    group_names: Sequence[str] | None = None,
     leave: int = 1,
 ) -> tuple[Index, Index]:
     """Two disjoint random parts that together are the whole, each class divided in the same proportion.
@@ -34,7 +35,7 @@ def stratified_split(
         fraction: share of the second part, between 0 and 1.
         generator: what draws the samples.
         group: groups, shape (N,), values 0..G-1, or None.
-        class_names: K names for the messages.
+        class_names, group_names: K and G names for the messages.
         leave: samples that each cell keeps in the first part; 2 where that part will be split again.
 
     Returns:
@@ -46,10 +47,12 @@ def stratified_split(
     if not 0 < fraction < 1:
         raise InputError(f"a split takes a fraction between 0 and 1 of the samples, got {fraction}")
     num_classes = int(labels.max()) + 1 if class_names is None else len(class_names)
-    num_groups = 1 if group is None else int(group.max()) + 1
+    num_groups = 1 if group is None else int(group.max()) + 1 if group_names is None else len(group_names)
     cell = labels if group is None else labels * num_groups + group
     counts = np.bincount(cell, minlength=num_classes * num_groups)
-    _check_counts(counts.reshape(num_classes, num_groups), leave + 1, class_names, group is not None)
+    _check_counts(
+        counts.reshape(num_classes, num_groups), leave + 1, class_names, group_names, grouped=group is not None
+    )
 
     taken = np.zeros(len(labels), dtype=bool)
     for c, n in enumerate(counts.tolist()):
@@ -80,14 +83,17 @@ def three_parts(
     return (*draw(given["train"], fraction, 1), given["test"] if "test" in given else given["val"])
 
 
-def _check_counts(counts: Index, needed: int, class_names: Sequence[str] | None, grouped: bool) -> None:
+def _check_counts(
+    counts: Index, needed: int, class_names: Sequence[str] | None, group_names: Sequence[str] | None, grouped: bool
+) -> None:
     """Raise for the first cell of ``counts`` (K, G) that has fewer samples than ``needed``."""
     few = np.argwhere(counts < needed)
     if not len(few):
         return
     k, g = few[0].tolist()
     name = f"class {k}" if class_names is None else f"class {class_names[k]!r}"
-    cell, remedy = (f"{name} of group {g}", "cell") if grouped else (name, "class")
+    group = f"group {g}" if group_names is None else f"group {group_names[g]!r}"
+    cell, remedy = (f"{name} of {group}", "class or the group") if grouped else (name, "class")
     n = int(counts[k, g])
     parts = "training and validation" if needed == 2 else "training, validation and test"
     raise InputError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.data._arrays import Arrays, check_labels, to_samples
 from autobalance.data._assemble import Options
+from autobalance.data._group_columns import groups_of
 from autobalance.data._read_table import is_number, open_rows, row_name
 from autobalance.data._samples import Problem
 from autobalance.data._split import Index, stratified_split, three_parts
@@ -30,28 +31,49 @@ def load_table(path: Path, options: Options) -> Problem:
     The classes are the values of the target column, sorted. Of the other columns those in ``options.text`` become
     vectors as `encode_texts` does it; of the rest numbers are standardised and texts one-hot encoded, as the training
     split has them; a text that the training split lacks is encoded as zeros.
+
+    With ``options.group`` every part has samples of each class in each group, and the columns that the groups come from
+    are hidden from the model unless ``options.group_as_feature``.
     """
+    options.refuse_group_as_feature()
     options.refuse_imbalance("a table", "its classes have their own frequencies")
     rows = open_rows(path, options)
     labels, names = _classes(rows.frame, options.target, path)
+    groups = None if options.group is None else groups_of(rows.frame, options.group, str(options.target), path)
+    group, group_names = (None, None) if groups is None else (groups.of_row, groups.names)
     generator = np.random.default_rng(options.seed)
 
     def draw(among: Index, fraction: float, leave: int) -> tuple[Index, Index]:
-        first, second = stratified_split(labels[among], fraction, generator, class_names=names, leave=leave)
+        first, second = stratified_split(
+            labels[among],
+            fraction,
+            generator,
+            group=None if group is None else group[among],
+            class_names=names,
+            group_names=group_names,
+            leave=leave,
+        )
         return among[first], among[second]
 
     for part, index in rows.given.items():
         check_labels(labels[index], f"the target {options.target!r} of the {part} rows", len(index), len(names))
+        if group is not None:
+            number = len(groups.names) if groups else 0
+            check_labels(group[index], f"the group of the {part} rows", len(index), number, "group")
     positions = three_parts(len(labels), rows.given, options.validation_fraction, draw)
+    hidden = () if groups is None or options.group_as_feature else groups.columns
+    if text := set(options.text) & set(hidden):
+        raise InputError(f"column {min(text)!r} cannot be both in --text and hidden as --group: add --group-as-feature")
     encoded = encode(
-        rows.frame.drop(columns=[options.target]),
+        rows.frame.drop(columns=[options.target, *hidden]),
         options.text,
         positions[0],
-        f"{path} has no column beside the target {options.target!r}",
+        f"{path} has no column beside the target {options.target!r}" + (f" and {', '.join(hidden)}" if hidden else ""),
     )
-    parts = [Arrays(encoded[i], labels[i]) for i in positions]
+    parts = [Arrays(encoded[i], labels[i], None if group is None else group[i]) for i in positions]
     train, validation, held_out = to_samples(parts, standardise=False)
-    return Problem(rows.name, train, validation, held_out, names, own_validation=rows.own_validation)
+    more: dict[str, Any] = {"own_validation": rows.own_validation, "group_names": group_names}
+    return Problem(rows.name, train, validation, held_out, names, **more)
 
 
 def _classes(frame: pd.DataFrame, target: str | None, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:

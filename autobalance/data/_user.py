@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from autobalance._importing import import_function
 from autobalance.data._assemble import Options, assemble
 from autobalance.data._convert import to_given
 from autobalance.data._numbers import check_number_parts
-from autobalance.data._parts import check_names, check_parts
+from autobalance.data._parts import check_names, check_parts, num_groups
 from autobalance.data._samples import Problem, Samples
 from autobalance.density import check_edges
 from autobalance.errors import InputError
 
-_KEYS = ("train", "val", "test", "model", "class_names")
-_REGRESSION_KEYS = _KEYS[:-1]
+_KEYS = ("train", "val", "test", "model", "class_names", "group_names")
+_REGRESSION_KEYS = _KEYS[:-2]
 
 
 def load_user(source: str, options: Options) -> Problem:
@@ -28,7 +27,7 @@ def load_user(source: str, options: Options) -> Problem:
 
     The function returns a ``Problem``, or a dict with "train", "test" and maybe "val", each (x, y) or (x, y, group) of
     arrays or tensors, or a torch ``Dataset`` of such items; maybe "model", a function that builds a fresh
-    ``nn.Module``; and maybe "class_names". Float inputs are left as they are, bytes are standardised.
+    ``nn.Module``; and maybe "class_names" and "group_names". Float inputs are left as they are, bytes are standardised.
     For a regression y holds numbers, and there are no groups and no class names.
     A model is built once, on the side, to see that it maps the samples to K logits, or to one number.
 
@@ -50,26 +49,6 @@ def load_user(source: str, options: Options) -> Problem:
     return problem
 
 
-def import_function(source: str) -> Callable[..., Any]:
-    """The function that ``package.module:function`` names, looked for in the working directory too."""
-    module_name, _, function_name = source.partition(":")
-    here = os.getcwd()
-    added = here not in sys.path and "" not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError, TypeError) as error:
-        raise InputError(f"the module {module_name!r} of {source} cannot be imported: {error}") from error
-    finally:
-        if added:
-            sys.path.remove(here)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise InputError(f"the module {module_name!r} has no function {function_name!r}")
-    return function
-
-
 def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Problem:
     keys = _REGRESSION_KEYS if options.regression else _KEYS
     for key in returned:
@@ -82,14 +61,15 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Pr
         part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None
     }
     parts = check_number_parts(given) if options.regression else check_parts(given)
-    names = returned.get("class_names")
+    names, group_names, train = returned.get("class_names"), returned.get("group_names"), parts["train"]
     return assemble(
         source.partition(":")[2],
-        parts["train"],
+        train,
         parts["test"],
         options,
         validation=parts.get("val"),
-        class_names=None if names is None else check_names(names, int(parts["train"].y.max()) + 1),
+        class_names=None if names is None else check_names(names, int(train.y.max()) + 1),
+        group_names=None if group_names is None else check_names(group_names, num_groups(train), "group"),
         make_model=returned.get("model"),
         standardise=False,
     )
@@ -113,7 +93,12 @@ def _check_problem(source: str, problem: Problem, options: Options) -> Problem:
         check_edges(problem.bin_edges or ())
         check_names(problem.class_names, len(problem.bin_edges or ()) - 1)
     else:
-        check_names(problem.class_names, int(check_parts(given)["train"].y.max()) + 1)
+        train = check_parts(given)["train"]
+        check_names(problem.class_names, int(train.y.max()) + 1)
+        if problem.group_names is not None:
+            check_names(problem.group_names, num_groups(train), "group")
+        elif train.group is not None:
+            return replace(problem, group_names=tuple(str(g) for g in range(num_groups(train))))
     return problem
 
 

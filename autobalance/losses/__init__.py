@@ -10,6 +10,7 @@ from autobalance.losses._equalization import Equalization as Equalization
 from autobalance.losses._family import parametric_loss as parametric_loss
 from autobalance.losses._file import load_loss as load_loss
 from autobalance.losses._file import save_loss as save_loss
+from autobalance.losses._group_dro import GroupDRO as GroupDRO
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
 from autobalance.losses._parametric import ParametricLoss as ParametricLoss
 from autobalance.losses._regression import regression_loss as regression_loss
@@ -19,6 +20,7 @@ from autobalance.losses._schedule import deferred as deferred
 __all__ = [
     "CSL",
     "Equalization",
+    "GroupDRO",
     "InfluenceBalanced",
     "Loss",
     "Member",

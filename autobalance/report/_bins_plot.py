@@ -27,7 +27,7 @@ def weights_by_bin(run: Run) -> str:
         axes.patch.set_visible(False)
         for method, values in run.references["w"].items():
             style = "--" if method == "l1" else "-"
-            axes.plot(centres, values, style, color=shades[method], lw=1.4, label=_LINES[method])
+            axes.plot(centres, values[:, 0], style, color=shades[method], lw=1.4, label=_LINES[method])
         axes.plot(centres, run.parameters["w"][:, 0], "o-", ms=4, lw=1, color=paint["searched"], label="searched")
         axes.set_yscale("log")
         plain_ticks(axes.yaxis, *axes.get_ylim())

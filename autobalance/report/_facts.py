@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autobalance.errors import InputError
@@ -14,6 +14,10 @@ WORDS = {
     "ce": "cross-entropy",
     "ce+augment": "cross-entropy with the searched augmentation",
     "la": "logit adjustment (τ = 1)",
+    "group-weighted": "group-balanced weights",
+    "group-la": "group logit adjustment (τ = 1)",
+    "group-vs": "group VS",
+    "group-dro": "group DRO",
     "l1": "absolute error, unweighted",
     "mse": "squared error, unweighted",
     "inv": "inverse bin counts",
@@ -61,6 +65,26 @@ CLASSES = Measure(
     index="class",
     meaning="Balanced error: the mean of the classes' error rates.",
 )
+#: What methods are ranked by where the search made a figure of groups small; for all other objectives, and for sums of
+#: several, it is the balanced error.
+_GROUPS = {
+    "group_balanced_error": (
+        "group-balanced error",
+        "group_balanced_error",
+        "Group-balanced error: the mean of the error rates of all cells, a class in a group each.",
+    ),
+    "worst_group": (
+        "worst-group error",
+        "worst_group_error",
+        "Worst-group error: the largest error rate of a cell, a class in a group.",
+    ),
+    "deo": (
+        "DEO",
+        "deo",
+        "DEO, difference of equal opportunity: the largest less the smallest error rate of a class's groups, summed "
+        "over the classes.",
+    ),
+}
 _REGRESSION = {
     "balanced_mae": ("balanced MAE", "the mean over the bins of the bin's mean absolute error"),
     "mae": ("MAE", "the mean absolute error"),
@@ -71,9 +95,9 @@ _REGRESSION = {
 
 def measure(result: dict[str, Any]) -> Measure:
     """Balanced error for a classification, for a regression what the search made small."""
-    if result.get("task") != "regression":
-        return CLASSES
     objective = str(result.get("objective"))
+    if result.get("task") != "regression":
+        return _of_groups(*_GROUPS[objective]) if objective in _GROUPS else CLASSES
     key = objective if objective in _REGRESSION else "balanced_mae"
     other = "mae" if key != "mae" else "balanced_mae"
     name, meaning = _REGRESSION[key]
@@ -88,6 +112,18 @@ def measure(result: dict[str, Any]) -> Measure:
         by_class="bin_mae",
         index="bin",
         meaning=f"{name[0].upper()}{name[1:]}: {meaning}, in the unit of the target.",
+    )
+
+
+def _of_groups(name: str, key: str, meaning: str) -> Measure:
+    return replace(
+        CLASSES,
+        key=key,
+        other="balanced_error",
+        heading=f"{name} %",
+        other_heading="balanced error %",
+        words=f"{name} on test" if name.isupper() else f"{name.replace(' ', ' test ')}",
+        meaning=meaning,
     )
 
 

@@ -24,11 +24,12 @@ from autobalance.report._facts import (
     verdict,
     words,
 )
+from autobalance.report._groups import group_table
 from autobalance.report._run import Run
 from autobalance.report._svg import colours
 
 # Further figures that a result may hold for a method, shown as columns where any method has them.
-_EXTRA = {"worst_group_error": "worst-group error %", "deo": "difference of equal opportunity"}
+_EXTRA = {"worst_group_error": "worst-group error %", "deo": "DEO, points"}
 
 
 _SHOTS = {f"shots.{shot}.mae": f"MAE {shot}-shot" for shot in ("many", "medium", "few")}
@@ -65,6 +66,7 @@ def page(run: Run, directory: Path) -> str:
         still=[search_plots.SYMBOLS[name] for name in run.parameters if run.history and name not in _moved(run)],
         remarks=_remarks(run),
         classes=_svgs(_classes(run, rows)),
+        groups=group_table(run.result, rows),
         cost=_cost(run.result.get("cost") or {}),
         usage=_usage(run, directory),
         settings=_settings(run),
@@ -82,6 +84,8 @@ def _subject(run: Run) -> str:
     result = run.result
     parts = [str(result[key]) for key in ("data", "model") if result.get(key)]
     parts.append(f"{len(run.counts)} {'classes' if run.what.index == 'class' else 'bins'}")
+    if len(run.group_names) > 1:
+        parts.append(f"{len(run.group_names)} groups")
     if (ratio := as_float(result.get("imbalance_ratio"))) > 0:
         parts.append(f"imbalance {ratio:.3g} to 1")
     sizes = {"training": "num_train", "validation": "num_validation", "test": "num_test"}
@@ -94,7 +98,7 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     extra = {
         key: heading
         for key, heading in (_EXTRA | _SHOTS).items()
-        if any(np.isfinite(_found(entry, key)) for entry in test.values())
+        if key != run.what.key and any(np.isfinite(_found(entry, key)) for entry in test.values())
     }
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
@@ -129,7 +133,8 @@ def _curves(run: Run) -> list[str | None]:
 
 def _watched(run: Run) -> str:
     if run.what.index == "class":
-        return search_plots.curve(run, "balanced_error", "Validation balanced error", "balanced error (%)")
+        key, name = run.what.key, run.what.heading.removesuffix(" %")
+        return search_plots.curve(run, key, f"Validation {name}", f"{name} (%)")
     return search_plots.curve(run, "mae", "Validation MAE", "MAE")
 
 

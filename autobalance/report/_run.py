@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """What the page shows. ``parameters`` are (K, G), G = 1 without groups, on the gauge of `on_gauge`."""
+    """What the page shows. ``parameters`` are (K, G), G = 1 without groups, on the gauge of `on_gauge`; ``cells`` are
+    the samples of each class in each group, (K, G), without groups of each class, (K, 1)."""
 
     result: dict[str, Any]
     history: list[dict[str, Any]]
     class_names: list[str]
     group_names: list[str]
     counts: Array
+    cells: Array
     parameters: dict[str, Array]
     references: dict[str, dict[str, Array]]
 
@@ -46,29 +49,41 @@ class Run:
         return measure(self.result)
 
 
-def on_gauge(name: str, table: Array, counts: Array) -> Array:
-    """A table (K, G) with mean-zero l over the classes, or mean-one w over the samples; others as they are."""
+def on_gauge(name: str, table: Array, cells: Array) -> Array:
+    """A table with mean-zero l over the classes of each group, or mean-one w over the samples; others as they are.
+
+    Args:
+        name: of the parameter.
+        table: (K, G), G = 1 without groups.
+        cells: samples of each class in each group, (K, G).
+    """
     if name == "l":
         return table - table.mean(0)
     if name == "w":
-        mean = (table.mean(1) * counts).sum() / counts.sum()
+        mean = (table * cells).sum() / cells.sum()
         return table / mean if mean > 0 else table
     return table
 
 
-def _references(counts: Array, regression: bool) -> dict[str, dict[str, Array]]:
-    """For each parameter, the named losses to show beside it: (K,) tables on the same gauge."""
-    points: dict[str, tuple[str, ...]] = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
+_POINTS = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
+_GROUP_POINTS = {"w": ("group-weighted", "ce"), "l": ("group-la", "ce"), "delta": ("group-vs", "ce")}
+_BIN_POINTS = {"w": ("inv", "lds", "l1")}
+
+
+def _references(cells: Array, regression: bool) -> dict[str, dict[str, Array]]:
+    """For each parameter, the named losses to show beside it: (K, G) tables on the same gauge."""
+    points: Mapping[str, tuple[str, ...]] = _GROUP_POINTS if cells.shape[1] > 1 else _POINTS
     if regression:
-        points = {"w": ("inv", "lds", "l1")}
+        points = _BIN_POINTS
+    counts = cells.sum(1)
     found: dict[str, dict[str, Array]] = {}
     for name, methods in points.items():
         found[name] = {}
         for method in methods:
-            of = {"bin_counts" if regression else "class_counts": [int(count) for count in counts]}
-            loss = fixed_point(method, **of)  # type: ignore[arg-type]
-            table = np.asarray(getattr(loss, name).tolist(), dtype=float)[:, None]
-            found[name][method] = on_gauge(name, table, counts)[:, 0]
+            key = "cell_counts" if method.startswith("group") else "bin_counts" if regression else "class_counts"
+            of = {key: (cells if key == "cell_counts" else counts).astype(int).tolist()}
+            table = _table(getattr(fixed_point(method, **of), name).tolist())
+            found[name][method] = on_gauge(name, np.broadcast_to(table, cells.shape), cells)
     return found
 
 
@@ -108,6 +123,7 @@ def read_run(directory: Path) -> Run:
     counts = np.array([as_float(count) for count in result["class_counts"]])
     if len(counts) != loss.num_classes:
         raise InputError(f"{directory}: loss.json has {loss.num_classes} classes, result.json counts {len(counts)}")
+    cells = _cells(result, loss.num_groups, counts)
     names = result.get("class_names") or loss.class_names or range(len(counts))
     groups = loss.group_names or [f"group {g}" for g in range(loss.num_groups)]
     return Run(
@@ -116,6 +132,17 @@ def read_run(directory: Path) -> Run:
         class_names=[str(name) for name in names],
         group_names=list(groups),
         counts=counts,
-        parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), counts) for name in loss.searchable},
-        references=_references(counts, loss.ordered),
+        cells=cells,
+        parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), cells) for name in loss.searchable},
+        references=_references(cells, loss.ordered),
     )
+
+
+def _cells(result: dict[str, Any], groups: int, counts: Array) -> Array:
+    """Samples of each class in each group, (K, G); of each class, (K, 1), where the loss has no groups."""
+    if not groups:
+        return counts[:, None]
+    cells = np.array(result.get("cell_counts") or [], dtype=float)
+    if cells.shape != (len(counts), groups):
+        raise InputError(f"result.json: cell_counts has shape {cells.shape}, the loss needs {(len(counts), groups)}")
+    return cells

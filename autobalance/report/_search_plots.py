@@ -26,7 +26,12 @@ _REFERENCES = {
     "la": "logit adjustment (τ = 1)",
     "cdt": "CDT (γ = 0.2)",
     "weighted": "inverse frequency",
+    "group-weighted": "inverse cell frequency",
+    "group-la": "group logit adjustment (τ = 1)",
+    "group-vs": "group VS (γ = 0.3)",
 }
+#: The losses for groups have the colours of their kin without.
+_KIN = {"group-weighted": "weighted", "group-la": "la", "group-vs": "cdt"}
 _GROUP_MARKERS = "oDs^vP*X"
 NAMED = 20
 """Up to so many classes have their names at points."""
@@ -38,37 +43,40 @@ def _title(name: str) -> str:
 
 def parameter(run: Run, name: str) -> str:
     """A learned parameter against the class frequency, beside the named losses' values."""
-    table, paint = run.parameters[name], colours(())
-    many = len(run.counts) > 60
+    table, cells, paint = run.parameters[name], run.cells, colours(())
+    many, grouped = table.size > 60, cells.shape[1] > 1
 
     def plot(axes: Axes) -> None:
-        ordered = run.counts[run.order]
+        order = np.argsort(-cells, axis=None, kind="stable")
         for method, values in run.references[name].items():
-            style: dict[str, Any] = {
-                "color": paint[method],
-                "lw": 1.4,
-                "ls": "--" if method == "ce" else "-",
-                "zorder": 2,
-            }
-            axes.plot(ordered, values[run.order], label=_REFERENCES[method], **style)
+            style: dict[str, Any] = {"color": paint[_KIN.get(method, method)], "lw": 1.4, "zorder": 2}
+            style["ls"] = "--" if method == "ce" else "-"
+            if method in _KIN:  # the gauge of l is one of each group, so its points lie on no common line
+                style |= {"ls": "none", "marker": "x", "ms": 6, "mew": 1.6}
+            axes.plot(cells.ravel()[order], values.ravel()[order], label=_REFERENCES[method], **style)
         for group in range(table.shape[1]):
             label = "searched" + (f", {short(run.group_names[group])}" if table.shape[1] > 1 else "")
             mark = _GROUP_MARKERS[group % len(_GROUP_MARKERS)]
             size, alpha = (2.5, 0.5) if many else (5.5, 0.9)
             face = paint["searched"] if group % 2 == 0 else "white"
             style = {"ms": size, "alpha": alpha, "mfc": face, "mec": paint["searched"], "color": paint["searched"]}
-            axes.plot(run.counts, table[:, group], mark, ls="none", label=label, zorder=3, **style)
-        count_axis(axes, run.counts)
-        _value_scale(axes, name, np.concatenate([table.ravel(), *run.references[name].values()]))
+            at = cells[:, group] if grouped else run.counts
+            axes.plot(at, table[:, group], mark, ls="none", label=label, zorder=3, **style)
+        count_axis(axes, cells if grouped else run.counts)
+        if grouped:
+            axes.set_xlabel("training samples of the class in the group (log scale)")
+        _value_scale(
+            axes, name, np.concatenate([table.ravel(), *(values.ravel() for values in run.references[name].values())])
+        )
         axes.set_ylabel(_AXES[name] + (", log scale" if axes.get_yscale() == "log" else ""))
         axes.set_title(_title(name))
         root(axes).legend(
             loc="outside lower center", ncols=3 if table.shape[1] == 1 else 2, columnspacing=1.2, handlelength=1.6
         )
-        if len(run.counts) <= NAMED:
-            everywhere = np.stack([np.repeat(run.counts, table.shape[1]), table.ravel()], 1)
-            names = [short(text, 10) for text in run.class_names]
-            label_points(axes, np.stack([run.counts, table.max(1)], 1), names, paint["searched"], everywhere)
+        if table.size <= NAMED:
+            points = np.stack([np.broadcast_to(cells, table.shape).ravel(), table.ravel()], 1)
+            names = [short(text, 10) for text in run.class_names for _ in range(table.shape[1])]
+            label_points(axes, points, names, paint["searched"], points)
 
     rows = np.ceil((2 + table.shape[1]) / (3 if table.shape[1] == 1 else 2))
     return draw(plot, f"Learned {SYMBOLS[name]} against class frequency", height=3.3 + 0.18 * rows)
@@ -132,7 +140,7 @@ def movement(run: Run, name: str) -> str | None:
     tables = tables[:, :, None] if tables.ndim == 2 else tables
     if tables.ndim != 3 or tables.shape[1] != len(run.counts):
         return None
-    tables = np.stack([on_gauge(name, table, run.counts) for table in tables])
+    tables = np.stack([on_gauge(name, table, run.cells) for table in tables])
     shown = run.order[np.unique(np.linspace(0, len(run.counts) - 1, min(len(run.counts), NAMED)).astype(int))]
 
     def plot(axes: Axes) -> None:

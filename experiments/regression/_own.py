@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autobalance._importing import import_function
 from autobalance.data import Samples
-from autobalance.data._user import import_function
 from autobalance.errors import InputError
 from autobalance.losses import Loss
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from autobalance.data._user import import_function
+from autobalance._importing import import_function
 from autobalance.density import KERNELS, REWEIGHTS
 from autobalance.errors import InputError
 from experiments.regression._own import SIGNATURES

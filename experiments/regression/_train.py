@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from autobalance import FDS
+from autobalance._importing import import_function
 from autobalance._task import Task
 from autobalance.bilevel import Bilevel, run
 from autobalance.calibrated import Calibrated
 from autobalance.data import Samples
-from autobalance.data._user import import_function
 from autobalance.errors import InputError
 from autobalance.goals import Regress
 from autobalance.losses import Loss

@@ -84,3 +84,28 @@ def test_errors(tmp_path):
     (tmp_path / "b" / "bad.PNG").unlink()
     with pytest.raises(InputError, match="c has no images: class 'c' needs some"):
         load(str(tmp_path))
+
+
+def test_folders_within_the_class_folders_are_groups(tmp_path):
+    for place, (name, n) in enumerate({"cat": 12, "dog": 9}.items()):
+        fill(tmp_path / name, {"day": n, "night": 6 + place})
+    problem = load(str(tmp_path))
+    assert (problem.class_names, problem.group_names) == (("cat", "dog"), ("day", "night"))
+    cells = [part.cell_counts(2, 2) for part in (problem.train, problem.validation, problem.test)]
+    assert sum(cells).tolist() == [[12, 6], [9, 7]] and all((part > 0).all() for part in cells)
+
+
+def test_folders_of_groups_that_do_not_fit(tmp_path):
+    fill(tmp_path / "cat", {"day": 9, "night": 9})
+    fill(tmp_path / "dog", {"day": 9})
+    with pytest.raises(InputError, match="class 'dog' of group 'night' needs some"):
+        load(str(tmp_path))
+    fill(tmp_path / "one" / "cat", {"day": 9})
+    fill(tmp_path / "one" / "dog", {"day": 9})
+    with pytest.raises(InputError, match="has the one group 'day'"):
+        load(str(tmp_path / "one"))
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            fill(tmp_path / "split" / part / name, {"day": 3, "night" if part == "train" else "dusk": 3})
+    with pytest.raises(InputError, match="is no group of the training images: day, night"):
+        load(str(tmp_path / "split"))

@@ -115,3 +115,13 @@ def test_options_without_effect(tmp_path):
         load(path, target="y")
     with pytest.raises(InputError, match="--imbalance-type step has no effect without --imbalance"):
         load(path, imbalance_type="step")
+
+
+def test_group_names_go_with_the_groups(tmp_path):
+    given = arrays(group_train=np.arange(60) % 2, group_test=np.arange(60) % 2)
+    assert load(save(tmp_path, **given)).group_names == ("0", "1")
+    assert load(save(tmp_path, **given, group_names=np.array(["day", "night"]))).group_names == ("day", "night")
+    with pytest.raises(InputError, match="group_names has 1 different names, but the samples have 2 groups"):
+        load(save(tmp_path, **given, group_names=np.array(["day", "day"])))
+    with pytest.raises(InputError, match="has group_names but no groups"):
+        load(save(tmp_path, **arrays(), group_names=np.array(["day", "night"])))

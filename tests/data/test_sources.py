@@ -16,7 +16,7 @@ def test_named_sources():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("cifar", r"'cifar' is unknown: give digits, cifar10.*\.npz.*package.module:function"),
+        ("cifar", r"'cifar' is unknown: give digits, digits-groups, cifar10.*\.npz.*package.module:function"),
         ("absent.npz", "there is no file absent.npz"),
         ("absent.csv.gz", r"there is no file absent.csv.gz"),
         ("absent.parquet", "there is no file absent.parquet"),

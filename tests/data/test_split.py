@@ -48,7 +48,7 @@ def test_a_class_with_too_few_samples_is_named_with_its_count_and_what_helps():
 
 
 def test_a_cell_with_too_few_samples_is_named():
-    with pytest.raises(InputError, match=r"class 1 of group 0 has 1 sample, .* drop the cell"):
+    with pytest.raises(InputError, match=r"class 1 of group 0 has 1 sample, .* drop the class or the group"):
         stratified_split(
             np.array([0, 0, 0, 0, 1, 1, 1]), 0.5, np.random.default_rng(0), group=np.array([0, 0, 1, 1, 0, 1, 1])
         )

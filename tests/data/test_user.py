@@ -129,3 +129,12 @@ def test_options_without_effect(monkeypatch):
         load(source, imbalance=10)
     with pytest.raises(InputError, match="--target y has no effect"):
         load(source, target="y")
+
+
+def test_group_names_are_taken_and_numbers_stand_in(monkeypatch):
+    group = (torch.arange(40) // 2) % 2
+    parts = {"train": (X, Y, group), "test": (X[:12], Y[:12], group[:12])}
+    assert load(given(monkeypatch, parts | {"group_names": ["day", "night"]})).group_names == ("day", "night")
+    assert load(given(monkeypatch, parts)).group_names == ("0", "1")
+    samples = Samples(X, Y, group)
+    assert load(given(monkeypatch, Problem("own", samples, samples, samples, ("a", "b")))).group_names == ("0", "1")

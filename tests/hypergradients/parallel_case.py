@@ -9,7 +9,7 @@ from torch import nn
 from autobalance.data import Batch
 from autobalance.hypergradients import SGD, Adam, Inner, Replay
 from autobalance.losses import parametric_loss
-from autobalance.objectives import balanced_error
+from autobalance.objectives import make_objective
 
 
 def train_loss(hyper, logits, batch):
@@ -21,7 +21,7 @@ def main(path, kind):
     torch.set_default_dtype(torch.float64)
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
     optimiser = {"sgd": SGD(0.3, momentum=0.9, nesterov=True, weight_decay=1e-2), "adam": Adam(0.05)}[kind]
-    inner = Inner(model, train_loss, balanced_error, optimiser)
+    inner = Inner(model, train_loss, make_objective("balanced_error"), optimiser)
     batches = [Batch(torch.randn(13, 5), torch.randint(0, 3, (13,))) for _ in range(4)]  # 13: the shares are uneven
     outer_batch = Batch(torch.randn(21, 5), torch.randint(0, 3, (21,)))
     hyper = {name: 0.3 * torch.randn(3) for name in ("w", "l", "delta")} | {"log_lr": torch.tensor(0.1)}

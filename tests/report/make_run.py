@@ -79,6 +79,9 @@ def write_run(directory: Path, content: dict[str, Any], groups: int = 0, epochs:
         }
 
     save_loss(ParametricLoss(len(counts), **tables(1.0), class_names=names), directory / "loss.json")
+    if groups:
+        cells = [[count // groups + (count % groups if g == 0 else 0) for g in range(groups)] for count in counts.int()]
+        content = {**content, "cell_counts": [[int(n) for n in row] for row in cells]}
     (directory / "result.json").write_text(json.dumps(content), encoding="utf-8")
     rows = []
     for epoch in range(1, epochs + 1):

@@ -1,0 +1,175 @@
+"""Searches with groups: from the command and from Python."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from run_case import OPTIONS, read, search
+
+import autobalance
+from autobalance import pipeline
+from autobalance.data import Samples
+from autobalance.errors import InputError
+from autobalance.group_metrics import group_metrics
+from autobalance.metrics import predict
+from autobalance.models import make_model
+from autobalance.training import Recipe, train
+
+CELLS = ((60, 8), (10, 40))
+
+
+def draw(cells, seed):
+    """Two Gaussian classes along the first axis; the second axis says the group, and so, mostly, the class."""
+    generator = np.random.default_rng(seed)
+    y, group = (np.concatenate([np.full(n, (k, g)[i]) for k, row in enumerate(cells) for g, n in enumerate(row)])
+                for i in (0, 1))  # fmt: skip
+    x = np.stack([2.0 * y, 3.0 * group, np.zeros(len(y))], 1) + generator.normal(size=(len(y), 3))
+    return x.astype(np.float32), y, group
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("groups") / "data.npz"
+    arrays = {}
+    for part, (x, y, group) in {"train": draw(CELLS, 0), "test": draw(((25, 25), (25, 25)), 1)}.items():
+        arrays |= {f"x_{part}": x, f"y_{part}": y, f"group_{part}": group}
+    np.savez(path, **arrays, class_names=["no", "yes"], group_names=["day", "night"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    blend = ("--objective", "0.5*balanced_error + 0.5*deo", "--baselines", "ce,la,group-la,group-dro")
+    assert search(data, out, *blend) == 0
+    return out
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
+
+
+def test_the_loss_has_a_column_a_group_with_its_name(done):
+    content = json.loads((done / "loss.json").read_text())
+    assert content["group_names"] == ["day", "night"] and content["class_names"] == ["no", "yes"]
+    assert np.shape(content["parameters"]["l"]) == np.shape(content["parameters"]["w"]) == (2, 2)
+    assert content["provenance"]["cell_counts"] == [list(row) for row in CELLS]
+    loss = autobalance.load_loss(done / "loss.json")
+    x, y, group = draw(CELLS, 0)
+    logits = torch.from_numpy(x[:, :2])
+    assert loss(logits, torch.from_numpy(y), group=torch.from_numpy(group)).isfinite()
+    with pytest.raises(ValueError, match="the loss has 2 groups"):
+        loss(logits, torch.from_numpy(y))
+
+
+def test_every_method_has_the_figures_of_groups(done, data):
+    result = read(done)
+    assert set(result["test"]) == {"searched", "ce", "la", "group-la", "group-dro"}
+    assert result["cell_counts"] == [list(row) for row in CELLS] and result["class_counts"] == [68, 50]
+    assert result["group_names"] == ["day", "night"] and result["objective"] == "0.5*balanced_error + 0.5*deo"
+    for found in result["test"].values():
+        cells = np.array(found["cell_error"])
+        assert found["class_error"] == pytest.approx(cells.mean(1).tolist())  # the test split has cells of one size
+        assert found["group_error"] == pytest.approx(cells.mean(0).tolist())
+        assert found["group_balanced_error"] == pytest.approx(cells.mean())
+        assert found["worst_group_error"] >= cells.max() - 1e-9 and len(found["deo_by_seed"]) == 2
+        assert np.shape(found["cell_error_std"]) == (2, 2)
+
+
+def test_a_baseline_is_trained_as_by_hand(done, data):
+    problem = pipeline.set_up(pipeline_options(data)).problem
+    samples = problem.train.join(problem.validation)
+    loss = autobalance.fixed_point("group-la", cell_counts=torch.tensor(CELLS))
+    for place, seed in enumerate((0, 1)):
+        torch.manual_seed(seed)
+        model = make_model("linear", (3,), 2)
+        train(model, samples, loss, Recipe(epochs=4, batch_size=16), seed)
+        found = group_metrics(predict(model, problem.test), problem.test.y, problem.test.group, 2, 2)
+        for name in ("worst_group_error", "deo"):
+            assert read(done)["test"]["group-la"][f"{name}_by_seed"][place] == pytest.approx(getattr(found, name))
+
+
+def pipeline_options(data, *more):
+    from autobalance.config import parse
+
+    return parse(["--data", str(data), *OPTIONS, *more])[0]
+
+
+def test_the_history_watches_the_groups_and_the_objective_true_metric(done):
+    rows = [json.loads(line) for line in (done / "history.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row["objective_metric"] == pytest.approx(0.5 * row["balanced_error"] + 0.5 * row["deo"])
+        assert {"worst_group_error", "group_balanced_error"} <= set(row)
+    assert np.shape(rows[-1]["parameters"]["l"]) == (2, 2)
+
+
+def test_with_groups_the_defaults_are_those_for_groups(data):
+    setup = pipeline.set_up(pipeline_options(data))
+    assert setup.options.objective == "group_balanced_error" and setup.options.start == "group-la"
+    assert setup.options.baselines == "ce,la,group-weighted,group-la"
+    assert setup.search.space.start.l.shape == (2, 2)
+
+
+def test_the_report_has_a_table_by_group(done):
+    page = (done / "report.html").read_text()
+    for words in ("Test error by class and group", "night", "worst-group error %", "group logit adjustment"):
+        assert words in page, words
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--objective", "accuracy"), "no objective is called 'accuracy'"),
+        (("--start", "group-dro"), "a search cannot start from GroupDRO"),
+        (("--group", "sex"), "--group sex has no effect on"),
+        (("--baselines", "ce,group-la,nothing"), "no fixed loss is called 'nothing'"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(data, tmp_path, options, words, capsys):
+    assert search(data, tmp_path / "run", *options) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (
+            ("--objective", "worst_group"),
+            "the objective worst_group needs groups, and the samples have none: give --group",
+        ),
+        (("--start", "group-la"), "group-la is a loss for groups, and the samples have none"),
+        (("--baselines", "ce,group-dro"), "group-dro is a loss for groups"),
+    ],
+)
+def test_groups_are_needed(tmp_path, options, words, capsys):
+    assert search("digits", tmp_path / "run", *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_from_python_with_samples_of_three():
+    train_set, validation = (
+        tuple(map(torch.from_numpy, draw(cells, seed))) for cells, seed in ((CELLS, 0), (CELLS, 3))
+    )
+    settings = {
+        "recipe": Recipe(epochs=4, batch_size=16),
+        "outer": autobalance.OuterLoop(every=5, lr=0.1),
+        "hypergradient": autobalance.Replay(3),
+    }
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 2)
+    result = autobalance.search_loss(
+        model, train_set, validation, objective="worst_group", group_names=["day", "night"], **settings
+    )
+    assert result.loss.group_names == ("day", "night") and result.loss.l.shape == (2, 2)
+    assert {"worst_group_error", "deo", "objective_metric"} <= set(result.history[-1])
+    start = autobalance.fixed_point("group-la", cell_counts=torch.tensor(CELLS))
+    assert (result.loss.l - (start.l - start.l.mean(0))).abs().max() > 1e-3
+    cell = autobalance.search_loss(model, Samples(*train_set), Samples(*validation), tie="class", **settings)
+    assert cell.loss.w.unique().numel() == 4
+    with pytest.raises(InputError, match="group_names have no effect"):
+        autobalance.search_loss(model, train_set[:2], validation[:2], group_names=["a", "b"], **settings)
+    with pytest.raises(InputError, match="needs groups"):
+        autobalance.search_loss(model, train_set[:2], validation[:2], objective="deo", **settings)
