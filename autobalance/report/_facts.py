@@ -12,7 +12,7 @@ from autobalance.errors import InputError
 WORDS = {
     "searched": "searched loss",
     "ce": "cross-entropy",
-    "ce+augment": "cross-entropy with the searched augmentation",
+    "ce+augment": "cross-entropy, same augmentation",
     "la": "logit adjustment (τ = 1)",
     "group-weighted": "group-balanced weights",
     "group-la": "group logit adjustment (τ = 1)",
@@ -188,9 +188,13 @@ def scores(result: dict[str, Any]) -> list[Score]:
         raise InputError('result.json: "test" holds no method')
     run_seeds = len(result.get("seeds") or [0])
     what = measure(result)
-    return sorted(
-        (_score(method, entry, run_seeds, what) for method, entry in test.items()), key=lambda score: score.mean
-    )
+    rows = [_score(method, entry, run_seeds, what) for method, entry in test.items()]
+    if "augment" in ((result.get("search") or {}).get("free") or ()):
+        rows = [
+            replace(row, words="searched loss with its augmentation") if row.method == "searched" else row
+            for row in rows
+        ]
+    return sorted(rows, key=lambda score: score.mean)
 
 
 def best_scores(rows: Sequence[Score]) -> list[Score]:
@@ -243,15 +247,15 @@ def _compare(searched: Score, fixed: Score, what: Measure) -> Verdict:
     seeds = _seeds(searched, fixed)
     if not math.isfinite(combined):
         sentence = (
-            f"{seeds} cannot tell the losses apart: the searched loss has {both}, with no spread to judge that by."
+            f"{seeds} cannot tell the losses apart: the {searched.words} has {both}, with no spread to judge that by."
         )
         return Verdict("undecided", "Undecided", sentence)
     margin = (
         f"the combined standard deviation of {number(combined)}{what.step} (mean ± standard deviation over {seeds})"
     )
     if abs(difference) <= combined:
-        sentence = f"The searched loss is no different within the spread: {both}, within {margin}."
+        sentence = f"The {searched.words} is no different within the spread: {both}, within {margin}."
         return Verdict("same", "No difference beyond the spread", sentence)
     kind = "better" if difference < 0 else "worse"
-    sentence = f"The searched loss is {kind} than the best fixed loss here: {both}, more than {margin}."
+    sentence = f"The {searched.words} is {kind} than the best fixed loss here: {both}, more than {margin}."
     return Verdict(kind, kind.capitalize(), sentence)

@@ -10,6 +10,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from autobalance.augmentation import OPERATIONS
+from autobalance.report import _augmentation_plots as augmentation_plots
 from autobalance.report import _bins_plot as bins_plot
 from autobalance.report import _plots as plots
 from autobalance.report import _search_plots as search_plots
@@ -60,6 +62,8 @@ def page(run: Run, directory: Path) -> str:
         table=_table(run, rows),
         overview=_svgs([plots.by_seed(run, rows), plots.class_counts(run)]),
         learned=_svgs(_learned(run)),
+        augmentation=_svgs([augmentation_plots.samples(run), augmentation_plots.policy(run)]),
+        operations=_operations(run),
         what=run.what,
         curves=_svgs(_curves(run)),
         movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
@@ -201,12 +205,26 @@ def _cost(cost: dict[str, Any]) -> list[tuple[str, str]]:
     return [(what, form(values[key])) for key, (what, form) in shown.items() if values[key] >= 0]
 
 
+def _operations(run: Run) -> list[tuple[str, str]]:
+    """The operations of the policy, and what their strengths are measured in."""
+    if run.policy is None:
+        return []
+    known = OPERATIONS[run.policy.kind]
+    return [(name, f"{known[name].unit}, at most {known[name].largest:g}") for name in run.policy.operations]
+
+
 def _usage(run: Run, directory: Path) -> str:
-    path = directory / "loss.json" if not directory.is_absolute() else Path(directory.name) / "loss.json"
+    place = directory if not directory.is_absolute() else Path(directory.name)
+
+    def load(name: str) -> str:
+        return f"autobalance.load_{name}({json.dumps((place / f'{name}.json').as_posix(), ensure_ascii=False)})"
+
     group = ", group=group" if run.group_names else ""
-    return (f"import autobalance\n"
-            f"loss = autobalance.load_loss({json.dumps(path.as_posix(), ensure_ascii=False)})\n"
-            f"loss(model(inputs), targets{group}).backward()")  # fmt: skip
+    lines = ["import autobalance", f"loss = {load('loss')}"]
+    if run.policy is not None:
+        cells = ", group" if run.policy.num_groups else ""
+        lines += [f"policy = {load('augmentation')}", f"inputs, targets = policy(inputs, targets{cells})"]
+    return "\n".join([*lines, f"loss(model(inputs), targets{group}).backward()"])
 
 
 def _settings(run: Run) -> list[tuple[str, str]]:

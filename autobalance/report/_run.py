@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autobalance.augmentation import Policy, load_augmentation
 from autobalance.errors import InputError
 from autobalance.losses import Member, load_loss
 from autobalance.points import fixed_point
@@ -22,7 +23,11 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class Run:
     """What the page shows. ``parameters`` are (K, G), G = 1 without groups, on the gauge of `on_gauge`; ``cells`` are
-    the samples of each class in each group, (K, G), without groups of each class, (K, 1)."""
+    the samples of each class in each group, (K, G), without groups of each class, (K, 1).
+
+    With a searched augmentation there is its ``policy``, and for images ``augmented``: classes (C,), a training image
+    of each (C, colours, H, W) and changed copies of it (C, N, colours, H, W).
+    """
 
     result: dict[str, Any]
     history: list[dict[str, Any]]
@@ -32,6 +37,8 @@ class Run:
     cells: Array
     parameters: dict[str, Array]
     references: dict[str, dict[str, Array]]
+    policy: Policy | None = None
+    augmented: tuple[list[int], Array, Array] | None = None
 
     @property
     def order(self) -> NDArray[np.intp]:
@@ -135,6 +142,8 @@ def read_run(directory: Path) -> Run:
         cells=cells,
         parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), cells) for name in loss.searchable},
         references=_references(cells, loss.ordered),
+        policy=_policy(directory, len(counts)),
+        augmented=_augmented(directory / "augmented.npz"),
     )
 
 
@@ -146,3 +155,18 @@ def _cells(result: dict[str, Any], groups: int, counts: Array) -> Array:
     if cells.shape != (len(counts), groups):
         raise InputError(f"result.json: cell_counts has shape {cells.shape}, the loss needs {(len(counts), groups)}")
     return cells
+
+
+def _policy(directory: Path, num_classes: int) -> Policy | None:
+    path = directory / "augmentation.json"
+    policy = load_augmentation(path) if path.exists() else None
+    if policy is not None and policy.num_classes != num_classes:
+        raise InputError(f"{path} has {policy.num_classes} classes, result.json counts {num_classes}")
+    return policy
+
+
+def _augmented(path: Path) -> tuple[list[int], Array, Array] | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        return file["classes"].tolist(), file["samples"].astype(float), file["copies"].astype(float)
