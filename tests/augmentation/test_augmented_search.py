@@ -87,6 +87,18 @@ def test_what_cannot_be_is_refused(settings, words):
         from_python(**settings)
 
 
+def test_cells_of_classes_and_groups_have_policies_of_their_own():
+    parts = []
+    for seed in (0, 1):
+        part = gaussians([40, 20, 12], seed)
+        parts.append((part.x, part.y, (torch.rand(72, generator=torch.Generator().manual_seed(seed)) < 0.3).long()))
+    settings = {**SHORT, "free": ("l", "augment"), "group_names": ("a", "b")}
+    result = autobalance.search_loss(linear(3), *parts, **settings)
+    assert result.augmentation.num_groups == 2 and result.augmentation.group_names == ("a", "b")
+    assert len(set(result.augmentation.strength[..., 1].flatten().tolist())) > 3
+    assert result.loss.num_groups == 2
+
+
 def test_a_regression_is_refused():
     x = torch.randn(60, 3)
     part = (x, x.sum(1))
