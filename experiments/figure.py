@@ -11,14 +11,14 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from experiments.tables import ranked
-from experiments.yardsticks import yardstick_of
+from experiments.yardsticks import YARDSTICKS
 
 COLOURS = {"many": "#4477AA", "medium": "#CCBB44", "few": "#EE6677"}
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Writes the figure. The same results give the same file."""
-    yardstick, methods = yardstick_of(results["task"]), ranked(results)
+    yardstick, methods = YARDSTICKS[results["yardstick"]](), ranked(results)
     names = [name for name, _ in methods]
     rows = range(len(methods))
     with plt.rc_context({"svg.hashsalt": "autobalance", "svg.fonttype": "none", "font.size": 9}):

@@ -24,7 +24,7 @@ from experiments.methods import Job, Method, parse_methods
 from experiments.options import CompareOptions
 from experiments.tuning import number_of_trials, trial_cost, tune, without_test
 from experiments.work_queue import WorkQueue
-from experiments.yardsticks import Yardstick, yardstick_of
+from experiments.yardsticks import YARDSTICKS, Yardstick, yardstick_name
 
 #: Seconds between looks at the queue where others have taken all that is left.
 POLL = 0.3
@@ -57,7 +57,7 @@ class Grid:
 
     @property
     def yardstick(self) -> Yardstick:
-        return yardstick_of(self.options.task)
+        return YARDSTICKS[yardstick_name(self.task.problem)]()
 
     @property
     def shots(self) -> tuple[int, int]:
@@ -196,9 +196,8 @@ def open_grid(options: CompareOptions, directory: Path, storage: BaseStorage) ->
     Raises:
         InputError: what is wrong and what helps.
     """
-    methods = parse_methods(options)
     task = open_task(options)
-    task = replace(task, problem=task.problem.without_groups())  # experiments.fairness compares with groups
+    methods = parse_methods(options, task.problem.num_groups > 0)
     for method in methods:
         method.check(task)
     if options.tune_folds > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -50,9 +51,9 @@ def train_and_judge(
     begun = time.perf_counter()
     parts = [_output(method, job, judged_on, yardstick) for job, judged_on in folds]
     seconds = time.perf_counter() - begun
-    y = torch.cat([judged_on.y for _, judged_on in folds])
+    judged = reduce(Samples.join, [judged_on for _, judged_on in folds])
     counts = torch.stack([job.counts for job, _ in folds]).sum(0) // len(folds)
-    figures = yardstick.figures(task.problem, torch.cat([output for output, _ in parts]), y, counts, shots)
+    figures = yardstick.figures(task.problem, torch.cat([output for output, _ in parts]), judged, counts, shots)
     return Outcome(figures, seconds, peak_memory_mb(task.device), any(diverged for _, diverged in parts))
 
 

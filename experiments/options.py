@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from autobalance._options import (
+    GroupOptions,
     Parser,
-    ProblemOptions,
+    add_group_options,
     add_problem_options,
     add_run_options,
     adder,
@@ -41,7 +42,7 @@ examples:
 
 
 @dataclass(frozen=True)
-class CompareOptions(ProblemOptions):
+class CompareOptions(GroupOptions):
     """What the comparison was asked to do; see ``python -m experiments.compare --help``."""
 
     PLACES: ClassVar[frozenset[str]] = frozenset({"out", "storage", "workers", "published"})
@@ -82,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     default = CompareOptions()
     option = adder(default)
     add_problem_options(parser, default, ("classification", "regression"))
+    add_group_options(parser, default)
 
     methods = parser.add_argument_group("what is compared")
     option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt, "

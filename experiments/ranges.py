@@ -66,6 +66,9 @@ RANGES: dict[str, dict[str, Range]] = {
     "csl": CSL,
     "+csl": CSL,
     "+csl-released": CSL,
+    "group-la": {"tau": TAU},
+    "group-vs": {"gamma": GAMMA_CDT, "tau": TAU},
+    "group-dro": {"eta": Range(0.001, 0.1, "log"), "adjustment": Range(0.0, 5.0)},  # Sagawa et al. 2020: 0.01, 0 to 5
     "ib": {"alpha": ALPHA, "start": IB_START},
     "ib-cb": {"alpha": ALPHA, "start": IB_START, "beta": BETA},
     "ib-focal": {"alpha": ALPHA, "start": IB_START, "gamma": Range(0.25, 2.0)},

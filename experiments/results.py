@@ -10,7 +10,7 @@ from autobalance._task import versions
 from autobalance.goals import goal_of
 from experiments.grid import Grid
 from experiments.significance import against_best
-from experiments.yardsticks import Yardstick
+from experiments.yardsticks import Yardstick, yardstick_name
 
 
 def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
         done: the result of every piece.
     """
     options, problem = grid.options, grid.task.problem
-    counts = goal_of(problem).counts(problem.final_training).tolist()
+    counts = goal_of(problem).counts(problem.final_training).flatten().tolist()
     shots = [shot_of(count, options.many, options.few) for count in counts]
     own_head = "linear" if problem.make_model is None else "own"
     methods: dict[str, dict[str, Any]] = {}
@@ -45,15 +45,16 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
         methods[name]["p_against_best"] = p
     return {
         "data": problem.name,
-        "task": options.task,
+        "yardstick": yardstick_name(problem),
         "model": grid.task.model_name,
         "options": grid.options.identity(),
         "seeds": grid.seeds,
-        "class_names": list(problem.class_names),
+        "class_names": grid.yardstick.index_names(problem),
         "class_counts": counts,
         "shots": shots,
         "num_train": len(problem.train),
         "num_validation": len(problem.validation),
+        "num_final_training": len(problem.final_training),
         "num_test": len(problem.test),
         "best": best,
         "methods": methods,

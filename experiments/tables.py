@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.published import Published
-from experiments.yardsticks import yardstick_of
+from experiments.yardsticks import YARDSTICKS
 
 
 def to_markdown(results: dict[str, Any], published: Sequence[Published], command: str) -> str:
@@ -19,7 +19,7 @@ def to_markdown(results: dict[str, Any], published: Sequence[Published], command
         f"    {command}",
         _markdown(main_table(results, published)),
         "\n".join(f"- {note}" for note in notes(results, published)),
-        f"## {yardstick_of(results['task']).by_class_title}",
+        f"## {YARDSTICKS[results['yardstick']]().by_class_title}",
         _markdown(class_table(results)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -27,7 +27,7 @@ def to_markdown(results: dict[str, Any], published: Sequence[Published], command
 
 def main_table(results: dict[str, Any], published: Sequence[Published]) -> pd.DataFrame:
     """A row a method, the best first."""
-    yardstick = yardstick_of(results["task"])
+    yardstick = YARDSTICKS[results["yardstick"]]()
     rows = []
     for name, content in ranked(results):
         summary = content["summary"]
@@ -45,7 +45,7 @@ def main_table(results: dict[str, Any], published: Sequence[Published]) -> pd.Da
 
 def class_table(results: dict[str, Any]) -> pd.DataFrame:
     """A row a class, in the order of the classes, with the methods in the order of the main table."""
-    yardstick = yardstick_of(results["task"])
+    yardstick = YARDSTICKS[results["yardstick"]]()
     frame = pd.DataFrame(
         {
             yardstick.index: results["class_names"],
@@ -60,7 +60,7 @@ def class_table(results: dict[str, Any]) -> pd.DataFrame:
 
 def to_csv(results: dict[str, Any]) -> str:
     """A row a method with plain numbers: mean and std of every figure, hyper-parameters, and the error by class."""
-    yardstick = yardstick_of(results["task"])
+    yardstick = YARDSTICKS[results["yardstick"]]()
     rows = []
     for name, content in ranked(results):
         summary = content["summary"]
@@ -80,14 +80,16 @@ def to_csv(results: dict[str, Any]) -> str:
 
 def notes(results: dict[str, Any], published: Sequence[Published]) -> list[str]:
     """What the numbers are, and what they do not say."""
-    options, methods, yardstick = results["options"], results["methods"], yardstick_of(results["task"])
-    number, samples = len(results["seeds"]), results["num_train"] + results["num_validation"]
+    options, methods, yardstick = results["options"], results["methods"], YARDSTICKS[results["yardstick"]]()
+    number, samples = len(results["seeds"]), results["num_final_training"]
+    apart = "; the validation samples are the data's own and are not trained on" * (samples == results["num_train"])
     lines = [
         f"{yardstick.unit} on {results['num_test']} test samples, mean ± standard deviation over n = {number} "
         f"trainings (seeds {results['seeds'][0]} to {results['seeds'][-1]}: weights and order of the samples; data and "
         "splits are the same for all, so the spread leaves out the draw of the data).",
-        f"Trained on {samples} samples ({results['num_train']} training and {results['num_validation']} validation), "
-        f"model {results['model']}, {options['epochs']} epochs, batch {options['batch_size']}; largest "
+        f"Trained on {samples} samples (training split {results['num_train']}, validation split "
+        f"{results['num_validation']}{apart}), model {results['model']}, {options['epochs']} epochs, "
+        f"batch {options['batch_size']}; largest "
         f"{yardstick.index} {max(results['class_counts'])}, smallest {min(results['class_counts'])}.",
         f"Many-shot: more than {options['many']} training samples; few-shot: fewer than {options['few']}; "
         f"-: there is no such {yardstick.index}.",
@@ -114,7 +116,7 @@ def notes(results: dict[str, Any], published: Sequence[Published]) -> list[str]:
 
 
 def _tuning_note(results: dict[str, Any]) -> str:
-    options, methods, yardstick = results["options"], results["methods"], yardstick_of(results["task"])
+    options, methods, yardstick = results["options"], results["methods"], YARDSTICKS[results["yardstick"]]()
     searches = len(methods["autobalance"]["tuning"]["trials"]) if "autobalance" in methods else 0
     if not options["tune"]:
         text = "Hyper-parameters are the papers' own; nothing was tuned."
@@ -130,7 +132,7 @@ def _tuning_note(results: dict[str, Any]) -> str:
     text = (
         f"Each method had a budget of {options['tune']} trainings to tune {what} {where} (TPE, the "
         f"first trial with the papers' values; chosen by {main}, then {yardstick.tie_name}), "
-        "then was trained on training and validation samples."
+        f"then was trained on {results['num_final_training']} samples."
     )
     if still := [name for name, content in methods.items() if content["tuning"] is None]:
         text += f" Not tuned, having nothing to tune: {', '.join(still)}."
@@ -170,7 +172,7 @@ def _number(name: str, value: float) -> str:
 
 def ranked(results: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The methods by the mean of the main figure, the best first."""
-    main = yardstick_of(results["task"]).main
+    main = YARDSTICKS[results["yardstick"]]().main
     return sorted(results["methods"].items(), key=lambda item: item[1]["summary"][main]["mean"])
 
 

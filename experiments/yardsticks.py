@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from autobalance.data import Problem, Samples
+from autobalance.group_metrics import group_metrics
 from autobalance.metrics import classification_metrics
 from autobalance.regression_metrics import regression_metrics
 
@@ -46,20 +47,26 @@ class Yardstick(ABC):
     constant: ClassVar[str]
 
     @abstractmethod
-    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
-        """All figures of a model's ``output`` for targets ``y``, plain values fit for JSON.
+    def figures(
+        self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
+    ) -> dict:
+        """All figures of a model's ``output``, plain values fit for JSON.
 
         Args:
-            problem: its classes or bins.
+            problem: its classes, bins or cells.
             output: (N, ...).
-            y: (N,).
-            counts: training samples of each class or bin, (K,).
+            judged: the N samples that it was asked about.
+            counts: training samples of each class or bin, (K,), or cell, (K, G).
             shots: many-shot above the first number of training samples, few-shot below the second.
         """
 
     @abstractmethod
     def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
         """What the best constant prediction after ``samples`` answers for ``number`` samples."""
+
+    def index_names(self, problem: Problem) -> list[str]:
+        """What the list is over, in its order."""
+        return list(problem.class_names)
 
     def score(self, figures: Mapping[str, Any]) -> float:
         """What tuning makes small."""
@@ -95,13 +102,15 @@ class ClassErrors(Yardstick):
     unit = "Errors in percent"
     constant = "a constant prediction"
 
-    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
-        metrics = classification_metrics(output.argmax(1), y, problem.num_classes)
+    def figures(
+        self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
+    ) -> dict:
+        metrics = classification_metrics(output.argmax(1), judged.y, problem.num_classes)
         return {
             "balanced_error": metrics.balanced_error,
             "error": metrics.error,
             "class_error": [None if math.isnan(value) else value for value in metrics.class_error],
-            "balanced_ce": balanced_ce(output, y, problem.num_classes),
+            "balanced_ce": balanced_ce(output, judged.y, problem.num_classes),
         }
 
     def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
@@ -109,17 +118,57 @@ class ClassErrors(Yardstick):
         return F.one_hot(largest, problem.num_classes).float().expand(number, -1)
 
     def score(self, figures: Mapping[str, Any]) -> float:
-        ce = figures["balanced_ce"]
-        return float(figures["balanced_error"] + 1e-4 * (ce / (1 + ce)))
+        ce = figures[self.tie]
+        return float(figures[self.main] + 1e-4 * (ce / (1 + ce)))
 
     def column(self, run: Mapping[str, Any], name: str, shots: Sequence[str]) -> float | None:
-        return shot_error(run["class_error"], shots, name) if name in SHOTS else super().column(run, name, shots)
+        return shot_error(run[self.by_class], shots, name) if name in SHOTS else super().column(run, name, shots)
 
     def text(self, value: float) -> str:
         return f"{value:.2f}"
 
     def short(self, value: float) -> str:
         return f"{value:.1f}"
+
+
+class GroupErrors(ClassErrors):
+    """Errors in percent over cells (a class in a group); ties are broken by the cross-entropy balanced over cells."""
+
+    main, tie, by_class = "group_balanced_error", "group_balanced_ce", "cell_error"
+    columns: ClassVar[Mapping[str, str]] = {
+        "group_balanced_error": "group-balanced error",
+        "worst_group_error": "worst group error",
+        "deo": "DEO",
+        "balanced_error": "balanced error",
+        "error": "overall error",
+        "many": "many-shot",
+        "medium": "medium-shot",
+        "few": "few-shot",
+    }
+    index, by_class_title, tie_name = "cell", "Error by cell", "group-balanced cross-entropy"
+    axis = "group-balanced test error (%)"
+    unit = (
+        "A cell is a class in a group. Group-balanced error (the mean over the cells of the cell's error), worst group "
+        "error (the largest of a cell), DEO (the sum over the classes of the largest less the smallest error of its "
+        "cells), error balanced over classes and overall error in percent"
+    )
+
+    def index_names(self, problem: Problem) -> list[str]:
+        return [f"{name}, {group}" for name in problem.class_names for group in problem.group_names or ()]
+
+    def figures(
+        self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
+    ) -> dict:
+        assert judged.group is not None
+        classes, groups = problem.num_classes, problem.num_groups
+        cell = judged.y * groups + judged.group
+        found = group_metrics(output.argmax(1), judged.y, judged.group, classes, groups)
+        return {
+            **super().figures(problem, output, judged, counts, shots),
+            **{name: getattr(found, name) for name in ("group_balanced_error", "worst_group_error", "deo")},
+            "cell_error": [error for row in found.cell_error for error in row],
+            "group_balanced_ce": balanced_ce(output, judged.y, classes * groups, cell),
+        }
 
 
 class Distances(Yardstick):
@@ -142,9 +191,11 @@ class Distances(Yardstick):
     unit = "Balanced MAE (the mean over the bins of the bin's MAE), MAE, MSE and GM (the geometric mean of the errors)"
     constant = "the mean of the training targets"
 
-    def figures(self, problem: Problem, output: Tensor, y: Tensor, counts: Tensor, shots: tuple[int, int]) -> dict:
+    def figures(
+        self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
+    ) -> dict:
         edges = torch.tensor(problem.bin_edges, dtype=torch.float64)
-        found = regression_metrics(output, y, edges, counts, shots)
+        found = regression_metrics(output, judged.y, edges, counts, shots)
         by_shot = found.pop("shots")
         return {**found, **{shot: by_shot[shot]["mae"] for shot in SHOTS}}
 
@@ -155,9 +206,14 @@ class Distances(Yardstick):
         return f"{value:.4g}"
 
 
-def yardstick_of(task: str) -> Yardstick:
-    """What ``classification`` or ``regression`` is measured by."""
-    return {"classification": ClassErrors, "regression": Distances}[task]()
+YARDSTICKS: Mapping[str, type[Yardstick]] = {"classes": ClassErrors, "groups": GroupErrors, "numbers": Distances}
+
+
+def yardstick_name(problem: Problem) -> str:
+    """Which of `YARDSTICKS` a problem is measured with."""
+    if problem.bin_edges is not None:
+        return "numbers"
+    return "groups" if problem.num_groups else "classes"
 
 
 def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: str) -> float | None:
@@ -166,10 +222,18 @@ def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: 
     return statistics.fmean(errors) if errors else None
 
 
-def balanced_ce(logits: Tensor, y: Tensor, num_classes: int) -> float:
-    """The mean over the classes that have samples of the class's mean cross-entropy."""
+def balanced_ce(logits: Tensor, y: Tensor, number: int, cell: Tensor | None = None) -> float:
+    """The mean cross-entropy of each class's samples, of which the mean over the classes that have some.
+
+    Args:
+        logits: (N, K).
+        y: classes, (N,).
+        number: of classes, or of cells.
+        cell: (N,), what the mean is over in place of classes.
+    """
     losses = F.cross_entropy(logits.double(), y, reduction="none")
-    counts = torch.bincount(y, minlength=num_classes)
-    sums = torch.zeros(num_classes, dtype=losses.dtype, device=y.device).index_add(0, y, losses)
+    index = y if cell is None else cell
+    counts = torch.bincount(index, minlength=number)
+    sums = torch.zeros(number, dtype=losses.dtype, device=y.device).index_add(0, index, losses)
     present = counts > 0
     return (sums[present] / counts[present]).mean().item()

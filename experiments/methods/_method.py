@@ -36,6 +36,11 @@ STEPS: dict[str, Hyper] = {
 TERMS: dict[str, Callable[[Loss, float, float], Loss]] = {"+csl": CSL, "+csl-released": ReleasedCSL}
 
 
+def of_classes(counts: Tensor) -> Tensor:
+    """Samples of each class, (K,), where ``counts`` may be of cells, (K, G)."""
+    return counts if counts.dim() == 1 else counts.sum(1)
+
+
 @dataclass(frozen=True)
 class Job:
     """One training.
@@ -58,7 +63,7 @@ class Job:
 
     @property
     def counts(self) -> Tensor:
-        """Training samples of each class or bin, (K,), on the CPU."""
+        """Training samples of each class or bin, (K,), or of each class in each group, (K, G), on the CPU."""
         return goal_of(self.task.problem).counts(self.samples)
 
 
@@ -94,7 +99,8 @@ class Method:
         loss = self.make_loss(goal, counts, own)
         if "+drw" in self.parts:
             try:
-                weights = effective_number_weights(counts.double(), hyper["drw_beta"])
+                index = counts if loss.num_groups else of_classes(counts)
+                weights = effective_number_weights(index.double(), hyper["drw_beta"])
                 loss = deferred(loss, weights, hyper["drw_start"])
             except InputError:
                 raise
@@ -142,6 +148,7 @@ class Method:
             recipe = replace(job.recipe, epochs=epochs, lr=job.hyper["crt_lr"])
             retrain_classifier(model, fresh, job.samples, job.task.problem.num_classes, recipe, job.seed)
         if "+posthoc" in self.parts:
-            prior = torch.log(job.counts / job.counts.sum()).to(job.task.device)
+            counts = of_classes(job.counts)
+            prior = torch.log(counts / counts.sum()).to(job.task.device)
             model = LogitAdjusted(model, job.hyper["posthoc_tau"] * prior)
         return model

@@ -21,15 +21,20 @@ SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt", "csl-released": "ce+csl-re
 MORE = ("la-posthoc", "crt", "ce+drw", "csl-released")
 
 
-def parse_methods(options: CompareOptions) -> list[Method]:
+def parse_methods(options: CompareOptions, grouped: bool = False) -> list[Method]:
     """The rows of the table in the order asked for, each once.
+
+    Args:
+        options: what was asked for.
+        grouped: whether the samples have groups, for which ``all`` has losses too.
 
     Raises:
         InputError: an unknown name, or a file that holds no loss.
     """
     names: list[str] = []
     for name in options.losses.split(","):
-        every = [*fixed_points(options.task), *(MORE if options.task == "classification" else ())]
+        every = [*fixed_points(options.task), *(fixed_points("groups") if grouped else ())]
+        every += MORE if options.task == "classification" else ()
         names += every if name.strip() == "all" else [name.strip()]
     methods = [named(name, options.task) for name in dict.fromkeys(names)]
     if options.searched is not None:
@@ -45,7 +50,7 @@ def named(name: str, task: str = "classification") -> Method:
     Raises:
         InputError: no fixed loss of the task, or no step, is called so.
     """
-    known = fixed_points(task)
+    known = [*fixed_points(task), *(fixed_points("groups") if task == "classification" else ())]
     if task == "regression" and name not in known:
         raise InputError(f"--losses: {name!r} is no method for --task regression; there are {', '.join(known)}, and "
                          "all")  # fmt: skip

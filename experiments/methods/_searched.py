@@ -33,7 +33,7 @@ def from_file(path: str) -> Method:
     margins = any(isinstance(its, Member) and "margin" in its.parameters_in_effect for _, its in stages)
 
     def make_loss(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
-        return _fitting(load_loss(path), goal, len(counts), path)
+        return _fitting(load_loss(path), goal, counts, path)
 
     head = "cosine" if margins else "linear"  # margins are between cosines
     return Method("searched", ("searched",), {}, make_loss, head, is_searched=True)
@@ -72,17 +72,18 @@ def _found(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "loss.json"
         path.write_text(json.dumps(hyper["loss"]), encoding="utf-8")
-        return _fitting(load_loss(path), goal, len(counts), "the searched loss")
+        return _fitting(load_loss(path), goal, counts, "the searched loss")
 
 
-def _fitting(loss: Loss, goal: Goal, num_classes: int, where: str) -> Loss:
+def _fitting(loss: Loss, goal: Goal, counts: Tensor, where: str) -> Loss:
     if isinstance(loss, RegressionLoss) != isinstance(goal, Regress):
         kind = "regression" if isinstance(loss, RegressionLoss) else "classification"
         raise InputError(f"{where} is a loss for --task {kind}")
     if isinstance(loss, RegressionLoss):  # its bins are its own, whatever those of the metrics are
         return loss
-    if loss.num_classes != num_classes:
-        raise InputError(f"{where} is a loss for {loss.num_classes} classes, the data have {num_classes}")
-    if loss.num_groups:
-        raise InputError(f"{where} is a loss for groups, which the comparison does not have")
+    groups = 0 if counts.dim() == 1 else counts.shape[1]
+    if loss.num_classes != len(counts):
+        raise InputError(f"{where} is a loss for {loss.num_classes} classes, the data have {len(counts)}")
+    if loss.num_groups not in (0, groups):
+        raise InputError(f"{where} is a loss for {loss.num_groups} groups, the data have {groups or 'none'}")
     return loss
