@@ -96,15 +96,48 @@ class BatchNorm(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dweight: Tensor | None, dbias: Tensor | None, *_: Any) -> tuple:
         x, weight, mean, scale = ctx.saved_tensors
-        zero = torch.zeros_like(weight)
-        dweight, dbias = zero if dweight is None else dweight, zero if dbias is None else dbias
-        if dx is None:
-            slope, constant = dweight * scale, dbias
-            return _affine(constant - slope * mean, (x, slope)), None, None
+        dx = torch.zeros_like(x) if dx is None else dx
+        dweight, dbias = (torch.zeros_like(weight) if d is None else d for d in (dweight, dbias))
+        return _Along.apply(dx, x, weight, dweight, dbias, mean, scale), None, None
+
+
+class _Along(torch.autograd.Function):
+    """y', the derivative of batch norm along a direction (see `BatchNorm`), from x', x and γ; and its derivatives.
+
+    With a the adjoint of y' and, for each channel, A = E a, A' = E[a x̂], m = E x', q = E[x̂ x'], s = γ r,
+    C = E[a x'] - A m - A' q, and n elements a channel:
+
+        of x':  s (a - A - x̂ A')
+        of γ:   n r C
+        of x:   r (h - E h - x̂ E[h x̂]) - r s C x̂,    h = (γ' - s q) a - s A' x'
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, dx: Tensor, x: Tensor, weight: Tensor, dweight: Tensor, dbias: Tensor, mean: Tensor, scale: Tensor
+    ) -> Tensor:
+        first = _mean(dx)
+        second = scale * (_mean(dx * x) - mean * first)
+        ctx.save_for_backward(dx, x, weight, dweight, mean, scale, first, second)
         along = weight * scale
-        first, second = _mean(dx), scale * (_mean(dx * x) - mean * _mean(dx))
         slope = (dweight - along * second) * scale
-        return _affine(dbias - along * first - slope * mean, (dx, along), (x, slope)), None, None
+        return _affine(dbias - along * first - slope * mean, (dx, along), (x, slope))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, adjoint: Tensor) -> tuple[Tensor | None, ...]:
+        a = adjoint
+        dx, x, weight, dweight, mean, r, m, q = ctx.saved_tensors
+        s = weight * r
+        a0 = _mean(a)
+        a1 = r * (_mean(a * x) - mean * a0)
+        c = _mean(a * dx) - a0 * m - a1 * q
+        slope = -s * a1 * r
+        of_dx = _affine(-s * a0 - slope * mean, (a, s), (x, slope))
+        of_a, of_d = (dweight - s * q) * r, -s * a1 * r
+        slope = -r * (of_a * a1 + of_d * q + r * s * c)
+        of_x = _affine(-of_a * a0 - of_d * m - slope * mean, (a, of_a), (dx, of_d), (x, slope))
+        return of_dx, of_x, x.numel() // x.shape[1] * r * c, None, None, None, None
 
 
 class _Backward(torch.autograd.Function):

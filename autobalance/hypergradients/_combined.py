@@ -23,6 +23,11 @@ class Groups:
 
     parts: tuple[tuple[frozenset[str], Optimiser], ...]
 
+    @property
+    def linear(self) -> bool:
+        """See `Optimiser`."""
+        return all(getattr(optimiser, "linear", False) for _, optimiser in self.parts)
+
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
         """See `Optimiser`.
 

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from autobalance.data import Batch
 from autobalance.hypergradients._combined import Groups
-from autobalance.hypergradients._implicit import flatten, hessian, mixed, residual, unflatten
+from autobalance.hypergradients._implicit import flatten, hessian, mixed, unflatten
 from autobalance.hypergradients._inner import (
     Hypergradient,
     Inner,
@@ -22,6 +22,7 @@ from autobalance.hypergradients._inner import (
     inner_step,
     leaves,
     objective_gradient,
+    train_value,
 )
 from autobalance.hypergradients._optimiser import Tensors
 from autobalance.hypergradients._solvers import ConjugateGradients, Solver, SolverWarning
@@ -114,8 +115,11 @@ class Head:
         """W*, by Newton's method with halved steps where a whole one does not lessen |G|."""
 
         def slope(weights: Tensors) -> Tensors:
-            found = residual(problem, leaves(weights), state, dict(hyper), batch)
-            return {name: g.detach() for name, g in found.items()}
+            at = leaves(weights)
+            loss = train_value(problem, at, {}, hyper, batch)
+            gradients = dict(zip(at, torch.autograd.grad(loss, list(at.values())), strict=True))
+            with torch.no_grad():
+                return problem.optimiser.residual(weights, gradients, hyper)
 
         def size(weights: Tensors) -> float:
             return float(flatten(slope(weights)).norm())

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import (
     Hypergradient,
     Inner,
@@ -21,11 +20,11 @@ from autobalance.hypergradients._inner import (
     leaves,
     loss_hyper,
     objective_gradient,
-    train_value,
+    own_input,
 )
-from autobalance.hypergradients._one_step import logits_along
 from autobalance.hypergradients._optimiser import Tensors
 from autobalance.hypergradients._random import RandomState, random_state, set_random_state
+from autobalance.hypergradients._second_order import output_along, second_order
 from autobalance.hypergradients._solvers import Neumann, Solver
 
 
@@ -108,45 +107,39 @@ def average(of: Callable[[Batch], Tensors], draws: Sequence[tuple[Batch, RandomS
 
 def hessian(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """∂G/∂θ · along on one batch."""
-    parameters = leaves(state.parameters)
-    slope = residual(inner, parameters, state, {name: value.detach() for name, value in hyper.items()}, batch)
-    found = torch.autograd.grad(list(slope.values()), list(parameters.values()), list(along.values()))
-    return dict(zip(parameters, found, strict=True))
+    _, curved = second_order(inner, state, hyper, batch, along)
+    return inner.optimiser.residual(along, curved, hyper)
 
 
 def mixed(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """∂G/∂α · along on one batch."""
-    alpha = leaves(hyper)
-    slope = residual(inner, leaves(state.parameters), state, alpha, batch)
+    through, _ = second_order(inner, state, hyper, batch, along, of_weights=False)
+    alpha, zero = leaves(hyper), {name: torch.zeros_like(value) for name, value in along.items()}
+    decay = inner.optimiser.residual(state.parameters, zero, alpha)
+    moved = [(slope, along[name]) for name, slope in decay.items() if slope.requires_grad]
+    if not moved:  # the decay is not searched
+        return through
     found = torch.autograd.grad(
-        list(slope.values()), list(alpha.values()), list(along.values()), materialize_grads=True
+        [slope for slope, _ in moved], list(alpha.values()), [part for _, part in moved], materialize_grads=True
     )
-    return dict(zip(alpha, found, strict=True))
+    return {name: value + through[name] for name, value in zip(alpha, found, strict=True)}
 
 
 def gauss_newton(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch, along: Tensors) -> Tensors:
     """(Jᵀ (∂²L/∂z²) J + λ I) · along on one batch: one pass forward along it and one backward."""
     batch = inner.transformed(hyper, batch)
     random = random_state(batch.x.device)
-    change = logits_along(inner, state, along, batch)
+    with torch.no_grad():
+        _, (change,) = output_along(inner, state.parameters, state, along, batch)
     set_random_state(random, batch.x.device)
     parameters, buffers = leaves(state.parameters), {name: b.clone() for name, b in state.buffers.items()}
-    logits = functional_call(inner.model, (parameters, buffers), (batch.x,))
+    logits = functional_call(inner.model, (parameters, buffers), (own_input(batch),))
     at = logits.detach().requires_grad_()
     loss = inner.train_loss(loss_hyper(hyper), at, batch)
     (of_logits,) = torch.autograd.grad(loss, at, create_graph=True)
     (curved,) = torch.autograd.grad(of_logits, at, change)
-    found = torch.autograd.grad(logits, list(parameters.values()), curved)
+    found = torch.autograd.grad(logits, list(parameters.values()), curved, materialize_grads=True)
     return inner.optimiser.residual(along, dict(zip(along, found, strict=True)), hyper)
-
-
-def residual(inner: Inner, parameters: Tensors, state: InnerState, alpha: Tensors, batch: Batch) -> Tensors:
-    """G on one batch, differentiable in the parameters and in ``alpha``."""
-    buffers = {name: b.clone() for name, b in state.buffers.items()}
-    with FastBatchNorm():
-        loss = train_value(inner, parameters, buffers, alpha, batch)
-    gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
-    return inner.optimiser.residual(parameters, dict(zip(parameters, gradients, strict=True)), alpha)
 
 
 def flatten(tensors: Tensors) -> Tensor:

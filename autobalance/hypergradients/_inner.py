@@ -144,12 +144,17 @@ def _output(
     forward: Callable[[Tensors, Tensors, Tensor], Any] | None = None,
 ) -> Any:
     """What the model makes of a batch: logits, or a tuple such as logits and features."""
-    x = own_rows(batch.x)
-    x = fast_layout(x) if x.dim() == 4 else x
+    x = own_input(batch)
     output = forward(parameters, buffers, x) if forward else functional_call(inner.model, (parameters, buffers), (x,))
     if isinstance(output, tuple):
         return tuple(gather_rows(part, len(batch.x)) for part in output)
     return gather_rows(output, len(batch.x))
+
+
+def own_input(batch: Batch) -> Tensor:
+    """What this process's model is given of a batch."""
+    x = own_rows(batch.x)
+    return fast_layout(x) if x.dim() == 4 else x
 
 
 def fast_layout(x: Tensor) -> Tensor:
@@ -175,7 +180,17 @@ def leaves(tensors: Mapping[str, Tensor]) -> Tensors:
 
 
 def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch) -> tuple[InnerState, Tensor]:
-    """One plain training step: the next state and the loss, detached. Nothing of it is kept for differentiation."""
+    """One plain training step: the next state and the loss, detached. Nothing of it is kept for differentiation.
+
+    A parameter that the loss does not reach has gradient zero: weight decay and momentum go on moving it.
+    """
+    return step_with_gradient(inner, state, hyper, batch)[:2]
+
+
+def step_with_gradient(
+    inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batch: Batch
+) -> tuple[InnerState, Tensor, Tensors]:
+    """`inner_step`, and the gradient that it took."""
     parameters = leaves(state.parameters)
     buffers = {name: b.clone() for name, b in state.buffers.items()}
     detached = {name: value.detach() for name, value in hyper.items()}
@@ -184,11 +199,11 @@ def inner_step(inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], bat
     with torch.autocast(batch.x.device.type, inner.precision if reduced else None, enabled=reduced):
         output = _output(inner, parameters, buffers, batch, inner.forward)
         loss = inner.train_loss(loss_hyper(detached), output, batch)
-    gradients = torch.autograd.grad(loss, list(parameters.values()))
+    gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
     with torch.no_grad():
         whole = summed(dict(zip(parameters, gradients, strict=True)))
         new, slots = inner.optimiser.update(state.parameters, whole, state.optimiser, state.step, detached)
-    return InnerState(new, buffers, slots, state.step + 1), loss.detach()
+    return InnerState(new, buffers, slots, state.step + 1), loss.detach(), whole
 
 
 def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import (
     Hypergradient,
     Inner,
@@ -22,9 +19,12 @@ from autobalance.hypergradients._inner import (
     leaves,
     loss_hyper,
     objective_gradient,
+    own_input,
 )
-from autobalance.hypergradients._optimiser import Tensors
+from autobalance.hypergradients._kept_layers import KeptLayers
+from autobalance.hypergradients._optimiser import update_adjoint
 from autobalance.hypergradients._random import random_state, set_random_state
+from autobalance.hypergradients._second_order import output_along
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class OneStep:
 
         dα = ∂/∂α <g, v> = ∂/∂α <∂ℓ/∂z, J v>
 
-    and J v is the derivative of the logits along v: one forward pass that carries it along.
+    and J v is the derivative of the logits along v: one forward pass that carries it along, on what the layers put out
+    in the training step (`KeptLayers`).
 
     Source: the one-step hypergradient is that of DARTS (Liu et al. 2019), which takes this product by finite
     differences.
@@ -58,11 +59,13 @@ class OneStep:
         batch, alpha = batches[0], leaves(hyper)
         before = random_state(batch.x.device)
         parameters, buffers = leaves(state.parameters), {name: b.clone() for name, b in state.buffers.items()}
-        logits = functional_call(inner.model, (parameters, buffers), (batch.x,))
+        layers = KeptLayers()
+        with layers:
+            logits = functional_call(inner.model, (parameters, buffers), (own_input(batch),))
         at = logits.detach().requires_grad_()
         loss = inner.train_loss(loss_hyper(alpha), at, batch)
         (of_logits,) = torch.autograd.grad(loss, at, create_graph=True)
-        found = torch.autograd.grad(logits, list(parameters.values()), of_logits.detach())
+        found = torch.autograd.grad(logits, list(parameters.values()), of_logits.detach(), materialize_grads=True)
         del logits
         gradients = dict(zip(parameters, found, strict=True))
         with torch.no_grad():
@@ -71,35 +74,15 @@ class OneStep:
         after = random_state(batch.x.device)
 
         objective, of_parameters = objective_gradient(inner, reached, outer_batch)
-        along, total = _of_gradient(inner, state, gradients, hyper, of_parameters)
+        nothing = {kind: {n: torch.zeros_like(x) for n, x in tensors.items()} for kind, tensors in slots.items()}
+        total, along, _, _ = update_adjoint(
+            inner.optimiser, state.parameters, gradients, state.optimiser, state.step, hyper, of_parameters, nothing
+        )
         set_random_state(before, batch.x.device)
-        change = logits_along(inner, state, along, batch)
+        with torch.no_grad(), layers:
+            _, (change,) = output_along(inner, state.parameters, state, along, batch)
         set_random_state(after, batch.x.device)
         through = torch.autograd.grad(of_logits, list(alpha.values()), change, materialize_grads=True)
         for name, part in zip(alpha, through, strict=True):
             total[name] = total[name] + part
         return reached, Hypergradient(total, float(objective), float(loss.detach()))
-
-
-def _of_gradient(
-    inner: Inner, state: InnerState, gradients: Tensors, hyper: Mapping[str, Tensor], of_parameters: Tensors
-) -> tuple[Tensors, Tensors]:
-    """The optimiser's step backwards: the adjoint of the gradient, and what the step itself owes to ``hyper``."""
-    at, alpha = leaves(gradients), leaves(hyper)
-    new, _ = inner.optimiser.update(state.parameters, at, state.optimiser, state.step, alpha)
-    found = torch.autograd.grad(
-        list(new.values()), [*at.values(), *alpha.values()], list(of_parameters.values()), materialize_grads=True
-    )
-    return dict(zip(at, found, strict=False)), dict(zip(alpha, found[len(at) :], strict=True))
-
-
-def logits_along(inner: Inner, state: InnerState, along: Tensors, batch: Batch) -> Tensor:
-    """The derivative of the batch's logits when the weights move along ``along``."""
-    buffers = {name: b.clone() for name, b in state.buffers.items()}
-    with warnings.catch_warnings():  # torch's forward mode starts with a deprecation warning of its own making
-        warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated", category=FutureWarning)
-        import torch._decomp.decompositions_for_jvp
-    with torch.no_grad(), FastBatchNorm(), forward_ad.dual_level():
-        moving = {name: forward_ad.make_dual(p, along[name]) for name, p in state.parameters.items()}
-        logits = functional_call(inner.model, (moving, buffers), (batch.x,))
-        return forward_ad.unpack_dual(logits).tangent

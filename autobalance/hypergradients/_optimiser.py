@@ -23,6 +23,8 @@ class Optimiser(Protocol):
     """One training step's change of the weights, as a function without side effects.
 
     Autograd differentiates ``update`` wherever gradients are enabled; `inner_step` calls it with them off.
+    Where the result is linear in the gradient, an attribute ``linear = True`` spares `Replay` a copy of the gradient of
+    each step.
     """
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
@@ -53,6 +55,47 @@ class Optimiser(Protocol):
         Raises:
             ValueError: where training comes to rest is not where such a sum vanishes (AdamW).
         """
+
+
+def keeps_gradient(optimiser: Optimiser, hyper: Mapping[str, Tensor]) -> bool:
+    """Whether the derivatives of a step depend on the gradient that it took."""
+    return "log_lr" in hyper or not getattr(optimiser, "linear", False)
+
+
+def update_adjoint(
+    optimiser: Optimiser,
+    parameters: Tensors,
+    gradients: Tensors | None,
+    slots: Slots,
+    step: int,
+    hyper: Mapping[str, Tensor],
+    of_parameters: Tensors,
+    of_slots: Slots,
+) -> tuple[Tensors, Tensors, Tensors, Slots]:
+    """An optimiser's step backwards.
+
+    Args:
+        parameters, gradients, slots, step, hyper: what ``update`` was given; no gradients where the derivatives do not
+            depend on them (`keeps_gradient`).
+        of_parameters, of_slots: adjoints of the weights and of the memory after the step.
+
+    Returns:
+        the adjoints of hyper, gradients, parameters and slots.
+    """
+    if gradients is None:
+        gradients = {name: p.new_zeros(()).expand_as(p) for name, p in parameters.items()}
+    flat = {"hyper": hyper, "gradients": gradients, "parameters": parameters, **slots}
+    at = {kind: {n: x.detach().requires_grad_() for n, x in tensors.items()} for kind, tensors in flat.items()}
+    memory = {kind: at[kind] for kind in slots}
+    with torch.enable_grad():
+        new, new_memory = optimiser.update(at["parameters"], at["gradients"], memory, step, at["hyper"])
+    reached = [(value, of_parameters[name]) for name, value in new.items()]
+    reached += [(value, of_slots[kind][n]) for kind, values in new_memory.items() for n, value in values.items()]
+    outputs, adjoints = zip(*((value, adjoint) for value, adjoint in reached if value.requires_grad), strict=True)
+    inputs = [x for tensors in at.values() for x in tensors.values()]
+    found = iter(torch.autograd.grad(outputs, inputs, adjoints, materialize_grads=True))
+    of = {kind: {name: next(found) for name in tensors} for kind, tensors in at.items()}
+    return of["hyper"], of["gradients"], of["parameters"], {kind: of[kind] for kind in slots}
 
 
 def rate_at(rate: Rate, step: int, hyper: Mapping[str, Tensor]) -> float | Tensor:

@@ -40,24 +40,12 @@ def gather_rows(own: Tensor, number: int) -> Tensor:
     return torch.cat([everything[:begin], own, everything[begin + len(own) :]])
 
 
-def summed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The sum of each tensor over the processes.
-
-    Differentiable, on the understanding that what comes of the derivatives is averaged over the processes with
-    `averaged`: what all processes compute alike stays as it is, and what each computes from its own rows is summed.
-    """
-    if processes() == 1:
-        return dict(tensors)
-    return dict(zip(tensors, _Sum.apply(*tensors.values()), strict=True))
-
-
 @torch.no_grad()
-def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The mean of each tensor over the processes."""
+def summed(tensors: Mapping[Any, Tensor]) -> dict[Any, Tensor]:
+    """The sum of each tensor over the processes, where each computed it from its own rows."""
     if processes() == 1:
         return dict(tensors)
-    values = _all_reduced(tuple(tensors.values()))
-    return {name: value / processes() for name, value in zip(tensors, values, strict=True)}
+    return dict(zip(tensors, _all_reduced(tuple(tensors.values())), strict=True))
 
 
 def _all_reduced(tensors: tuple[Tensor, ...]) -> list[Tensor]:
@@ -71,14 +59,3 @@ def _all_reduced(tensors: tuple[Tensor, ...]) -> list[Tensor]:
         for i, part in zip(places, parts, strict=True):
             found[i] = part.view_as(tensors[i])
     return found
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(_all_reduced(tensors))
-
-    @staticmethod
-    def backward(ctx: Any, *adjoints: Tensor) -> tuple[Tensor, ...]:
-        # Every process has the same adjoint of the sum. The factor is what `averaged` divides by.
-        return tuple(processes() * adjoint for adjoint in adjoints)

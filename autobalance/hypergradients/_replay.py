@@ -9,33 +9,31 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import (
     Hypergradient,
     Inner,
     InnerState,
     check_batches,
-    inner_step,
-    leaves,
     objective_gradient,
-    train_value,
+    step_with_gradient,
 )
-from autobalance.hypergradients._optimiser import Slots, Tensors
-from autobalance.hypergradients._parallel import averaged, summed
+from autobalance.hypergradients._optimiser import Slots, Tensors, keeps_gradient, update_adjoint
 from autobalance.hypergradients._random import random_state, set_random_state
+from autobalance.hypergradients._second_order import second_order
 
 
 @dataclass(frozen=True)
 class Replay:
     """Reverse-mode differentiation through T training steps that keeps no graph, only the weights of the steps.
 
-    The steps forward are the plain training steps. On the way back, from t = T-1 to 0, each step's graph is built
-    anew, from weights θ and optimiser memory v to those after the step, Φ(θ, v, α), and the adjoints go through it:
+    The steps forward are the plain training steps. One is the optimiser's update Φ of weights θ and memory v with the
+    gradient g(θ, α). On the way back, from t = T-1 to 0, the adjoints go through both:
 
-        a_θ, a_v, dα ← a_θ ∂Φ_θ/∂(θ, v, α) + a_v ∂Φ_v/∂(θ, v, α)
+        a_θ, a_v, a_g, dα ← a_θ ∂Φ_θ/∂(θ, v, g, α) + a_v ∂Φ_v/∂(θ, v, g, α);  a_θ, dα += ∂⟨g, a_g⟩/∂(θ, α)
 
-    which has the second derivatives of the training loss in it. Exact: equal to unrolling, at the memory of one
-    step's graph and one copy of the weights a step. Randomness of the model (dropout) is replayed as it fell.
+    The last has the second derivatives of the training loss in it, see `second_order`. Exact: equal to unrolling, at
+    the memory of one step's graph and one copy of the weights a step (and of the gradient, unless the update is linear
+    in it). Randomness of the model (dropout) is replayed as it fell.
 
     Source: Maclaurin et al. 2015 (reverse-mode differentiation through SGD), with stored instead of reversed weights.
 
@@ -57,13 +55,17 @@ class Replay:
     ) -> tuple[InnerState, Hypergradient]:
         """See `Engine`."""
         check_batches(batches, self.steps)
+        keep = keeps_gradient(inner.optimiser, hyper)
+        gradients: dict[int, Tensors] = {}
         stored, randomness, losses = [], [], []
         for number, batch in enumerate(batches):
             if number % self.checkpoint_every == 0:
                 stored.append(state)
             randomness.append(random_state(batch.x.device))
-            state, loss = inner_step(inner, state, hyper, batch)
+            state, loss, gradient = step_with_gradient(inner, state, hyper, batch)
             losses.append(loss)
+            if keep and self.checkpoint_every == 1:
+                gradients[number] = gradient
         after = random_state(outer_batch.x.device)
 
         objective, of_parameters = objective_gradient(inner, state, outer_batch)
@@ -74,13 +76,25 @@ class Replay:
         for start in range(len(stored) - 1, -1, -1):
             first = start * self.checkpoint_every
             segment = [stored.pop()]
-            for number in range(first, min(first + self.checkpoint_every, self.steps) - 1):
+            last = min(first + self.checkpoint_every, self.steps) - 1
+            for number in range(first, last + 1 if keep and not gradients else last):
                 set_random_state(randomness[number], batches[number].x.device)
-                segment.append(inner_step(inner, segment[-1], hyper, batches[number])[0])
-            for number in range(first + len(segment) - 1, first - 1, -1):
+                reached, _, gradient = step_with_gradient(inner, segment[-1], hyper, batches[number])
+                if keep:
+                    gradients[number] = gradient
+                if number < last:
+                    segment.append(reached)
+            for number in range(last, first - 1, -1):
                 set_random_state(randomness[number], batches[number].x.device)
                 of_hyper, of_parameters, of_slots = step_adjoint(
-                    inner, segment.pop(), hyper, batches[number], of_parameters, of_slots, further_back=number > 0
+                    inner,
+                    segment.pop(),
+                    gradients.pop(number, None),
+                    hyper,
+                    batches[number],
+                    of_parameters,
+                    of_slots,
+                    further_back=number > 0,
                 )
                 for name, part in of_hyper.items():
                     total[name] += part
@@ -91,6 +105,7 @@ class Replay:
 def step_adjoint(
     inner: Inner,
     state: InnerState,
+    gradients: Tensors | None,
     hyper: Mapping[str, Tensor],
     batch: Batch,
     of_parameters: Tensors,
@@ -100,30 +115,18 @@ def step_adjoint(
     """One training step backwards, from ``state``, where it began.
 
     Args:
+        gradients: that the step took, where `keeps_gradient` asks for them.
         of_parameters, of_slots: adjoints of the weights and of the optimiser's memory after the step.
-        further_back: whether a step before this one is to be followed too. If not, only the first result is computed.
+        further_back: whether a step before this one is to be followed too. If not, the adjoint of the weights is
+            empty.
 
     Returns:
         what the step adds to the hypergradient, and the adjoints of the weights and the memory before it.
     """
-    alpha, parameters, slots = leaves(hyper), leaves(state.parameters), state.optimiser
-    if further_back:
-        slots = {slot: leaves(values) for slot, values in slots.items()}
-    buffers = {name: b.clone() for name, b in state.buffers.items()}
-    with FastBatchNorm():
-        loss = train_value(inner, parameters, buffers, alpha, batch)
-    gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
-    whole = summed(dict(zip(parameters, gradients, strict=True)))
-    new, new_slots = inner.optimiser.update(parameters, whole, slots, state.step, alpha)
-    reached = [(value, of_parameters[name]) for name, value in new.items()]
-    reached += [(value, of_slots[slot][name]) for slot, values in new_slots.items() for name, value in values.items()]
-    inputs = [*alpha.values()]
-    if further_back:
-        inputs += [*parameters.values(), *(value for values in slots.values() for value in values.values())]
-    outputs, adjoints = zip(*reached, strict=True)
-    found = iter(torch.autograd.grad(outputs, inputs, adjoints, materialize_grads=True))
-    of_hyper = averaged({name: next(found) for name in alpha})
-    if not further_back:
-        return of_hyper, {}, {}
-    before = averaged({name: next(found) for name in parameters})
-    return of_hyper, before, {slot: averaged({name: next(found) for name in values}) for slot, values in slots.items()}
+    parameters, slots = state.parameters, state.optimiser
+    of_hyper, of_gradients, before, of_memory = update_adjoint(
+        inner.optimiser, parameters, gradients, slots, state.step, hyper, of_parameters, of_slots
+    )
+    through, curved = second_order(inner, state, hyper, batch, of_gradients, of_weights=further_back)
+    total = {name: value + through[name] for name, value in of_hyper.items()}
+    return total, {name: before[name] + value for name, value in curved.items()}, of_memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ class SGD:
         dampening: τ.
         decoupled: whether the decay by-passes the momentum.
     """
+
+    linear: ClassVar[bool] = True
 
     lr: Rate = 0.1
     momentum: float = 0.0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 import torch.nn.functional as F
 from torch import nn
 
@@ -31,6 +32,27 @@ def test_derivative_along_one_argument_alone(moved):
         torch.randn(s, dtype=torch.float64, requires_grad=m) for s, m in zip([(5, 3), 3, 3], moved, strict=True)
     ]
     assert torch.autograd.gradcheck(fast, arguments, check_forward_ad=True)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one", "vmap"])
+@pytest.mark.parametrize("shape", [(6, 3), (3, 3, 2, 2)], ids=len)
+def test_derivative_along_a_direction_is_differentiable(shape, together):
+    """In all that it depends on; also where several layers are one under vmap."""
+    torch.manual_seed(0)
+    if together:
+        shape = (2, *shape)
+    tables = (*shape[:1], 3) if together else (3,)
+    point = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in (shape, tables, tables)]
+    direction = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in (shape, tables, tables)]
+
+    def along(*arguments):
+        with forward_ad.dual_level():
+            duals = [forward_ad.make_dual(p, d) for p, d in zip(arguments[:3], arguments[3:], strict=True)]
+            output = torch.vmap(fast)(*duals) if together else fast(*duals)
+            return forward_ad.unpack_dual(output).tangent
+
+    assert torch.autograd.gradcheck(lambda *point: along(*point, *direction), point)
+    assert torch.autograd.gradcheck(lambda dx: along(*point, dx, *direction[1:]), direction[:1])
 
 
 @pytest.mark.parametrize(

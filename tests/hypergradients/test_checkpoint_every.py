@@ -5,13 +5,14 @@ import gc
 import pytest
 from hypergradient_cases import MODELS, Case, differences, follow, tensors
 
-from autobalance.hypergradients import SGD, InnerState, Replay, _replay
+from autobalance.hypergradients import SGD, Adam, InnerState, Replay, _replay
 
 
 @pytest.mark.parametrize("every", [2, 3, 4, 9])
+@pytest.mark.parametrize("optimiser", [SGD(0.3, 0.9, True, 0.01), Adam(0.05, eps=1e-3)], ids=["sgd", "adam"])
 @pytest.mark.parametrize("model", ["conv-bn", "dropout"])
-def test_result_is_the_same_to_the_last_bit(model, every):
-    case = Case(MODELS[model], SGD(0.3, 0.9, True, 0.01), steps=7)
+def test_result_is_the_same_to_the_last_bit(model, optimiser, every):
+    case = Case(MODELS[model], optimiser, steps=7)
     state, found = follow(Replay(7), case)
     other_state, other = follow(Replay(7, checkpoint_every=every), case)
     assert differences(other.gradient, found.gradient) == 0
