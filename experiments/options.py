@@ -74,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m experiments.compare",
         description="Trains every method on the same splits with the same recipe, tunes each on validation samples "
-        "with the same number of trials, tests it over several seeds, and writes the table.",
+        "with the same number of trainings, tests it over several seeds, and writes the table.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
@@ -86,8 +86,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_group_options(parser, default)
 
     methods = parser.add_argument_group("what is compared")
-    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task, and la-posthoc, crt, "
-           "ce+drw and csl-released", type=names, metavar="METHODS")  # fmt: skip
+    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task (of groups too, where "
+           "there are some), la-posthoc, crt, ce+drw and csl-released", type=names, metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
            "one search at least", action="store_true")  # fmt: skip
