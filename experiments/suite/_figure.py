@@ -17,19 +17,23 @@ def draw(summary: Mapping[str, Any], path: Path) -> None:
     average, each = summary["ranks"]["average"], summary["ranks"]["each"]
     rows = range(len(average))
     with plt.rc_context({"svg.hashsalt": "autobalance", "svg.fonttype": "none", "font.size": 9}):
-        figure, axes = plt.subplots(figsize=(7, 1.0 + 0.24 * len(average)), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7, 1.3 + 0.22 * len(average)), layout="constrained")
         for row, (method, rank) in zip(rows, average.items(), strict=True):
             axes.plot(each[method], [row] * len(each[method]), "|", color="#BBBBBB", markersize=8, zorder=1)
             chosen = method == summary["reference"]
             axes.plot(rank, row, "o", color="#EE6677" if chosen else _colour(method), markersize=6, zorder=2)
         axes.set_yticks(list(rows), list(average))
         axes.invert_yaxis()
-        axes.set_xlabel(f"average rank over {len(summary['problems'])} problems (1 is best); bars: the problems")
+        problems = len(summary["problems"])
+        shaded = "shaded: not different from the best (Nemenyi, 0.05)"
+        axes.set_xlabel(f"average rank over {problems} problems (1 is best); bars: the problems;\n{shaded}")
         for label, colour in {"as published": GREY, "tuned": BLUE, "searched": GREEN}.items():
             axes.plot([], [], "o", color=colour, label=label)
         if summary["reference"]:
             axes.plot([], [], "o", color="#EE6677", label=summary["reference"])
-        axes.legend(loc="lower left", frameon=False)
+        figure.legend(loc="outside upper center", frameon=False, ncols=4)
+        best = min(average.values())
+        axes.axvspan(best, best + summary["ranks"]["critical_difference"], color="#F4F4F4", zorder=0)
         axes.grid(axis="x", color="#EEEEEE")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

@@ -85,7 +85,17 @@ def _ranks(problems: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any
         "average": {methods[i]: float(ranks[:, i].mean()) for i in order},
         "each": {methods[i]: ranks[:, i].tolist() for i in order},
         "friedman_p": None if friedman is None or math.isnan(friedman) else friedman,
+        "critical_difference": critical_difference(len(methods), len(problems)),
     }
+
+
+def critical_difference(methods: int, problems: int) -> float:
+    """By how much average ranks have to differ to be different at the level 0.05, all pairs considered.
+
+    q √(k (k + 1) / (6 N)) for k methods on N problems (Nemenyi's test; Demšar 2006, section 3.2.2).
+    """
+    q = stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / math.sqrt(2)
+    return float(q * math.sqrt(methods * (methods + 1) / (6 * problems)))
 
 
 def _overall(problems: Mapping[str, Any], methods: Sequence[str], reference: str) -> dict[str, Any]:

@@ -207,6 +207,8 @@ def test_verdict_follows_from_the_figures() -> None:
     assert summary["ranks"]["average"] == {m: statistics.fmean(r) for m, r in plain_ranks.items()}
     table = [[statistics.fmean(of[m]) for of in figures.values()] for m in levels]
     assert summary["ranks"]["friedman_p"] == pytest.approx(stats.friedmanchisquare(*table).pvalue)
+    # Demšar 2006, table 5 (a): q for four methods at 0.05 is 2.569.
+    assert summary["ranks"]["critical_difference"] == pytest.approx(2.569 * (4 * 5 / (6 * 6)) ** 0.5, abs=1e-3)
     for problem, method in itertools.product("af", ("la, tuned", "TPE")):
         entry = summary["problems"][problem]["methods"][method]
         expected = stats.ttest_rel(figures[problem]["ours"], figures[problem][method]).pvalue
