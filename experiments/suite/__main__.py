@@ -74,11 +74,12 @@ def write_results(results: Results, options: SuiteOptions, directory: Path) -> N
 
 
 def _by_kind(results: Results) -> dict[str, Results]:
-    """Problems with classes and problems with numbers have other losses, and so other tables."""
+    """Problems with classes, with groups and with numbers have other losses, and so other tables."""
+    names = {"worst_group_error": "groups", "balanced_mae": "regression"}
     kinds: dict[str, dict[str, Any]] = {}
     for name, of_problem in results.items():
         metric = next(iter(of_problem["problem"].values()))["metric"]
-        kinds.setdefault("regression" if metric == "balanced_mae" else "classification", {})[name] = of_problem
+        kinds.setdefault(names.get(metric, "classification"), {})[name] = of_problem
     return dict(kinds)
 
 

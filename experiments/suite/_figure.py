@@ -33,7 +33,7 @@ def draw(summary: Mapping[str, Any], path: Path) -> None:
             axes.plot([], [], "o", color="#EE6677", label=summary["reference"])
         figure.legend(loc="outside upper center", frameon=False, ncols=4)
         best = min(average.values())
-        axes.axvspan(best, best + summary["ranks"]["critical_difference"], color="#F4F4F4", zorder=0)
+        axes.axvspan(best, best + (summary["ranks"]["critical_difference"] or 0), color="#F4F4F4", zorder=0)
         axes.grid(axis="x", color="#EEEEEE")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,10 +23,11 @@ from experiments.suite._case import Case, Choice
 from experiments.yardsticks import balanced_ce
 
 #: What is tuned with the small budget: the losses that are used most.
-COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "lds", "focal-r", "balanced-mse")
+COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "group-la", "group-vs", "group-dro", "lds", "focal-r", "balanced-mse")
 #: Losses of which the best on the validation samples is the row ``best-of-six``: as many trainings as a tuned loss has.
 SIX = ("ce", "weighted", "la", "cdt", "vs", "ldam-drw")
 SIX_REGRESSION = ("l1", "sqinv", "inv", "lds", "focal-r", "balanced-mse")
+SIX_GROUPS = ("ce", "ldam-drw", "group-weighted", "group-la", "group-vs", "group-dro")
 #: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
 #: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
 RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
@@ -40,9 +41,14 @@ def untuned(case: Case) -> list[Choice]:
     """Every fixed loss with the papers' hyper-parameters. Costs nothing."""
     return [
         Choice(name, partial(case.goal.point, name), head_of(name))
-        for name in fixed_points(case.kind)
+        for name in names_for(case)
         if name != "balanced-softmax"  # la with its default τ = 1
     ]
+
+
+def names_for(case: Case) -> list[str]:
+    """The fixed losses for the case; where there are groups, those without groups and those for them."""
+    return [*fixed_points(case.kind), *(fixed_points("groups") if case.problem.num_groups else ())]
 
 
 @dataclass
@@ -78,7 +84,7 @@ class Candidate:
 def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
     """The fixed losses that have something to tune, among ``names`` where they are given, and TPE and CMA-ES."""
     found = []
-    for name in fixed_points(case.kind):
+    for name in names_for(case):
         if name not in RANGES or (names is not None and name not in names):
             continue
         default = hyper_parameters(name)
@@ -90,7 +96,8 @@ def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
 
 def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler]) -> Candidate:
     """TPE or CMA-ES on the numbers that the search moves, from where it starts."""
-    start, free = ("sqinv", ("w",)) if case.kind == "regression" else ("la", ("w", "l", "delta"))
+    start = "sqinv" if case.kind == "regression" else "group-la" if case.problem.num_groups else "la"
+    free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
     counts = case.goal.counts(case.problem.train)
     sizes = {name: value.shape for name, value in _space(case, start, free, counts).init().items()}
     names = {name: [f"{name}{i}" for i in range(shape.numel())] for name, shape in sizes.items()}
@@ -104,7 +111,7 @@ def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler])
     return Candidate(method, make_loss, ranges, first, make_sampler)
 
 
-def _space(case: Case, start: str, free: tuple[str, ...], counts: Tensor) -> LossSpace:
+def _space(case: Case, start: str, free: Sequence[str], counts: Tensor) -> LossSpace:
     return LossSpace(case.goal.point(start, counts), counts, free)
 
 
@@ -122,7 +129,7 @@ def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
     records: list[list[dict[str, Any]]] = [[] for _ in every]
     for c, study in zip(every, studies, strict=True):
         study.enqueue_trial({k: v for key in c.ranges for k, v in c.ranges[key].as_trial(key, c.first[key]).items()})
-    six = SIX_REGRESSION if case.kind == "regression" else SIX
+    six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
     of_six = [Choice(name, partial(case.goal.point, name), head_of(name)) for name in six]
     for number in range(budget):
         trials = [study.ask() for study in studies]

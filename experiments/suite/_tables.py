@@ -46,13 +46,12 @@ def _ranks(summary: Mapping[str, Any]) -> str:
                 "p over problems": p_text(entry.get("wilcoxon_p_corrected")) if entry else "",
             }
         rows.append(row)
-    p = p_text(summary["ranks"]["friedman_p"])
+    p, apart = p_text(summary["ranks"]["friedman_p"]), summary["ranks"]["critical_difference"]
     note = (
-        f"Friedman's test that all are alike: p {p}; two ranks differ (Nemenyi, {LEVEL}) from "
-        f"{summary['ranks']['critical_difference']:.2f} apart. Cost: of choosing the loss, in plain trainings; the "
-        "training with it comes on top, for all alike. Better, worse: on how many problems; surely: with "
-        f"p < {LEVEL} in a paired t-test over the splits, corrected (Holm) for all methods. p over problems: "
-        "Wilcoxon's signed-rank test of the means, corrected likewise."
+        f"Friedman's test that all are alike: p {p}; two ranks differ (Nemenyi, {LEVEL}) from {apart or 0:.2f} apart. "
+        "Cost: of choosing the loss, in plain trainings; the training with it comes on top, for all alike. Better, "
+        f"worse: on how many problems; surely: with p < {LEVEL} in a paired t-test over the splits, corrected (Holm) "
+        "for all methods. p over problems: Wilcoxon's signed-rank test of the means, corrected likewise."
     )
     return _table(pd.DataFrame(rows)) + "\n\n" + note
 

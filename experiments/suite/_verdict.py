@@ -85,7 +85,7 @@ def _ranks(problems: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any
         "average": {methods[i]: float(ranks[:, i].mean()) for i in order},
         "each": {methods[i]: ranks[:, i].tolist() for i in order},
         "friedman_p": None if friedman is None or math.isnan(friedman) else friedman,
-        "critical_difference": critical_difference(len(methods), len(problems)),
+        "critical_difference": critical_difference(len(methods), len(problems)) if len(methods) > 1 else None,
     }
 
 

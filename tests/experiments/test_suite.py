@@ -157,6 +157,28 @@ def test_regression_and_the_published_procedure(root: Path) -> None:
     assert {"lds, tuned", "TPE", "best-of-six"} <= {choice.method for choice in tuned(case, ["lds"], 2)}
 
 
+def test_groups() -> None:
+    case, held_out = open_case(Entry("groups", "digits-groups", {"model": "linear", "epochs": 2}), 0, "validation")
+    choices = tuned(case, ["group-la"], 2)
+    assert [choice.method for choice in choices] == ["group-la, tuned", "TPE", "CMA-ES", "best-of-six"]
+    tested = case.judge(case.train(choices[:1], case.everything)[0], held_out)
+    assert case.metric_name(tested) == "worst_group_error"
+    by_cell = [
+        100 - 100 * (held_out.y[index] == answers).float().mean().item()
+        for answers, index in cells(case.train(choices[:1], case.everything)[0], held_out)
+    ]
+    assert case.figure(tested) == pytest.approx(max(by_cell), abs=1e-4)
+
+
+def cells(model: torch.nn.Module, samples: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    answers = model(samples.x).argmax(1)
+    found = []
+    for k, g in itertools.product(range(2), range(2)):
+        index = ((samples.y == k) & (samples.group == g)).nonzero()[:, 0]
+        found.append((answers[index], index))
+    return found
+
+
 def test_prepared_files(root: Path, tmp_path: Path) -> None:
     source = pd.read_csv(root / "wine.csv")
     entry = Entry("small", str(root / "wine.csv"), {"target": "y"}, rows=60, fewest=10)
