@@ -73,9 +73,6 @@ RANGES: dict[str, dict[str, Range]] = {
     "ib-cb": {"alpha": ALPHA, "start": IB_START, "beta": BETA},
     "ib-focal": {"alpha": ALPHA, "start": IB_START, "gamma": Range(0.25, 2.0)},
     "equalization": {"probability": Range(0.5, 0.99)},
-    "group-la": {"tau": TAU},
-    "group-vs": {"gamma": GAMMA_CDT, "tau": TAU},
-    "group-dro": {"eta": Range(0.001, 0.1, "log")},  # Sagawa et al. 2020: 0.01
     "huber": {"threshold": Range(0.05, 3.0, "log")},  # in standard deviations of the target, as all of these
     "lds": {"ks": Range(3, 15, "odd"), "sigma": Range(0.5, 4.0, "log")},  # Yang et al. 2021: 5, 9, 15 and 1, 2
     "focal-r": {"beta": Range(0.05, 5.0, "log"), "gamma": Range(0.25, 2.0)},  # Yang et al. 2021: 0.2 and 1
