@@ -1,4 +1,4 @@
-"""``comparison.svg``: every method's main figure with its seeds, and its error by shot."""
+"""``comparison.svg``: every method's main figure with its seeds, and beside it the shots, or what groups are judged by."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from experiments.tables import ranked
 from experiments.yardsticks import YARDSTICKS
 
-COLOURS = {"many": "#4477AA", "medium": "#CCBB44", "few": "#EE6677"}
+COLOURS = ("#4477AA", "#CCBB44", "#EE6677")
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -32,16 +32,16 @@ def draw(results: dict[str, Any], path: Path) -> None:
             left.errorbar(
                 value["mean"], row, xerr=value["std"] or 0.0, fmt="o", color="#222222", markersize=4, zorder=2
             )
-            for shot, colour in COLOURS.items():
-                if (mean := content["summary"][shot]["mean"]) is not None:
+            for name, colour in zip(yardstick.beside, COLOURS, strict=False):
+                if (mean := content["summary"][name]["mean"]) is not None:
                     right.plot(mean, row, "o", color=colour, markersize=5)
         left.set_yticks(list(rows), names)
         left.invert_yaxis()
         left.set_xlabel(f"{yardstick.axis}, mean ± std, n = {len(results['seeds'])}; bars: the seeds")
-        right.set_xlabel(yardstick.shot_axis)
-        for shot, colour in COLOURS.items():
-            if shot in results["shots"]:
-                right.plot([], [], "o", color=colour, label=f"{shot}-shot")
+        right.set_xlabel(yardstick.beside_axis)
+        for name, colour in zip(yardstick.beside, COLOURS, strict=False):
+            if methods[0][1]["summary"][name]["mean"] is not None:
+                right.plot([], [], "o", color=colour, label=yardstick.beside[name])
         right.legend(loc="best", frameon=False)
         for axes in (left, right):
             axes.grid(axis="x", color="#EEEEEE")

@@ -29,7 +29,8 @@ class Yardstick(ABC):
         by_class: the figure of each class or bin, a list.
         columns: the figures of the table with their titles, ``main`` first; the shots among them.
         index: what the list is over.
-        by_class_title, axis, shot_axis, tie_name: what the table of that list, the figure's axes and the notes say.
+        by_class_title, axis, beside_axis, tie_name: what the table of that list, the figure's axes and the notes say.
+        beside: what the figure shows beside ``main``, up to three of ``columns`` with their names.
         unit: what the notes say of the figures.
         constant: what a training that diverged counts as.
     """
@@ -41,7 +42,8 @@ class Yardstick(ABC):
     index: ClassVar[str]
     by_class_title: ClassVar[str]
     axis: ClassVar[str]
-    shot_axis: ClassVar[str]
+    beside_axis: ClassVar[str]
+    beside: ClassVar[Mapping[str, str]] = {shot: f"{shot}-shot" for shot in SHOTS}
     tie_name: ClassVar[str]
     unit: ClassVar[str]
     constant: ClassVar[str]
@@ -98,7 +100,7 @@ class ClassErrors(Yardstick):
         "few": "few-shot",
     }
     index, by_class_title, tie_name = "class", "Error by class", "balanced cross-entropy"
-    axis, shot_axis = "balanced test error (%)", "test error (%) by shot"
+    axis, beside_axis = "balanced test error (%)", "test error (%) by shot"
     unit = "Errors in percent"
     constant = "a constant prediction"
 
@@ -146,7 +148,8 @@ class GroupErrors(ClassErrors):
         "few": "few-shot",
     }
     index, by_class_title, tie_name = "cell", "Error by cell", "group-balanced cross-entropy"
-    axis = "group-balanced test error (%)"
+    axis, beside_axis = "group-balanced test error (%)", "over the cells (%)"
+    beside: ClassVar[Mapping[str, str]] = {"worst_group_error": "worst group error", "deo": "DEO"}
     unit = (
         "A cell is a class in a group. Group-balanced error (the mean over the cells of the cell's error), worst group "
         "error (the largest of a cell), DEO (the sum over the classes of the largest less the smallest error of its "
@@ -187,7 +190,7 @@ class Distances(Yardstick):
         "spearman": "Spearman",
     }
     index, by_class_title, tie_name = "bin", "MAE by bin", "MAE"
-    axis, shot_axis = "balanced test MAE", "test MAE by shot"
+    axis, beside_axis = "balanced test MAE", "test MAE by shot"
     unit = "Balanced MAE (the mean over the bins of the bin's MAE), MAE, MSE and GM (the geometric mean of the errors)"
     constant = "the mean of the training targets"
 
