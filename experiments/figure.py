@@ -1,4 +1,4 @@
-"""``comparison.svg``: every method's main figure with its seeds, and beside it the shots, or what groups are judged by."""
+"""``comparison.svg``: every method's main figure with its seeds, and beside it the shots or the figures of groups."""
 
 from __future__ import annotations
 
