@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autobalance._fds_file import load_fds as load_fds
     from autobalance._search_loss import SearchResult as SearchResult
     from autobalance._search_loss import search_loss as search_loss
     from autobalance.augmentation import load_augmentation as load_augmentation
@@ -43,6 +44,7 @@ _HOMES = {
     "fixed_points": "points",
     "lds_weights": "density",
     "load_augmentation": "augmentation",
+    "load_fds": "_fds_file",
     "load_loss": "losses",
     "save_loss": "losses",
     "search_loss": "_search_loss",

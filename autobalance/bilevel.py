@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from autobalance.augmentation import Policy
 from autobalance.augmentation.space import AugmentationSpace
+from autobalance.config import STRENGTH
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine, Head, Hypergradient, InnerState, OneStep, Replay, inner_step
 from autobalance.metrics import balanced_error_of
 from autobalance.objectives import Blend, Objective
 from autobalance.space import BOUNDS, LossSpace
-from autobalance.training import Recipe
+from autobalance.strength import showing, strength_of
+from autobalance.training import Recipe, SeesTargets, end_epoch
 
 #: What of the recipe can be searched beside the loss.
 SEARCHABLE_RATES = ("lr", "weight_decay")
@@ -123,6 +125,7 @@ class Bilevel:
         augmentation: what is searched of the augmentation of the training samples, if it is.
         rates: which of the recipe's ``lr`` and ``weight_decay`` are searched too, as log factors on them.
         watch: figures for the history, by name, from (output, batch) of the validation samples.
+        strength: whether the strength of the model's feature-distribution smoothing is searched too, see `strength_of`.
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class Bilevel:
         rates: Sequence[str] = (),
         augmentation: AugmentationSpace | None = None,
         watch: Callable[[Tensor, Batch], dict[str, float]] = balanced_error_of,
+        strength: bool = False,
     ) -> None:
         self.train_samples, self.validation_samples, self.space = train_samples, validation_samples, space
         self.objective, self.engine = objective, engine or Replay()
@@ -165,6 +169,11 @@ class Bilevel:
                     "(which one step is enough for: steps=1, --unroll 1)"
                 )
             self._inner = replace(self._inner, transform=augmentation.transform)
+        self.strength = strength
+        if isinstance(self._model, SeesTargets):
+            self._inner = replace(self._inner, transform=showing(self._model, strength, self._inner.transform))
+        elif strength:
+            raise InputError("the model has no feature-distribution smoothing whose strength could be searched")
         self._start = self._inner.init()  # now: the records of the epochs will change the weights of self._model
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
         searched = self.recipe.epochs - self.warmup_epochs
@@ -177,6 +186,7 @@ class Bilevel:
         raw = self.space.init()
         raw |= {} if self.augmentation is None else self.augmentation.init()
         raw |= {f"log_{name}": torch.zeros((), device=self.train_samples.x.device) for name in self.rates}
+        raw |= {STRENGTH: torch.zeros((), device=self.train_samples.x.device)} if self.strength else {}
         return SearchState(
             inner=self._start,
             raw=raw,
@@ -212,6 +222,10 @@ class Bilevel:
         """The augmentation at ``raw``; None where it is not searched."""
         return None if self.augmentation is None else self.augmentation.policy(raw)
 
+    def found_strength(self, raw: Mapping[str, Tensor]) -> float | None:
+        """The strength at ``raw``; None where it is not searched."""
+        return strength_of(raw).item() if self.strength else None
+
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
         return "warm-up" if epoch < self.warmup_epochs else "search"
@@ -228,14 +242,15 @@ class Bilevel:
 
         Returns:
             the next state, and a record for the history, fit for JSON: phase, epoch, train_loss, objective and
-            what ``watch`` says of the validation samples, parameters, rates, augmentation; for a named objective also
-            its true (0/1) metric, in percent. A loss or objective that is not finite is None, and the losses of skipped
-            steps are left out of train_loss.
+            what ``watch`` says of the validation samples, parameters, rates, augmentation and fds where they are
+            searched; for a named objective also its true (0/1) metric, in percent. A loss or objective that is not
+            finite is None, and the losses of skipped steps are left out of train_loss.
         """
         with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
             torch.set_rng_state(state.random)
             state, losses = self._train_epoch(state)
-            state = replace(state, epoch=state.epoch + 1, random=torch.get_rng_state())
+            inner = end_epoch(self._inner, state.inner)
+            state = replace(state, inner=inner, epoch=state.epoch + 1, random=torch.get_rng_state())
         return state, self._record(state, losses)
 
     def _train_epoch(self, state: SearchState) -> tuple[SearchState, list[float]]:
@@ -334,6 +349,7 @@ class Bilevel:
             "parameters": {name: getattr(loss.at(1.0), name).tolist() for name in self.space.free},
             "rates": {name: getattr(recipe, name) for name in self.rates},
             **({} if policy is None else {"augmentation": policy.to_dict()}),
+            **({STRENGTH: self.found_strength(state.raw)} if self.strength else {}),
         }
 
 

@@ -19,8 +19,10 @@ INPUT, LAST = "input", "last"
 class Calibrated(nn.Module):
     """A model with a further layer behind one of its layers, called and evaluated like the model.
 
-    An `FDS` layer collects its statistics from the features that it calibrates, in training; `train` shows it the
-    targets of each batch (`see`) and tells it that an epoch is over (`end_epoch`). Other layers just act.
+    An `FDS` layer collects its statistics from the features that it calibrates, in training; `train` and the search
+    show it the targets of each batch (`see`) and tell it that an epoch is over (`end_epoch`). Of features (B, D, ...),
+    such as a convolution's, it takes each place for a sample, as batch norm does. Other layers are given the features
+    as they are.
 
     Args:
         model: the network.
@@ -31,7 +33,7 @@ class Calibrated(nn.Module):
         bin_edges: of the target's bins, (K + 1,).
 
     Raises:
-        InputError (a ValueError): no layer of that name, or one that does not give (B, D).
+        InputError (a ValueError): no layer of that name, or one that does not give (B, D) or (B, D, ...).
     """
 
     def __init__(
@@ -44,17 +46,17 @@ class Calibrated(nn.Module):
             raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}")
         self.model, self.place = model, place
         self._edges, self._bins = check_edges(bin_edges), torch.empty(0, dtype=torch.int64)
+        self._strength: Tensor | None = None
         self.layer: nn.Module = nn.Identity()
         features = _features(model, place, sample)
-        if features.dim() != 2:
-            raise InputError(
-                f"the layer {place!r} gives {tuple(features.shape)}: a layer can be put behind (B, D) only"
-            )
+        if features.dim() < 2:
+            raise InputError(f"the layer {place!r} gives {tuple(features.shape)}, no features (B, D) or (B, D, ...)")
         self.layer = make_layer(features.shape[1])
 
-    def see(self, targets: Tensor) -> None:
-        """Notes the targets of the batch that the model is called on next."""
-        self._bins = bin_index(targets, self._edges)
+    def see(self, targets: Tensor, strength: Tensor | None = None) -> None:
+        """Notes the targets of the batch that the model is called on next, and a strength instead of the layer's own,
+        in which the output is then differentiable."""
+        self._bins, self._strength = bin_index(targets, self._edges), strength
 
     def end_epoch(self) -> None:
         """Lets an `FDS` layer smooth what it has collected."""
@@ -73,11 +75,15 @@ class Calibrated(nn.Module):
     def _act(self, features: Tensor) -> Tensor:
         if not isinstance(self.layer, FDS):
             return self.layer(features)
-        if self.training:
-            if len(self._bins) != len(features):
-                raise ValueError(f"{len(self._bins)} targets were seen for {len(features)} samples: call see(targets)")
-            self.layer.update(features, self._bins)
-        return self.layer(features, self._bins)
+        if not self.layer.training:
+            return features
+        if len(self._bins) != len(features):
+            raise ValueError(f"{len(self._bins)} targets were seen for {len(features)} samples: call see(targets)")
+        last = features.movedim(1, -1)
+        rows = last.reshape(-1, features.shape[1])
+        bins = self._bins.repeat_interleave(len(rows) // len(features))
+        self.layer.update(rows, bins)
+        return self.layer(rows, bins, self._strength).view(last.shape).movedim(-1, 1)
 
 
 @torch.no_grad()

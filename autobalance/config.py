@@ -34,6 +34,7 @@ OPERATIONS = (*GEOMETRY, "brightness", "contrast", "saturation", "mix", "noise",
 FREE = ("w", "l", "delta")
 RATES = ("lr", "weight_decay")
 AUGMENT = "augment"
+STRENGTH = "fds"
 
 #: What is not said with ``--task regression``. On validation samples of two tables this lr did better than 0.1.
 REGRESSION_DEFAULTS: dict[str, Any] = {
@@ -136,9 +137,9 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "free",
-        f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, and {AUGMENT}: "
-        "how the training samples of each class are augmented",
-        type=names_of((*FREE, *RATES, AUGMENT)),
+        f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, {AUGMENT}: how the "
+        f"training samples of each class are augmented, and {STRENGTH}: the strength of --fds-layer",
+        type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
         metavar="NAMES",
     )
     option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; with "
@@ -168,8 +169,8 @@ def make_parser() -> argparse.ArgumentParser:
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
     option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la",
            type=names, metavar="POINTS")  # fmt: skip
-    option(run, "fds-layer", "regression: smooth the features behind this layer when the losses are compared: input, "
-           "last or a layer's name, such as body.2", metavar="NAME")  # fmt: skip
+    option(run, "fds-layer", "regression: smooth the features behind this layer (FDS): input, last or a layer's name, "
+           "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
     option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
     add_run_options(run)
     return parser

@@ -14,15 +14,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from autobalance._augmented import AUGMENTED, augmentation_of, save_found
+from autobalance._fds_file import Smoothing
 from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
 from autobalance.augmentation import Policy
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
-from autobalance.calibrated import Calibrated
 from autobalance.checkpoint import Checkpoint
-from autobalance.config import AUGMENT, RATES, Complete, Options
+from autobalance.config import AUGMENT, RATES, STRENGTH, Complete, Options
 from autobalance.data import Problem
 from autobalance.errors import InputError
-from autobalance.fds import FDS
 from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss, save_loss
@@ -57,6 +56,23 @@ class Setup:
         return self.task.problem
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a loss is trained with.
+
+    Args:
+        loss: the fixed loss that it is, or started from: its name chooses the head.
+        recipe: how it is trained.
+        policy: how its samples are augmented.
+        strength: of feature-distribution smoothing where there is some; None: as published.
+    """
+
+    loss: str
+    recipe: Recipe
+    policy: Policy | None = None
+    strength: float | None = None
+
+
 def set_up(options: Options) -> Setup:
     """Loads the data and checks every option against it, before anything takes time.
 
@@ -69,7 +85,8 @@ def set_up(options: Options) -> Setup:
     goal = goal_of(problem, options.shot_thresholds)
     train_counts = goal.counts(problem.train)
     start = goal.point(options.start, train_counts)
-    model = task.new_model(options.seed, head_of(options.start))
+    _check_smoothing(options, problem)
+    model = _compared_model(options, task, options.seed, options.start)
     for baseline in options.baselines.split(","):
         _compared_model(options, task, options.seed, baseline)  # so that a part that is not there is said now
         if goal.point(baseline, train_counts).needs_features:
@@ -87,6 +104,7 @@ def set_up(options: Options) -> Setup:
         [name for name in options.free.split(",") if name in RATES],
         augmentation_of(options, problem, train_counts),
         goal.watch,
+        strength=STRENGTH in options.free.split(","),
     )
     if search.hypergradient_steps == 0:
         raise InputError(
@@ -96,16 +114,35 @@ def set_up(options: Options) -> Setup:
     return Setup(options, task, recipe, search, goal, goal.counts(problem.final_training))
 
 
-def _compared_model(options: Options, task: Task, seed: int, loss: str) -> nn.Module:
-    """The model that the losses are compared with: the task's, with `FDS` where it is asked for."""
-    model, edges = task.new_model(seed, head_of(loss)), task.problem.bin_edges
+def _compared_model(options: Options, task: Task, seed: int, loss: str, strength: float | None = None) -> nn.Module:
+    """The model that the losses are searched and compared with: the task's, with `FDS` where it is asked for, as
+    published or with the strength that was found."""
+    model, problem = task.new_model(seed, head_of(loss)), task.problem
+    smoothing = _smoothing(options, problem, strength)
+    return model if smoothing is None else smoothing.calibrate(model, problem.train.x[:1])
+
+
+def _smoothing(options: Options, problem: Problem, strength: float | None) -> Smoothing | None:
+    if options.fds_layer is None or problem.bin_edges is None:
+        return None
+    return Smoothing(options.fds_layer, problem.bin_edges, 1.0 if strength is None else strength)
+
+
+def _check_smoothing(options: Options, problem: Problem) -> None:
+    """Raises an InputError where --fds-layer or --free fds cannot be had."""
     if options.fds_layer is None:
-        return model
-    if edges is None:
-        raise InputError(f"--fds-layer {options.fds_layer} has no effect without --task regression")
-    make_layer = partial(FDS, num_bins=len(edges) - 1)
-    calibrated = Calibrated(model, options.fds_layer, make_layer, task.problem.train.x[:1], edges)
-    return calibrated.to(options.device)
+        if STRENGTH in options.free.split(","):
+            raise InputError(f"--free {STRENGTH} has no effect without --fds-layer, which says what is smoothed")
+        return
+    asked = f"--fds-layer {options.fds_layer}"
+    if problem.bin_edges is None:
+        raise InputError(f"{asked} has no effect without --task regression")
+    if options.hypergradient != "replay":
+        raise InputError(f"{asked} cannot be followed by {options.hypergradient}; use --hypergradient replay")
+    if processes() > 1:
+        raise InputError(f"{asked} collects its statistics in one process; leave torchrun out")
+    if options.compiled:
+        raise InputError(f"{asked} cannot go through --compiled; leave one of them out")
 
 
 def _engine(options: Options) -> Engine:
@@ -137,7 +174,7 @@ def _space(options: Options, start: Loss, counts: Tensor, group_names: Sequence[
     return LossSpace(
         start.to(options.device),
         counts.to(options.device),
-        [name for name in options.free.split(",") if name not in (*RATES, AUGMENT)],
+        [name for name in options.free.split(",") if name not in (*RATES, AUGMENT, STRENGTH)],
         options.tie,
         options.late.split(",") if options.late else (),
         options.late_start if options.late_start is not None else LATE_START,
@@ -177,7 +214,11 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     losses |= {name: setup.goal.point(name, setup.counts) for name in baselines}
     if policy is not None and "ce" in losses:  # what the augmentation does without the loss
         losses["ce" + AUGMENTED] = losses["ce"]
-    _retrain(setup, losses, setup.search.found_recipe(state.best), policy, progress, directory, display)
+    best = state.best
+    found = Found(setup.options.start, setup.search.found_recipe(best), policy, setup.search.found_strength(best))
+    if (smoothing := _smoothing(options, problem, found.strength)) is not None:
+        smoothing.save(directory / "fds.json")
+    _retrain(setup, losses, found, progress, directory, display)
     result = _result(setup, state, list(losses), progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
@@ -228,15 +269,14 @@ def _figure(value: float | None) -> str:
 def _retrain(
     setup: Setup,
     losses: dict[str, Loss],
-    searched_recipe: Recipe,
-    policy: Policy | None,
+    searched: Found,
     progress: Checkpoint,
     directory: Path,
     display: Display,
 ) -> None:
     """Trains every loss from scratch on training and validation samples, for every seed, and tests it once.
 
-    The samples are augmented by ``policy`` for the searched loss, and for those whose name ends so.
+    The samples are augmented by the policy that was found for the searched loss, and for those whose name ends so.
     """
     options, problem = setup.options, setup.problem
     samples = problem.final_training
@@ -249,13 +289,13 @@ def _retrain(
         key = f"{method}/{seed}"
         if key in progress.trainings:
             continue
-        model = _compared_model(options, setup.task, seed, options.start if method == "searched" else method)
+        policy = searched.policy if method.endswith(AUGMENTED) else None
+        found = searched if method == "searched" else Found(method, setup.recipe, policy)
+        model = _compared_model(options, setup.task, seed, found.loss, found.strength)
         begun = time.perf_counter()
         show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
         try:
-            recipe = searched_recipe if method == "searched" else setup.recipe
-            own = policy if method == "searched" or method.endswith(AUGMENTED) else None
-            train(model, samples, losses[method].to(options.device), recipe, seed, show, own)
+            train(model, samples, losses[method].to(options.device), found.recipe, seed, show, found.policy)
         except FloatingPointError as error:
             raise InputError(f"training with {method}: {error} with --lr") from None
         seconds = time.perf_counter() - begun
@@ -295,6 +335,8 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
             "free": options.free.split(","),
             **({} if setup.search.augmentation is None else setup.search.augmentation.describe()),
             "rates": {name: getattr(setup.search.found_recipe(state.best), name) for name in setup.search.rates},
+            "fds_layer": options.fds_layer,
+            "fds_strength": setup.search.found_strength(state.best),
             "outer_steps": state.outer_steps,
             "skipped_steps": state.skipped,
             "stopped_early": setup.search.stopped_early(state),

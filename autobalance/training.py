@@ -15,7 +15,7 @@ from torch.func import functional_call
 from autobalance.augmentation import Policy
 from autobalance.data import Batch, Samples, crop_and_flip
 from autobalance.errors import InputError
-from autobalance.hypergradients import SGD, Inner, Objective, TrainLoss, inner_step
+from autobalance.hypergradients import SGD, Inner, InnerState, Objective, TrainLoss, inner_step
 from autobalance.losses import Loss
 
 #: Shares of the epochs after which the schedule ``steps`` lowers the learning rate.
@@ -93,11 +93,21 @@ class Recipe:
 class SeesTargets(Protocol):
     """A model whose layers use the targets in training, as feature-distribution smoothing does."""
 
-    def see(self, targets: Tensor) -> None:
-        """The targets, (B,), of the batch that the model is called on next."""
+    def see(self, targets: Tensor, strength: Tensor | None = None) -> None:
+        """The targets, (B,), of the batch that the model is called on next, and how strongly they are used there, from
+        0 to 1; None: as the model has it."""
 
     def end_epoch(self) -> None:
         """An epoch is over. May change buffers, no weights."""
+
+
+def end_epoch(inner: Inner, state: InnerState) -> InnerState:
+    """The state with the buffers that a model that `SeesTargets` makes of the epoch that is over."""
+    if not isinstance(inner.model, SeesTargets):
+        return state
+    state.copy_to(inner.model)
+    inner.model.end_epoch()
+    return replace(state, buffers=inner.init().buffers)
 
 
 def train(
@@ -148,10 +158,7 @@ def train(
                 model.see(batch.y)
             state, value = inner_step(inner, state, {}, batch)
             losses.append(value)
-        if isinstance(model, SeesTargets):
-            state.copy_to(trained)
-            model.end_epoch()
-            state = replace(state, buffers=inner.init().buffers)
+        state = end_epoch(inner, state)
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}; lower the learning rate")

@@ -85,5 +85,22 @@ def test_it_leaves_no_hook_behind():
 def test_places_that_cannot_be():
     with pytest.raises(InputError, match="no layer 'head': it has input, 0, 1, 2"):
         case("head")
-    with pytest.raises(InputError, match=r"'0' gives \(1, 2, 4, 4\)"):
-        Calibrated(nn.Sequential(nn.Conv2d(1, 2, 1)), "0", nn.Identity, torch.zeros(1, 1, 4, 4), EDGES)
+    with pytest.raises(InputError, match=r"'0' gives \(1,\), no features"):
+        Calibrated(nn.Sequential(nn.Flatten(0)), "0", nn.Identity, torch.zeros(1, 1), EDGES)
+
+
+def test_behind_a_convolution_each_place_is_a_sample():
+    x, y = torch.randn(6, 1, 4, 5), torch.tensor([0.5, 0.5, 1.5, 1.5, 3.5, 3.5])
+    model = Calibrated(nn.Sequential(nn.Conv2d(1, 2, 3)), "0", lambda width: FDS(width, 4, ks=3), x[:1], EDGES)
+    expected = FDS(2, 4, ks=3)
+    features = model.model(x).detach()
+    rows = torch.stack([features[i, :, j, k] for i in range(6) for j in range(2) for k in range(3)])
+    bins = torch.tensor([0, 0, 1, 1, 3, 3]).repeat_interleave(6)
+    for layer in (model, expected):
+        (model.see(y), model(x)) if layer is model else expected.update(rows, bins)
+        layer.end_epoch()
+    model.see(y)
+    found = expected(rows, bins)
+    assert not torch.allclose(found, rows, atol=1e-3)
+    for row, (i, j, k) in enumerate((i, j, k) for i in range(6) for j in range(2) for k in range(3)):
+        torch.testing.assert_close(model(x)[i, :, j, k], found[row])

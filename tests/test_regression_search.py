@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from autobalance import config, load_loss, objectives, pipeline
+from autobalance import config, load_fds, load_loss, objectives, pipeline
 from autobalance.config import Options, parse
 from autobalance.data import Batch, load
 from autobalance.errors import InputError
@@ -18,6 +18,7 @@ from autobalance.points import fixed_point
 from autobalance.regression_metrics import regression_metrics
 from autobalance.search import main
 from autobalance.space import LossSpace, frequency_basis
+from autobalance.training import train
 
 SHORT = ["--task", "regression", "--model", "linear", "--epochs", "4", "--batch-size", "16", "--every", "5",
          "--unroll", "3", "--lr", "0.02"]  # fmt: skip
@@ -143,7 +144,9 @@ def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_p
     out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
     assert main([*given, "--fds-layer", "body.2", "--out", str(out)]) == 0
     assert main([*given, "--out", str(tmp_path / "plain")]) == 0
-    assert (out / "loss.json").read_bytes() == (tmp_path / "plain" / "loss.json").read_bytes()
+    assert (out / "loss.json").read_bytes() != (tmp_path / "plain" / "loss.json").read_bytes()
+    assert not (tmp_path / "plain" / "fds.json").exists()
+    assert json.loads((out / "fds.json").read_text())["strength"] == 1
     with_fds, without = (result_of(run)["test"]["lds"]["mae_by_seed"] for run in (out, tmp_path / "plain"))
     assert all(a != b for a, b in zip(with_fds, without, strict=True))
     capsys.readouterr()
@@ -151,7 +154,43 @@ def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_p
     assert "no layer 'body.9': it has input, body, body.0" in capsys.readouterr().err
     assert main(["--fds-layer", "input", "--out", str(tmp_path / "none")]) == 2
     assert "--fds-layer input has no effect" in capsys.readouterr().err
+    assert main([*given, "--free", "w,fds", "--out", str(tmp_path / "none")]) == 2
+    assert "--free fds has no effect without --fds-layer" in capsys.readouterr().err
+    for option, word in [(["--hypergradient", "one-step", "--unroll", "1"], "one-step"), (["--compiled"], "compiled")]:
+        assert main([*given, *option, "--fds-layer", "last", "--out", str(tmp_path / "none")]) == 2
+        assert word in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(done, table, tmp_path):
+    out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
+    assert main([*given, "--free", "w,fds", "--fds-layer", "body.2", "--outer-lr", "0.2", "--out", str(out)]) == 0
+    result, history = result_of(out), [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    strengths = [record["fds"] for record in history]
+    assert strengths[0] == 0.5 and abs(strengths[-1] - 0.5) > 1e-3
+    saved = json.loads((out / "fds.json").read_text())
+    assert 0 < saved["strength"] < 1 and saved["strength"] == result["search"]["fds_strength"]
+    # What a user trains with the two files is what the command tested.
+    options = parse(["--config", str(out / "config.yaml")])[0]
+    setup = pipeline.set_up(options)
+    problem = setup.problem
+    torch.manual_seed(0)
+    model = load_fds(out / "fds.json", setup.task.new_model(0), problem.train.x[:1])
+    train(model, problem.train.join(problem.validation), load_loss(out / "loss.json"), setup.recipe, 0)
+    tested = setup.goal.test(model, problem.test, setup.goal.counts(problem.final_training))
+    assert tested["mae"] == pytest.approx(result["test"]["searched"]["mae_by_seed"][0], rel=1e-4)
+
+
+def test_l_and_delta_of_balanced_mse_are_searched(table, tmp_path):
+    out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--start", "balanced-mse"]
+    assert main([*given, "--free", "w,l,delta", "--tie", "class", "--outer-lr", "0.2", "--out", str(out)]) == 0
+    loss = load_loss(out / "loss.json")
+    assert loss.error == "balanced-mse" and loss.l.mean().abs() < 1e-5
+    assert min(loss.w.std(), loss.l.std(), loss.delta.std()) > 1e-3
+    page = (out / "report.html").read_text()
+    assert "l by bin" in page and "Δ by bin" in page and result_of(out)["search"]["free"] == ["w", "l", "delta"]
+    record = json.loads((out / "history.jsonl").read_text().splitlines()[-1])
+    assert {name: len(values) for name, values in record["parameters"].items()} == {"w": 6, "l": 6, "delta": 6}
 
 
 def space_of(error="l1", free=("w",), tie="class", counts=(9, 0, 4, 1)):

@@ -18,11 +18,11 @@ from autobalance.hypergradients._inner import (
     Inner,
     InnerState,
     check_batches,
-    dropout_off,
     inner_step,
     leaves,
     objective_gradient,
     train_value,
+    training_layers_off,
 )
 from autobalance.hypergradients._optimiser import Tensors
 from autobalance.hypergradients._solvers import ConjugateGradients, Solver, SolverWarning
@@ -103,7 +103,7 @@ class Head:
         )
         buffers = {name: b.clone() for name, b in state.buffers.items()}
         try:
-            with torch.no_grad(), dropout_off(inner.model):
+            with torch.no_grad(), training_layers_off(inner.model):
                 logits = functional_call(inner.model, (state.parameters, buffers), (batch.x,))
         finally:
             hook.remove()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from autobalance.data import Batch
+from autobalance.fds import FDS
 from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
 from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
 
@@ -209,10 +210,11 @@ def step_with_gradient(
 def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:
     """The objective of one batch at given weights.
 
-    Dropout is off. Batch norm normalises by this batch, as it does in training: its running statistics would make
-    the objective depend on all earlier steps, which no unroll of T steps can follow. ``buffers`` are left as they are.
+    Dropout and `FDS` are off. Batch norm normalises by this batch, as it does in training: its running statistics would
+    make the objective depend on all earlier steps, which no unroll of T steps can follow. ``buffers`` are left as they
+    are.
     """
-    with dropout_off(inner.model):
+    with training_layers_off(inner.model):
         logits = _output(inner, parameters, {name: b.clone() for name, b in buffers.items()}, batch)
     return inner.objective(logits, batch)
 
@@ -226,9 +228,9 @@ def objective_gradient(inner: Inner, state: InnerState, batch: Batch) -> tuple[T
 
 
 @contextmanager
-def dropout_off(model: nn.Module) -> Iterator[None]:
-    """Switches dropout layers to evaluation for a while and leaves all others in training mode."""
-    layers = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.training]
+def training_layers_off(model: nn.Module) -> Iterator[None]:
+    """Switches layers that are for training alone, dropout and `FDS`, to evaluation for a while, and no others."""
+    layers = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd | FDS) and m.training]
     for layer in layers:
         layer.eval()
     try:

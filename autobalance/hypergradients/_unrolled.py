@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.hypergradients._folds import Stacked
-from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, dropout_off
+from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, training_layers_off
 from autobalance.hypergradients._optimiser import RATES, Slots, rate_at
 from autobalance.hypergradients._sgd import SGD
 
@@ -71,7 +71,7 @@ class Unrolled:
             if optimiser.momentum:
                 buffer = unrolled_optimiser.state[0]
                 slots["momentum"] = {name: buffer[i]["momentum_buffer"].detach() for i, name in enumerate(names)}
-            with dropout_off(model):
+            with training_layers_off(model):
                 objective = inner.objective(model(outer_batch.x), outer_batch)
             gradients = torch.autograd.grad(objective, list(alpha.values()), materialize_grads=True)
         reached = InnerState(parameters, buffers, slots, state.step + self.steps)

@@ -145,7 +145,7 @@ def _watched(run: Run) -> str:
 def _learned(run: Run) -> list[str | None]:
     if run.what.index == "class":
         return [search_plots.parameter(run, name) for name in search_plots.SYMBOLS]
-    return [bins_plot.weights_by_bin(run)]
+    return [bins_plot.parameter_by_bin(run, name) for name in run.parameters]
 
 
 def _moved(run: Run) -> list[str]:
@@ -216,14 +216,17 @@ def _operations(run: Run) -> list[tuple[str, str]]:
 def _usage(run: Run, directory: Path) -> str:
     place = directory if not directory.is_absolute() else Path(directory.name)
 
-    def load(name: str) -> str:
-        return f"autobalance.load_{name}({json.dumps((place / f'{name}.json').as_posix(), ensure_ascii=False)})"
+    def load(name: str, more: str = "") -> str:
+        return f"autobalance.load_{name}({json.dumps((place / f'{name}.json').as_posix(), ensure_ascii=False)}{more})"
 
     group = ", group=group" if run.group_names else ""
     lines = ["import autobalance", f"loss = {load('loss')}"]
     if run.policy is not None:
         cells = ", group" if run.policy.num_groups else ""
         lines += [f"policy = {load('augmentation')}", f"inputs, targets = policy(inputs, targets{cells})"]
+    if (run.result.get("search") or {}).get("fds_layer"):
+        lines += [f"model = {load('fds', ', model, inputs')}"]
+        lines += ["model.see(targets)  # before each batch; after each epoch: model.end_epoch()"]
     return "\n".join([*lines, f"loss(model(inputs), targets{group}).backward()"])
 
 

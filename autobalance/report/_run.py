@@ -74,7 +74,7 @@ def on_gauge(name: str, table: Array, cells: Array) -> Array:
 
 _POINTS = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
 _GROUP_POINTS = {"w": ("group-weighted", "ce"), "l": ("group-la", "ce"), "delta": ("group-vs", "ce")}
-_BIN_POINTS = {"w": ("inv", "lds", "l1")}
+_BIN_POINTS = {"w": ("inv", "lds", "l1"), "l": ("l1",), "delta": ("l1",)}
 
 
 def _references(cells: Array, regression: bool) -> dict[str, dict[str, Array]]:

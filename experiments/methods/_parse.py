@@ -17,6 +17,8 @@ from experiments.ranges import ranges_of
 
 #: Short names.
 SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt", "csl-released": "ce+csl-released"}
+#: Losses for classes that have an order, which ``all`` cannot know.
+ORDERED = ("lds",)
 #: What ``all`` adds to the fixed losses.
 MORE = ("la-posthoc", "crt", "ce+drw", "csl-released")
 
@@ -50,7 +52,7 @@ def named(name: str, task: str = "classification") -> Method:
     Raises:
         InputError: no fixed loss of the task, or no step, is called so.
     """
-    known = [*fixed_points(task), *(fixed_points("groups") if task == "classification" else ())]
+    known = [*fixed_points(task), *([*fixed_points("groups"), *ORDERED] if task == "classification" else [])]
     if task == "regression" and name not in known:
         raise InputError(f"--losses: {name!r} is no method for --task regression; there are {', '.join(known)}, and "
                          "all")  # fmt: skip

@@ -21,7 +21,7 @@ from autobalance.training import Recipe
 from experiments.judge import train_and_judge
 from experiments.methods import Job
 from experiments.methods._crt import ClassBalanced
-from experiments.methods._parse import named
+from experiments.methods._parse import named, parse_methods
 from experiments.methods._searched import from_file
 from experiments.options import CompareOptions
 from experiments.yardsticks import ClassErrors, balanced_ce
@@ -151,3 +151,12 @@ def test_balanced_cross_entropy_is_a_mean_of_means(task: Task) -> None:
     by_class = [-logits[y == k].double().log_softmax(1)[:, k].mean() for k in (0, 2)]
     assert balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
     assert len(Samples(logits, y)) == 30
+
+
+def test_lds_is_there_for_ordered_classes(task: Task) -> None:
+    from autobalance import lds_weights
+
+    counts = torch.tensor([100, 80, 60, 40, 30, 20, 15, 12, 11, 10])
+    loss = named("lds").loss(goal_of(task.problem), counts, {"ks": 3, "sigma": 1.0})
+    torch.testing.assert_close(loss.w, lds_weights(counts, ks=3, sigma=1.0).float())  # type: ignore[arg-type]
+    assert "lds" not in {method.name for method in parse_methods(CompareOptions(losses="all"))}

@@ -1,0 +1,59 @@
+"""The file of a searched smoothing: what is written is read, what is torn is refused."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from autobalance import load_fds
+from autobalance._fds_file import Smoothing
+from autobalance.calibrated import Calibrated
+from autobalance.errors import InputError
+
+SMOOTHING = Smoothing("0", (0.0, 1.0, 2.0, 3.0), 0.25, "triang", 3, 1.0, 0.8)
+X = torch.randn(8, 2)
+
+
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    SMOOTHING.save(tmp_path / "fds.json")
+    loaded = load_fds(tmp_path / "fds.json", model(), X[:1])
+    assert isinstance(loaded, Calibrated) and loaded.place == "0"
+    layer, expected = loaded.layer, SMOOTHING.calibrate(model(), X).layer
+    assert layer.strength == 0.25 and layer.num_bins == 3 and layer.feature_dim == 4 and layer.momentum == 0.8
+    assert layer.settings == "triang, ks=3, sigma=1.0" == expected.settings
+    assert torch.equal(loaded.eval()(X), model()(X))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"version": 2}, "no file of the format autobalance-fds, version 1"),
+        ({"more": 1}, "the unknown key 'more'"),
+        ({"strength": None}, "strength is None"),
+        ({"ks": 3.5}, "ks is 3.5"),
+        ({"strength": 1.5}, "strength is 1.5"),
+        ({"kernel": "box"}, "no kernel is called 'box'"),
+        ({"bin_edges": [0, 2, 1]}, "ascending"),
+        ({"bin_edges": [0, "1", 2]}, "not all numbers"),
+        ({"layer": "9"}, "no layer '9'"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path, change, words):
+    path = tmp_path / "fds.json"
+    SMOOTHING.save(path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=words):
+        load_fds(path, model(), X)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "torn.json").write_text('{"format": "autobal')
+    for name in ("torn.json", "none.json"):
+        with pytest.raises(InputError, match="cannot be read"):
+            load_fds(tmp_path / name, model(), X)
