@@ -1,0 +1,88 @@
+"""The command ``python -m experiments.fairness``: blends of two objectives in, a table and a plot out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from autobalance._options import run_directory
+from autobalance.errors import InputError
+from experiments.fairness._options import FairnessOptions, parse
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, and ``--resume``
+        goes on.
+    """
+    directory: Path | None = None
+    try:
+        options, resume = parse(arguments)
+        directory = run_directory(options, resume, "fairness-")
+        _run(options, directory, resume)
+    except InputError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        place = f"; go on with: python -m experiments.fairness --out {directory} --resume" if directory else ""
+        print(f"\ninterrupted{place}", file=sys.stderr)
+        return INTERRUPTED
+    return DONE
+
+
+def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
+    from autobalance.fairness import fairness_report
+    from autobalance.losses._file import write_text
+    from autobalance.progress import Display
+    from experiments.fairness._figure import draw
+    from experiments.fairness._tables import summarise, to_markdown
+    from experiments.fairness._work import Piece, check, pieces, work
+    from experiments.grid import write_json
+
+    fairness_report([0, 1], [0, 1], [0, 1], "ab", "ab")  # so that a missing fairlearn is said now
+    setup = check(options)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        write_text(directory / "config.yaml", options.to_yaml())
+    todo = pieces(options)
+    with Display() as display:
+        searches = sum(piece.share is not None for piece in todo)
+        display.say(
+            f"{setup.problem.name}: {setup.problem.num_classes} classes in {setup.problem.num_groups} groups; "
+            f"{len(todo)} trainings, {searches} of them after a search"
+        )
+        display.phase("fairness", len(todo), 0, quiet_for=5.0)
+        done = 0
+
+        def show(piece: Piece) -> None:
+            nonlocal done
+            display.step(done, f"{piece.method}, seed {piece.seed}")
+            done += 1
+
+        runs = list(work(options, directory, show))
+        display.step(len(todo), "all trained")
+    results = summarise(options, setup, runs)
+    write_json(directory / "results.json", results)
+    write_text(directory / "table.md", to_markdown(results, command_of(options)))
+    draw(results, directory / "tradeoff.svg")
+    print((directory / "table.md").read_text(encoding="utf-8"))
+    for name, what in {"table.md": "this table", "tradeoff.svg": "the plot", "results.json": "every run"}.items():
+        print(f"  {directory / name}  {what}")
+
+
+def command_of(options: FairnessOptions) -> str:
+    """The command line that gives these results again."""
+    words, default = ["python -m experiments.fairness"], vars(FairnessOptions())
+    for name, value in vars(options).items():
+        if value != default[name] and name != "out":
+            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

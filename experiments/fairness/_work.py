@@ -1,0 +1,136 @@
+"""One seed's searches and trainings, each tested once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autobalance.bilevel import run
+from autobalance.errors import InputError
+from autobalance.fairness import fairness_report
+from autobalance.group_metrics import group_metrics
+from autobalance.losses import Loss, save_loss
+from autobalance.metrics import classification_metrics, predict
+from autobalance.pipeline import Setup, set_up
+from autobalance.training import train
+from experiments.fairness._options import FairnessOptions
+from experiments.fairness._tuning import tune
+from experiments.grid import read_json, write_json
+
+#: The figures of a run that the table shows.
+FIGURES = (
+    "balanced_error",
+    "error",
+    "group_balanced_error",
+    "worst_group_error",
+    "deo",
+    "demographic_parity",
+    "equalised_odds",
+)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One method with one seed. ``share``: of the fairness objective where the loss is searched, else None."""
+
+    method: str
+    seed: int
+    share: float | None
+
+    def path(self, directory: Path) -> Path:
+        return directory / "runs" / f"{self.method}-{self.seed}.json"
+
+
+def pieces(options: FairnessOptions) -> list[Piece]:
+    """All that is to be done, seed by seed."""
+    found = []
+    for seed in range(options.seed, options.seed + options.seeds):
+        found += [Piece(name, seed, None) for name in options.baselines.split(",")]
+        found += [Piece(f"searched-{share:g}", seed, share) for share in options.shares]
+    return found
+
+
+def work(options: FairnessOptions, directory: Path, on_piece: Callable[[Piece], None]) -> Iterator[dict[str, Any]]:
+    """The result of every piece: from its file where it was finished before, else by doing it.
+
+    Args:
+        options: what to do.
+        directory: results are kept in ``runs``, the losses that are found in ``losses``.
+        on_piece: called before each piece.
+    """
+    for piece in pieces(options):
+        path = piece.path(directory)
+        on_piece(piece)
+        if (result := read_json(path)) is None:
+            result = _do(options, piece, directory)
+            write_json(path, result)
+        yield result
+
+
+def check(options: FairnessOptions) -> Setup:
+    """Opens the data and checks every objective and baseline, before anything takes time.
+
+    Raises:
+        InputError: what is wrong and what helps; samples without groups.
+    """
+    setup = set_up(options.search(options.shares[0], options.seed))
+    if not setup.problem.num_groups:
+        raise InputError(f"{options.data} has no groups: give --group COLUMN with a table, or --data digits-groups")
+    for share in options.shares:
+        setup.goal.objective(options.objective(share))
+    for name in options.baselines.split(","):
+        setup.goal.point(name, setup.counts)
+    return setup
+
+
+def _do(options: FairnessOptions, piece: Piece, directory: Path) -> dict[str, Any]:
+    setup = set_up(options.search(options.shares[0] if piece.share is None else piece.share, piece.seed))
+    begun = time.perf_counter()
+    tuned: dict[str, Any] = {"hyper": {}, "trials": []}
+    if piece.share is None:
+        if options.tune:
+            tuned = tune(setup, piece.method, options.objective(0.5), piece.seed)
+        loss = setup.goal.point(piece.method, setup.counts, **tuned["hyper"])
+    else:
+        loss = _searched(setup, directory / "losses" / f"{piece.method}-{piece.seed}.json")
+    searched = time.perf_counter() - begun
+    model = setup.task.new_model(piece.seed)
+    train(model, setup.problem.final_training, loss.to(options.device), setup.recipe, piece.seed)
+    seconds = time.perf_counter() - begun - searched
+    return {
+        "method": piece.method,
+        "seed": piece.seed,
+        "share": piece.share,
+        **_tested(setup, predict(model, setup.problem.test)),
+        **tuned,
+        "train_seconds": seconds,
+        "search_seconds": searched,
+        "cell_counts": setup.counts.tolist(),
+    }
+
+
+def _searched(setup: Setup, path: Path) -> Loss:
+    loss = setup.search.space.loss(run(setup.search).best)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_loss(loss.cpu(), path, {"objective": setup.options.objective, "seed": setup.options.seed})
+    return loss
+
+
+def _tested(setup: Setup, answers: Any) -> dict[str, Any]:
+    """The figures of groups, and what fairlearn says, of the predictions for the test split."""
+    problem, test = setup.problem, setup.problem.test
+    assert test.group is not None and problem.group_names is not None
+    found = group_metrics(answers, test.y, test.group, problem.num_classes, problem.num_groups)
+    classes = classification_metrics(answers, test.y, problem.num_classes)
+    report = fairness_report(answers, test.y, test.group, problem.class_names, problem.group_names)
+    return {
+        "balanced_error": classes.balanced_error,
+        "error": classes.error,
+        **vars(found),
+        "demographic_parity": report.demographic_parity,
+        "equalised_odds": report.equalised_odds,
+        "worst_cell": list(report.worst_cell[:2]),
+    }
