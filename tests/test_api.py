@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import pytest
 
 import autobalance
+from autobalance.augmentation import Policy, save_augmentation
 
 NAMES = {
     "FDS",
@@ -20,11 +21,14 @@ NAMES = {
     "Unrolled",
     "fixed_point",
     "fixed_points",
+    "load_augmentation",
     "lds_weights",
     "load_loss",
     "save_loss",
     "search_loss",
 }
+UNWANTED = {"higher", "optuna", "torchvision", "pandas", "matplotlib", "rich", "sklearn", "yaml"}
+ROOMS = {f"autobalance.{name}" for name in ("bilevel", "pipeline", "space", "training", "data", "hypergradients")}
 
 
 def python(code):
@@ -60,9 +64,15 @@ def test_loading_a_loss_imports_none_of_the_search(tmp_path):
     code = f"import sys, autobalance; autobalance.load_loss({str(path)!r}); print(*sys.modules)"
     loaded = set(python(code).split())
     assert "torch" in loaded
-    unwanted = {"higher", "optuna", "torchvision", "pandas", "matplotlib", "rich", "sklearn", "yaml"}
-    rooms = {f"autobalance.{name}" for name in ("bilevel", "pipeline", "space", "training", "data", "hypergradients")}
-    assert not loaded & (unwanted | rooms)
+    assert not loaded & (UNWANTED | ROOMS)
+
+
+def test_loading_an_augmentation_imports_none_of_the_search(tmp_path):
+    path = tmp_path / "augmentation.json"
+    save_augmentation(Policy("table", {"noise": [0.1]}, {"noise": [0.5]}), path)
+    code = f"import sys, autobalance; autobalance.load_augmentation({str(path)!r}); print(*sys.modules)"
+    loaded = set(python(code).split())
+    assert "torch" in loaded and not loaded & (UNWANTED | ROOMS)
 
 
 def test_importing_the_package_imports_no_torch():
