@@ -18,6 +18,7 @@ from autobalance.config import STRENGTH
 from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Engine, Head, Hypergradient, InnerState, OneStep, Replay, inner_step
+from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.metrics import balanced_error_of
 from autobalance.objectives import Blend, Objective
 from autobalance.space import BOUNDS, LossSpace
@@ -66,6 +67,7 @@ class SearchState:
         outer_steps, skipped, skipped_in_a_row: counts of hypergradient steps taken, and of steps not taken because a
             value was not finite.
         generator, random: states of the sampling generator and of torch's own.
+        device_random: state of the GPU's own generator, None on a CPU.
     """
 
     inner: InnerState
@@ -82,6 +84,7 @@ class SearchState:
     skipped_in_a_row: int
     generator: Tensor
     random: Tensor
+    device_random: Tensor | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers of tensors and numbers, fit for ``torch.save`` and ``torch.load(weights_only=True)``."""
@@ -183,10 +186,10 @@ class Bilevel:
             self._averaged_from = max(self._averaged_from, round(middle * self.recipe.epochs))
 
     def init(self) -> SearchState:
-        raw = self.space.init()
+        device, raw = self.train_samples.x.device, self.space.init()
         raw |= {} if self.augmentation is None else self.augmentation.init()
-        raw |= {f"log_{name}": torch.zeros((), device=self.train_samples.x.device) for name in self.rates}
-        raw |= {STRENGTH: torch.zeros((), device=self.train_samples.x.device)} if self.strength else {}
+        raw |= {f"log_{name}": torch.zeros((), device=device) for name in self.rates}
+        raw |= {STRENGTH: torch.zeros((), device=device)} if self.strength else {}
         return SearchState(
             inner=self._start,
             raw=raw,
@@ -202,6 +205,7 @@ class Bilevel:
             skipped_in_a_row=0,
             generator=torch.Generator().manual_seed(self.seed).get_state(),
             random=torch.Generator().manual_seed(self.seed).get_state(),
+            device_random=torch.Generator(device).manual_seed(self.seed).get_state() if device.type == "cuda" else None,
         )
 
     @property
@@ -246,11 +250,14 @@ class Bilevel:
             searched; for a named objective also its true (0/1) metric, in percent. A loss or objective that is not
             finite is None, and the losses of skipped steps are left out of train_loss.
         """
-        with torch.random.fork_rng(devices=[]):  # the caller's randomness goes on as if nothing had happened
-            torch.set_rng_state(state.random)
+        device = self.train_samples.x.device
+        gpus = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):  # the caller's randomness goes on as if nothing had happened
+            set_random_state((state.random, state.device_random), device)
             state, losses = self._train_epoch(state)
             inner = end_epoch(self._inner, state.inner)
-            state = replace(state, inner=inner, epoch=state.epoch + 1, random=torch.get_rng_state())
+            random, device_random = random_state(device)
+            state = replace(state, inner=inner, epoch=state.epoch + 1, random=random, device_random=device_random)
         return state, self._record(state, losses)
 
     def _train_epoch(self, state: SearchState) -> tuple[SearchState, list[float]]:

@@ -1,8 +1,12 @@
 """What the hypergradient engines cost: ``python -m experiments.bench_hypergradients --json FILE``.
 
 Time: every engine and plain training of the same number of steps take turns in one process; the figure is the median
-over the repetitions of an engine's time over that of the plain steps beside it. Memory: the peak of a fresh process for
-each row over what it held before its first step. Agreement: in float64 against `Replay`.
+over the repetitions of an engine's time over that of the plain steps beside it. On a CPU it is the processor time of
+one thread, which other work on the machine disturbs less than time on the clock. Memory: the peak of a fresh process
+for each row over what it held before its first step. Agreement: in float64 against `Replay`.
+
+The plain steps, `higher` and TorchOpt run on the model as it was made. Our engines lay out images with the channels
+next to one another; the rows ``...-channels-last`` give the others the same.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +38,8 @@ from autobalance.models import make_model
 MODELS = {"cnn": ((3, 16, 16), 64), "resnet32": ((3, 32, 32), 32)}
 STEPS = (1, 2, 4, 8, 16)
 CLASSES = 10
+#: Batches on which the engines' results are compared, in float64.
+SMALL = 4
 RATE, MOMENTUM, DECAY = 0.1, 0.9, 5e-4
 #: Engines whose result is the derivative itself, up to rounding.
 EXACT = ("replay", "replay-every-4", "unrolled", "torchopt", "one-step")
@@ -47,17 +55,28 @@ class Setting:
     hyper: dict[str, Tensor]
 
     @classmethod
-    def make(cls, model: str, steps: int, device: str, dtype: torch.dtype = torch.float32, size: int = 0) -> Setting:
+    def make(
+        cls, model: str, steps: int, device: str, batch: int, validation: int, dtype: torch.dtype = torch.float32
+    ) -> Setting:
         torch.manual_seed(0)
-        shape, usual = MODELS[model]
+        shape = MODELS[model][0]
         network = make_model(model, shape, CLASSES).to(device, dtype).train()
 
-        def batch() -> Batch:
-            x = torch.randn(size or usual, *shape, dtype=dtype, device=device)
-            return Batch(x, torch.randint(CLASSES, (size or usual,), device=device))
+        def draw(size: int) -> Batch:
+            x = torch.randn(size, *shape, dtype=dtype, device=device)
+            return Batch(x, torch.randint(CLASSES, (size,), device=device))
 
         ones = torch.ones(CLASSES, dtype=dtype, device=device)
-        return cls(network, [batch() for _ in range(steps)], batch(), {"w": ones, "l": 0 * ones, "delta": ones})
+        hyper = {"w": ones, "l": 0 * ones, "delta": ones}
+        return cls(network, [draw(batch) for _ in range(steps)], draw(validation), hyper)
+
+    @cached_property
+    def channels_last(self) -> Setting:
+        def moved(batch: Batch) -> Batch:
+            return batch._replace(x=batch.x.contiguous(memory_format=torch.channels_last))
+
+        model = deepcopy(self.model).to(memory_format=torch.channels_last)
+        return Setting(model, [moved(batch) for batch in self.batches], moved(self.outer), self.hyper)
 
 
 def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
@@ -108,11 +127,18 @@ def torchopt_sgd(setting: Setting) -> dict[str, Tensor]:
     return dict(zip(hyper, torch.autograd.grad(value, list(hyper.values())), strict=True))
 
 
+def in_channels_last(run: Callable[[Setting], dict[str, Tensor]]) -> Callable[[Setting], dict[str, Tensor]]:
+    return lambda setting: run(setting.channels_last)
+
+
 ENGINES: dict[str, Callable[[Setting], dict[str, Tensor]]] = {
     "replay": ours(Replay),
     "replay-every-4": ours(lambda steps: Replay(steps, checkpoint_every=4)),
     "unrolled": ours(Unrolled),
     "torchopt": torchopt_sgd,
+    "plain-channels-last": in_channels_last(plain),
+    "unrolled-channels-last": in_channels_last(ours(Unrolled)),
+    "torchopt-channels-last": in_channels_last(torchopt_sgd),
     "one-step": ours(lambda steps: OneStep()),
     "implicit": ours(Implicit),
 }
@@ -125,20 +151,20 @@ def fits(engine: str, steps: int) -> bool:
 
 def seconds(run: Callable[[Setting], Any], setting: Setting) -> float:
     device = setting.outer.x.device
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cuda":
+        begin = time.process_time()
+        run(setting)
+        return time.process_time() - begin
+    torch.cuda.synchronize(device)
     begin = time.perf_counter()
     run(setting)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    torch.cuda.synchronize(device)
     return time.perf_counter() - begin
 
 
-def times(engines: list[str], model: str, steps: int, device: str, repetitions: int) -> dict[str, float]:
+def times(engines: list[str], setting: Setting, warm_up: Setting, repetitions: int) -> dict[str, float]:
     """The median over repetitions of each engine's time over that of plain steps, taken in turns."""
-    setting = Setting.make(model, steps, device)
     ratios: dict[str, list[float]] = {name: [] for name in engines}
-    warm_up = Setting.make(model, 1, device)
     for name in engines:
         if fits(name, 1):
             ENGINES[name](warm_up)
@@ -149,9 +175,8 @@ def times(engines: list[str], model: str, steps: int, device: str, repetitions: 
     return {name: statistics.median(values) for name, values in ratios.items()}
 
 
-def differences(engines: list[str], model: str, steps: int, device: str) -> dict[str, float | None]:
-    """The largest relative difference of each exact engine's gradient from replay's, in float64 on small batches."""
-    setting = Setting.make(model, steps, device, torch.float64, size=8)
+def differences(engines: list[str], setting: Setting) -> dict[str, float | None]:
+    """The largest relative difference of each exact engine's gradient from replay's."""
     expected = ENGINES["replay"](setting)
     result: dict[str, float | None] = {}
     for name in engines:
@@ -163,13 +188,12 @@ def differences(engines: list[str], model: str, steps: int, device: str) -> dict
     return result
 
 
-def peak_mb(engine: str, model: str, steps: int, device: str) -> float:
+def peak_mb(engine: str, setting: Setting) -> float:
     """The peak memory of one hypergradient over what this process holds before it."""
     run = plain if engine == "plain" else ENGINES[engine]
-    for library in {"unrolled": ["higher"], "torchopt": ["torchopt"]}.get(engine, []):
+    for library in {"unrolled": ["higher"], "torchopt": ["torchopt"]}.get(engine.split("-")[0], []):
         importlib.import_module(library)
-    setting = Setting.make(model, steps, device)
-    if device == "cuda":
+    if setting.outer.x.is_cuda:
         before = torch.cuda.memory_allocated()
         run(setting)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
@@ -184,9 +208,10 @@ def memory_kb(kind: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(kind + ":"))
 
 
-def in_fresh_process(engine: str, model: str, steps: int, device: str) -> float:
+def in_fresh_process(engine: str, model: str, steps: int, device: str, batch: int, validation: int) -> float:
     command = [sys.executable, "-m", "experiments.bench_hypergradients", "--device", device]
     command += ["--peak-of", engine, "--models", model, "--steps", str(steps)]
+    command += ["--batch", str(batch), "--validation", str(validation)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -196,20 +221,21 @@ def available() -> list[str]:
         import torchopt  # noqa: F401
     except ImportError:
         print("torchopt is not installed and left out: pip install 'autobalance[bench]'", file=sys.stderr)
-        return [name for name in ENGINES if name != "torchopt"]
+        return [name for name in ENGINES if not name.startswith("torchopt")]
     return list(ENGINES)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | T | engine | time / plain | peak MB | difference |",
-        "| --- | ---: | --- | ---: | ---: | ---: |",
+        "| model | batch | validation | T | engine | time / plain | peak MB | difference |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     for row in rows:
         gap = "" if row["max_relative_difference"] is None else f"{row['max_relative_difference']:.0e}"
         lines.append(
-            f"| {row['model']} | {row['steps']} | {row['engine']} | {row['time_over_plain']:.2f} | "
+            f"| {row['model']} | {row['batch']} | {row['validation']} | {row['steps']} | {row['engine']} "
+            f"| {row['time_over_plain']:.2f} | "
             f"{row['peak_mb']:.0f} | {gap} |"
         )
     return "\n".join(lines)
@@ -217,7 +243,11 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.bench_hypergradients", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows are written, after each setting")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="where the rows are written, after each setting; those in it are kept"
+    )
+    parser.add_argument("--batch", type=int, metavar="B", help="training samples a step (64; resnet32: 32)")
+    parser.add_argument("--validation", type=int, metavar="B", help="samples of the objective (as many)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--steps", nargs="+", type=int, default=list(STEPS), metavar="T")
@@ -226,30 +256,32 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the small network alone, T = 1, 2, 4")
     parser.add_argument("--peak-of", choices=["plain", *ENGINES], help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.peak_of:
-        print(peak_mb(args.peak_of, args.models[0], args.steps[0], args.device))
-        return
+    if args.device == "cpu":
+        torch.set_num_threads(1)
     models, all_steps = (["cnn"], [1, 2, 4]) if args.quick else (args.models, args.steps)
     chosen = args.engines or available()
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = json.loads(args.json.read_text()) if args.json and args.json.exists() else []
     for model in models:
+        batch = args.batch or MODELS[model][1]
+        validation = args.validation or batch
         for steps in all_steps:
-            engines = [name for name in chosen if fits(name, steps)]
+            if args.peak_of:
+                print(peak_mb(args.peak_of, Setting.make(model, steps, args.device, batch, validation)))
+                return
+            setting = {"model": model, "batch": batch, "validation": validation, "steps": steps}
+            done = {row["engine"] for row in rows if setting.items() <= row.items()}
+            engines = [name for name in chosen if fits(name, steps) and name not in done]
+            if not engines:
+                continue
             print(f"{model}, T = {steps}: {', '.join(engines)}", file=sys.stderr, flush=True)
-            ratios = times(engines, model, steps, args.device, args.repetitions)
-            gaps = differences(engines, model, steps, args.device)
+            make = partial(Setting.make, model, device=args.device)
+            full = make(steps, batch=batch, validation=validation)
+            ratios = times(engines, full, make(1, batch=batch, validation=validation), args.repetitions)
+            gaps = differences(engines, make(steps, batch=SMALL, validation=SMALL, dtype=torch.float64))
             for name in engines:
-                peak = in_fresh_process(name, model, steps, args.device)
-                rows.append(
-                    {
-                        "engine": name,
-                        "model": model,
-                        "steps": steps,
-                        "time_over_plain": ratios[name],
-                        "peak_mb": peak,
-                        "max_relative_difference": gaps[name],
-                    }
-                )
+                peak = in_fresh_process(name, model, steps, args.device, batch, validation)
+                figures = {"time_over_plain": ratios[name], "peak_mb": peak, "max_relative_difference": gaps[name]}
+                rows.append({"engine": name, **setting, **figures})
             if args.json:
                 args.json.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
