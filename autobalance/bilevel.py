@@ -15,9 +15,24 @@ from torch import Tensor, nn
 from autobalance.augmentation import Policy
 from autobalance.augmentation.space import AugmentationSpace
 from autobalance.config import STRENGTH
-from autobalance.data import Batch, Samples
+from autobalance.data import Batch, FoldedSamples, Samples
 from autobalance.errors import InputError
-from autobalance.hypergradients import Engine, Head, Hypergradient, InnerState, OneStep, Replay, inner_step
+from autobalance.hypergradients import (
+    Engine,
+    Head,
+    Hypergradient,
+    InnerState,
+    OneStep,
+    Replay,
+    TrainLoss,
+    Unrolled,
+    fold_loss,
+    folds,
+    inner_step,
+    processes,
+    split_batch,
+    stack_batches,
+)
 from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.metrics import balanced_error_of
 from autobalance.objectives import Blend, Objective
@@ -27,6 +42,12 @@ from autobalance.training import Recipe, SeesTargets, end_epoch
 
 #: What of the recipe can be searched beside the loss.
 SEARCHABLE_RATES = ("lr", "weight_decay")
+#: How far the logarithm of a rate moves when a searched number of the loss moves by one. Useful weight decays lie
+#: further apart than useful losses do: on development samples of three tables the best were 1, 4 and 40 times 5e-4.
+RATE_UNITS: Mapping[str, float] = {"lr": 2.0, "weight_decay": 4.0}
+#: The largest factor on a rate, and one over the smallest. Within a few steps of an unroll, more decay always looks
+#: harmless; without a bound the weights of a whole training with it could vanish.
+RATE_BOUNDS: Mapping[str, float] = {"lr": 4.0, "weight_decay": 30.0}
 #: Skipped steps in a row after which the search gives up and returns its last good loss.
 MAX_SKIPPED_IN_A_ROW = 5
 
@@ -118,7 +139,9 @@ class Bilevel:
 
     Args:
         model: starts from its present weights, which are left as they are.
-        train_samples, validation_samples: what the inner loop trains on and what the outer loop looks at.
+        train_samples, validation_samples: what the inner loop trains on and what the outer loop looks at; or these
+            parts of F folds, for which F models, all of them ``model`` at the start, train side by side on the same
+            loss. The hypergradient is then the mean of the folds'.
         space: what is searched.
         objective: what is minimised, a function of (logits, batch).
         engine: how it is differentiated.
@@ -134,8 +157,8 @@ class Bilevel:
     def __init__(
         self,
         model: nn.Module,
-        train_samples: Samples,
-        validation_samples: Samples,
+        train_samples: Samples | FoldedSamples,
+        validation_samples: Samples | FoldedSamples,
         space: LossSpace,
         objective: Objective,
         engine: Engine | None = None,
@@ -158,6 +181,8 @@ class Bilevel:
         if not (space.free or self.rates or augmentation):
             names = ", ".join((*BOUNDS, *SEARCHABLE_RATES))
             raise InputError(f"nothing is free to be searched; name one or more of {names} and augment")
+        if isinstance(train_samples, FoldedSamples):
+            self._check_folds()
         for name in rates:
             if name not in SEARCHABLE_RATES or not getattr(self.recipe, name):
                 raise InputError(
@@ -177,6 +202,13 @@ class Bilevel:
             self._inner = replace(self._inner, transform=showing(self._model, strength, self._inner.transform))
         elif strength:
             raise InputError("the model has no feature-distribution smoothing whose strength could be searched")
+        self._folds = train_samples.folds if isinstance(train_samples, FoldedSamples) else 0
+        if self._folds and isinstance(self._model, SeesTargets):
+            raise InputError("models that see the targets (FDS) cannot be searched on folds: leave one of the two out")
+        if self._folds:
+            self._inner = folds(self._inner, [self._model] * self._folds)
+            self._model = self._inner.model.train()
+        self._device = next(iter(self._inner.model.parameters())).device
         self._start = self._inner.init()  # now: the records of the epochs will change the weights of self._model
         self.warmup_epochs = round(self.outer.warmup * self.recipe.epochs)
         searched = self.recipe.epochs - self.warmup_epochs
@@ -185,8 +217,16 @@ class Bilevel:
             middle = (1 + space.late_start) / 2
             self._averaged_from = max(self._averaged_from, round(middle * self.recipe.epochs))
 
+    def _check_folds(self) -> None:
+        if isinstance(self.engine, Unrolled):
+            raise InputError("folds train together under vmap, which unrolled cannot follow: use replay")
+        if self.recipe.compiled:
+            raise InputError("folds train together, which cannot be compiled: leave one of the two out")
+        if processes() > 1:
+            raise InputError("folds train in one process; several processes share the batches of one split")
+
     def init(self) -> SearchState:
-        device, raw = self.train_samples.x.device, self.space.init()
+        device, raw = self._device, self.space.init()
         raw |= {} if self.augmentation is None else self.augmentation.init()
         raw |= {f"log_{name}": torch.zeros((), device=device) for name in self.rates}
         raw |= {STRENGTH: torch.zeros((), device=device)} if self.strength else {}
@@ -250,7 +290,7 @@ class Bilevel:
             searched; for a named objective also its true (0/1) metric, in percent. A loss or objective that is not
             finite is None, and the losses of skipped steps are left out of train_loss.
         """
-        device = self.train_samples.x.device
+        device = self._device
         gpus = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):  # the caller's randomness goes on as if nothing had happened
             set_random_state((state.random, state.device_random), device)
@@ -287,13 +327,17 @@ class Bilevel:
     ) -> tuple[SearchState, float]:
         """Inner steps on ``batches``, then an outer one where it is due. Steps that are not finite are not taken."""
         progress = state.epoch / self.recipe.epochs
-        problem = replace(self._inner, train_loss=partial(self.space.train_loss, progress=progress))
+        train_loss: TrainLoss = partial(self.space.train_loss, progress=progress)
+        if self._folds:
+            train_loss = fold_loss([train_loss] * self._folds)
+        problem = replace(self._inner, train_loss=train_loss)
         if not outer_due:
             inner, value = inner_step(problem, state.inner, state.raw, batches[0])
             loss, found = value.item(), None
         else:
             inner, found = self.engine(problem, state.inner, state.raw, batches, self._outer_batch(generator))
             loss = found.train_loss
+        loss /= max(1, self._folds)  # of folds the engines report the sum
         finite = math.isfinite(loss) and (found is None or all(g.isfinite().all() for g in found.gradient.values()))
         if not finite:
             return replace(state, skipped=state.skipped + 1, skipped_in_a_row=state.skipped_in_a_row + 1), loss
@@ -309,6 +353,9 @@ class Bilevel:
             value.grad = found.gradient[name]
         optimiser.step()
         raw = {name: value.detach() for name, value in raw.items()}
+        for name in self.rates:
+            bound = math.log(RATE_BOUNDS[name])
+            raw[f"log_{name}"] = raw[f"log_{name}"].clamp(-bound, bound)
         total, counted = state.total, state.counted
         if state.epoch >= self._averaged_from:
             total, counted = {name: total[name] + raw[name] for name in raw}, counted + 1
@@ -323,10 +370,18 @@ class Bilevel:
         )
 
     def _outer_optimiser(self, raw: dict[str, Tensor]) -> torch.optim.Adam:
-        return torch.optim.Adam(list(raw.values()), lr=self.outer.lr, betas=self.outer.betas)
+        units = {f"log_{name}": RATE_UNITS[name] for name in self.rates}
+        groups = [{"params": [value], "lr": self.outer.lr * units.get(name, 1.0)} for name, value in raw.items()]
+        return torch.optim.Adam(groups, betas=self.outer.betas)
 
     def _batch(self, index: Tensor, generator: torch.Generator) -> Batch:
-        batch = self.recipe.take(self.train_samples, index, generator)
+        """What is trained on next: the samples at ``index``, of every fold where there are some, augmented."""
+        batch = self.train_samples.take(index)
+        parts = [self._augmented(part, generator) for part in (split_batch(batch) if self._folds else [batch])]
+        return stack_batches(parts) if self._folds else parts[0]
+
+    def _augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        batch = self.recipe.augmented(batch, generator)
         return batch if self.augmentation is None else self.augmentation.draw(batch, generator)
 
     def _outer_batch(self, generator: torch.Generator) -> Batch:
@@ -335,13 +390,22 @@ class Bilevel:
             return self.validation_samples.all()
         return self.validation_samples.take(torch.randperm(number, generator=generator)[: self.outer.batch_size])
 
+    def _held_out(self) -> tuple[Tensor, Batch]:
+        """What the models answer on all validation samples, fold after fold, and these samples."""
+        everything = self.validation_samples.all()
+        place = int(self._folds > 0)
+        output = torch.cat([self._model(x) for x in everything.x.split(2048, place)], place)
+        if not self._folds:
+            return output, everything
+        group = None if everything.group is None else everything.group.flatten(0, 1)
+        return output.flatten(0, 1), Batch(everything.x.flatten(0, 1), everything.y.flatten(0, 1), group)
+
     def _record(self, state: SearchState, losses: list[float]) -> dict[str, Any]:
         state.inner.copy_to(self._model)
         self._model.eval()
         with torch.no_grad():
-            logits = torch.cat([self._model(x) for x in self.validation_samples.x.split(2048)])
+            logits, everything = self._held_out()
         self._model.train()
-        everything = self.validation_samples.all()
         loss, recipe, policy = self.space.loss(state.raw), self.found_recipe(state.raw), self.found_policy(state.raw)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(logits, everything).item()

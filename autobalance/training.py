@@ -80,7 +80,10 @@ class Recipe:
 
     def take(self, samples: Samples, index: Tensor, generator: torch.Generator) -> Batch:
         """The samples at ``index`` as they are trained on: augmented where the recipe says so."""
-        batch = samples.take(index)
+        return self.augmented(samples.take(index), generator)
+
+    def augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """A batch as it is trained on."""
         if self.augment == "none":
             return batch
         if batch.x.dim() != 4:

@@ -7,7 +7,9 @@ from autobalance.hypergradients._adam import Adam as Adam
 from autobalance.hypergradients._combined import Clipped as Clipped
 from autobalance.hypergradients._combined import Groups as Groups
 from autobalance.hypergradients._folds import Stacked as Stacked
+from autobalance.hypergradients._folds import fold_loss as fold_loss
 from autobalance.hypergradients._folds import folds as folds
+from autobalance.hypergradients._folds import split_batch as split_batch
 from autobalance.hypergradients._folds import stack_batches as stack_batches
 from autobalance.hypergradients._from_torch import optimiser_from_torch as optimiser_from_torch
 from autobalance.hypergradients._head import Head as Head
@@ -57,10 +59,12 @@ __all__ = [
     "TrainLoss",
     "Transform",
     "Unrolled",
+    "fold_loss",
     "folds",
     "inner_step",
     "objective_value",
     "optimiser_from_torch",
     "processes",
+    "split_batch",
     "stack_batches",
 ]

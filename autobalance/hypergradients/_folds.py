@@ -71,6 +71,17 @@ def stack_batches(batches: Sequence[Batch]) -> Batch:
     return Batch(x, y, torch.stack(groups) if groups else None, together)
 
 
+def fold_loss(train_losses: Sequence[TrainLoss]) -> TrainLoss:
+    """The training loss of F models side by side, each with its own: the sum, whose gradient in each is its own."""
+
+    def train_loss(hyper: Mapping[str, Tensor], output: Any, batch: Batch) -> Tensor:
+        outputs = zip(*output, strict=True) if isinstance(output, tuple) else output.unbind()
+        parts = zip(train_losses, outputs, split_batch(batch), strict=True)
+        return torch.stack([loss(hyper, own, part) for loss, own, part in parts]).sum()
+
+    return train_loss
+
+
 def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[TrainLoss] | None = None) -> Inner:
     """The inner problem of F models that train side by side, each on its own fold's batches (`stack_batches`).
 
@@ -92,24 +103,20 @@ def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[Trai
     if len(own_losses) != len(models):
         raise ValueError(f"{len(own_losses)} training losses for {len(models)} models; give each its own, or none")
 
-    def train_loss(hyper: Mapping[str, Tensor], output: Any, batch: Batch) -> Tensor:
-        """The sum, of which each model's gradient is that of its own loss."""
-        outputs = zip(*output, strict=True) if isinstance(output, tuple) else output.unbind()
-        parts = zip(own_losses, outputs, _apart(batch), strict=True)
-        return torch.stack([loss(hyper, own, part) for loss, own, part in parts]).sum()
-
     def objective(logits: Tensor, batch: Batch) -> Tensor:
-        parts = zip(logits.unbind(), _apart(batch), strict=True)
+        parts = zip(logits.unbind(), split_batch(batch), strict=True)
         return torch.stack([inner.objective(z, part) for z, part in parts]).mean()
 
     def transform(hyper: Mapping[str, Tensor], batch: Batch) -> Batch:
-        return stack_batches([inner.transformed(hyper, part) for part in _apart(batch)])
+        return stack_batches([inner.transformed(hyper, part) for part in split_batch(batch)])
 
     own = None if inner.transform is None else transform
-    return replace(inner, model=Stacked(models), train_loss=train_loss, objective=objective, transform=own)
+    return replace(inner, model=Stacked(models), train_loss=fold_loss(own_losses), objective=objective, transform=own)
 
 
-def _apart(batch: Batch) -> list[Batch]:
+def split_batch(batch: Batch) -> list[Batch]:
+    """Each fold's own batch of what `stack_batches` made one."""
+
     def part(fold: int) -> Batch:
         group = None if batch.group is None else batch.group[fold]
         draws = None if batch.draws is None else {name: each[fold] for name, each in batch.draws.items()}
