@@ -24,6 +24,7 @@ from autobalance.metrics import balanced_error_of, classification_metrics, evalu
 from autobalance.objectives import Blend, Objective, OwnFunction, make_objective, make_regression_objective
 from autobalance.points import fixed_point, fixed_points
 from autobalance.regression_metrics import SHOTS, regression_metrics
+from autobalance.regression_points import IN_DEVIATIONS
 
 #: What the history and ``result.json`` have of groups, beside the tables.
 GROUP_FIGURES = ("group_balanced_error", "worst_group_error", "deo")
@@ -184,6 +185,7 @@ class Regress:
             raise InputError(
                 f"no regression loss is called {name!r}; there are {', '.join(fixed_points('regression'))}"
             )
+        hyper = {**IN_DEVIATIONS.get(name, {}), **hyper}
         return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale, **hyper)
 
     def objective(self, name: str | OwnFunction) -> Objective:

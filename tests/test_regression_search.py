@@ -229,6 +229,7 @@ def test_the_goal_of_a_problem():
     problem = load("diabetes", task="regression", bins=5)
     goal = goal_of(problem)
     assert goal.counts(problem.train).sum() == len(problem.train)
+    assert goal.point("balanced-mse", goal.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)
     inner = problem.train.y
     by_hand = [
         ((inner >= a) & (inner < b)).sum().item()

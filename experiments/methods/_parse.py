@@ -10,6 +10,7 @@ from autobalance.errors import InputError
 from autobalance.goals import Goal
 from autobalance.losses import Loss
 from autobalance.points import fixed_points, head_of, hyper_parameters
+from autobalance.regression_points import IN_DEVIATIONS
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
 from experiments.options import CompareOptions
@@ -66,7 +67,8 @@ def named(name: str, task: str = "classification") -> Method:
     if len(set(steps)) < len(steps):
         raise InputError(f"--losses: {name!r} has a step twice")
     parts = [base, *steps]
-    defaults: Hyper = {key: hyper_parameters(base)[key] for key in ranges_of([base])}
+    known_values = {**hyper_parameters(base), **IN_DEVIATIONS.get(base, {})}
+    defaults: Hyper = {key: known_values[key] for key in ranges_of([base])}
     for step in steps:
         defaults |= STEPS[step]
     ranges_of(parts)

@@ -119,6 +119,7 @@ def test_the_defaults_and_all_are_those_of_the_task() -> None:
     assert options.losses == "l1,sqinv,inv,lds" and options.lr == 0.02
     every = parse_methods(parse(["--task", "regression", "--losses", "all"])[0])
     names = ["l1", "mse", "huber", "inv", "sqinv", "lds", "focal-r", "balanced-mse"]
+    assert every[-1].defaults == {"noise_sigma": 0.2}
     assert [method.name for method in every] == names and {method.head for method in every} == {"linear"}
 
 
