@@ -149,6 +149,21 @@ def test_groups_are_needed(tmp_path, options, words, capsys):
     assert words in capsys.readouterr().err
 
 
+def test_a_function_of_ones_own_is_tried_before_anything_takes_time(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_goals.py").write_text(
+        "def second(z, y, group):\n    return (z.logsumexp(1) - z[range(len(y)), y])[group == 1].mean()\n"
+        "def flat(z, y, group):\n    return (z.argmax(1) != y).double().mean()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert search(data, tmp_path / "no", "--objective", "own_goals:flat") == 2
+    assert "own_goals:flat has no derivative" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    setup = pipeline.set_up(pipeline_options(data, "--objective", "own_goals:second"))
+    only = setup.problem.validation.group == 1
+    logits = torch.randn(len(only), 2)
+    wanted = torch.nn.functional.cross_entropy(logits[only], setup.problem.validation.y[only])
+    assert setup.search.objective(logits, setup.problem.validation.all()).item() == pytest.approx(wanted.item())
+
+
 def test_from_python_with_samples_of_three():
     train_set, validation = (
         tuple(map(torch.from_numpy, draw(cells, seed))) for cells, seed in ((CELLS, 0), (CELLS, 3))
