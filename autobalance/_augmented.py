@@ -35,7 +35,7 @@ def save_found(policy: Policy, problem: Problem, seed: int, directory: Path, pro
         with partial.open("wb") as file:
             np.savez_compressed(file, classes=classes, samples=samples.numpy(), copies=copies.numpy())
         partial.replace(directory / "augmented.npz")
-    policy.to(problem.train.x.device)
+    policy.to(problem.train.device)
 
 
 def shown_samples(policy: Policy, samples: Samples, seed: int) -> tuple[list[int], Tensor, Tensor]:

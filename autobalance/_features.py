@@ -31,18 +31,18 @@ def on_features(problem: Problem, device: str, batch_size: int = 256) -> Problem
             "--features-only needs a trained model: let --data package.module:function return one as 'model'"
         )
     model = WithFeatures(problem.make_model()).to(device).eval()
-    return Problem(
+    return replace(
+        problem,
         name=f"{problem.name} features",
         train=_features(model, problem.train, batch_size),
         validation=_features(model, problem.validation, batch_size),
         test=_features(model, problem.test, batch_size),
-        class_names=problem.class_names,
-        group_names=problem.group_names,
+        make_model=None,
     )
 
 
 @torch.no_grad()
 def _features(model: nn.Module, samples: Samples, batch_size: int) -> Samples:
     device = next(model.parameters()).device
-    features = torch.cat([model(x.to(device))[1].float() for x in samples.x.split(batch_size)])
+    features = torch.cat([model(batch.x.to(device))[1].float() for batch in samples.batches(batch_size)])
     return replace(samples, x=features)

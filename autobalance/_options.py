@@ -29,6 +29,8 @@ class ProblemOptions:
     text: str | None = None
     drop: str | None = None
     split: str | None = None
+    images: str | None = None
+    image_size: int | None = None
     task: str = "classification"
     bins: int | None = None
     shots: str | None = None
@@ -200,13 +202,18 @@ def add_problem_options(
     option = adder(default)
     data = parser.add_argument_group("data")
     option(data, "data", "digits, digits-groups, cifar10, cifar100; a .npz, .csv, .tsv or .parquet file, or a folder "
-           "of tables, one a part; a folder of images, one folder a class; or package.module:function",
+           "of tables, one a part; a folder of images, one folder a class, or of lists of images; or "
+           "package.module:function",
            metavar="SOURCE")  # fmt: skip
     option(data, "target", "the column of a table that holds the class, or the number to predict", metavar="COLUMN")
     option(data, "text", "a column of a table that holds free text, or two columns whose texts are to be compared",
            type=names, metavar="COLUMN[,COLUMN]")  # fmt: skip
     option(data, "drop", "columns of a table to leave out", type=names, metavar="COLUMNS")
     option(data, "split", "the column of a table that says which rows are for train, val and test", metavar="COLUMN")
+    option(data, "images", "the folder that the paths in lists of images start from; with it a table is such a list, "
+           "in its column 'path'", metavar="FOLDER")  # fmt: skip
+    option(data, "image-size", "side in pixels of images in files; unset: 32 for folders, 64 for Tiny ImageNet, 224 "
+           "for lists", type=positive, metavar="N")  # fmt: skip
     option(data, "task", "what the target is: a class or a number", choices=tasks)
     option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
            "root of the number of samples", type=positive, metavar="K")  # fmt: skip
@@ -229,7 +236,8 @@ def add_problem_options(
     option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
     option(training, "schedule", "of the learning rate: a cosine to zero, or a tenth after 80 and 90 % of the epochs",
            choices=("cosine", "steps"))  # fmt: skip
-    option(training, "augment", "of the training images: random crops and mirror images", choices=("none", "crop-flip"))
+    option(training, "augment", "of the training images: crop-flip shifts and mirrors small ones, resized-crop takes a "
+           "random part of large ones", choices=("none", "crop-flip", "resized-crop"))  # fmt: skip
     option(training, "precision", "of the training steps; hypergradients are float32 all the same",
            choices=("float32", "bfloat16"))  # fmt: skip
     option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "

@@ -122,11 +122,11 @@ def search_loss(
     goal, default = goal_of(problem), Options(**Options.of_task(task)).completed(grouped=problem.num_groups > 0)
     counts = goal.counts(problem.train)
     start = default.start if start is None else start
-    point = goal.point(start, counts).to(problem.train.x.device) if isinstance(start, str) else start
+    point = goal.point(start, counts).to(problem.train.device) if isinstance(start, str) else start
     names = default.free.split(",") if free is None else free
     augmentation = space_of(problem, counts, names, operations, tie_augment)
     names = [name for name in names if name != AUGMENT]
-    space = LossSpace(point, counts.to(problem.train.x.device), names, tie, late, late_start, problem.group_names)
+    space = LossSpace(point, counts.to(problem.train.device), names, tie, late, late_start, problem.group_names)
     search = Bilevel(
         model,
         problem.train,

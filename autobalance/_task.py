@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import platform
 import resource
 import shutil
@@ -50,8 +51,7 @@ class Task:
         torch.manual_seed(seed)
         if self.problem.make_model is not None:
             return self._own_model(self.problem.make_model, head).to(self.device)
-        shape = tuple(self.problem.train.x.shape[1:])
-        model = make_model(self.model_name, shape, self.problem.num_outputs, head=head)
+        model = make_model(self.model_name, self.problem.train.shape, self.problem.num_outputs, head=head)
         if self.problem.bin_edges is not None:
             model = rescaled(model, self.problem.train.y.cpu())
         return model.to(self.device)
@@ -93,6 +93,8 @@ def open_task(options: ProblemOptions) -> Task:
         text=options.text.split(",") if options.text else (),
         drop=options.drop.split(",") if options.drop else (),
         split=options.split,
+        images=options.images,
+        image_size=options.image_size,
         **fraction,
         **groups,
     )
@@ -103,10 +105,10 @@ def open_task(options: ProblemOptions) -> Task:
             raise InputError(f"--model {options.model} has no effect: --features-only trains one linear layer")
         problem, name = on_features(problem, options.device), "linear"
     else:
-        name = "own" if problem.make_model is not None else options.model or default_model(problem.train.x.shape[1:])
-    if options.augment != "none" and problem.train.x.dim() != 4:
+        name = "own" if problem.make_model is not None else options.model or default_model(problem.train.shape)
+    if options.augment != "none" and len(problem.train.shape) != 3:
         raise InputError(f"--augment {options.augment} is for images; the samples of {options.data} are vectors")
-    if options.device == "cpu" and problem.train.x[0].numel() < SMALL_SAMPLE:
+    if options.device == "cpu" and math.prod(problem.train.shape) < SMALL_SAMPLE:
         torch.set_num_threads(1)
     return Task(problem.to(options.device), name, options.device)
 

@@ -376,7 +376,7 @@ class Bilevel:
 
     def _batch(self, index: Tensor, generator: torch.Generator) -> Batch:
         """What is trained on next: the samples at ``index``, of every fold where there are some, augmented."""
-        batch = self.train_samples.take(index)
+        batch = self.train_samples.take(index, self.recipe.crops(generator))
         parts = [self._augmented(part, generator) for part in (split_batch(batch) if self._folds else [batch])]
         return stack_batches(parts) if self._folds else parts[0]
 
@@ -391,14 +391,13 @@ class Bilevel:
         return self.validation_samples.take(torch.randperm(number, generator=generator)[: self.outer.batch_size])
 
     def _held_out(self) -> tuple[Tensor, Batch]:
-        """What the models answer on all validation samples, fold after fold, and these samples."""
-        everything = self.validation_samples.all()
-        place = int(self._folds > 0)
-        output = torch.cat([self._model(x) for x in everything.x.split(2048, place)], place)
+        """What the models answer on all validation samples, fold after fold, and these samples without their inputs."""
+        output = torch.cat([self._model(b.x) for b in self.validation_samples.batches()], int(self._folds > 0))
+        judged = self.validation_samples.without_inputs()
         if not self._folds:
-            return output, everything
-        group = None if everything.group is None else everything.group.flatten(0, 1)
-        return output.flatten(0, 1), Batch(everything.x.flatten(0, 1), everything.y.flatten(0, 1), group)
+            return output, judged
+        group = None if judged.group is None else judged.group.flatten()
+        return output.flatten(0, 1), Batch(judged.x, judged.y.flatten(), group)
 
     def _record(self, state: SearchState, losses: list[float]) -> dict[str, Any]:
         state.inner.copy_to(self._model)

@@ -53,7 +53,7 @@ def outputs(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tenso
     """What a model in evaluation mode answers, (N, ...); the mode of each layer is as before afterwards."""
     training = [module for module in model.modules() if module.training]
     model.eval()
-    answers = torch.cat([model(x) for x in samples.x.split(batch_size)])
+    answers = torch.cat([model(batch.x) for batch in samples.batches(batch_size)])
     for module in training:
         module.training = True
     return answers

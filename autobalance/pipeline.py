@@ -119,7 +119,7 @@ def _compared_model(options: Options, task: Task, seed: int, loss: str, strength
     published or with the strength that was found."""
     model, problem = task.new_model(seed, head_of(loss)), task.problem
     smoothing = _smoothing(options, problem, strength)
-    return model if smoothing is None else smoothing.calibrate(model, problem.train.x[:1])
+    return model if smoothing is None else smoothing.calibrate(model, problem.train.first())
 
 
 def _smoothing(options: Options, problem: Problem, strength: float | None) -> Smoothing | None:

@@ -33,7 +33,7 @@ class Recipe:
         warmup_epochs: length of the rise.
         schedule: ``cosine``, down to zero; or ``steps``, to a tenth after 80 % of the epochs and again after 90 %, as
             after 160 and 180 of 200 in the long-tailed literature since Cao et al. 2019.
-        augment: ``none``, or ``crop-flip`` for images, see `crop_and_flip`.
+        augment: ``none``; for images ``crop-flip``, see `crop_and_flip`, or ``resized-crop``, see `draw_crops`.
         momentum, nesterov, weight_decay: as in `SGD`.
         precision: ``float32``, or ``bfloat16`` for training steps under autocast.
         compiled: whether the training steps run through ``torch.compile``. The first of a training then takes long.
@@ -80,11 +80,15 @@ class Recipe:
 
     def take(self, samples: Samples, index: Tensor, generator: torch.Generator) -> Batch:
         """The samples at ``index`` as they are trained on: augmented where the recipe says so."""
-        return self.augmented(samples.take(index), generator)
+        return self.augmented(samples.take(index, self.crops(generator)), generator)
+
+    def crops(self, generator: torch.Generator) -> torch.Generator | None:
+        """What draws the cuts of images when they are taken, if the recipe has cuts."""
+        return generator if self.augment == "resized-crop" else None
 
     def augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """A batch as it is trained on."""
-        if self.augment == "none":
+        """A batch, taken with the cuts of `crops`, as it is trained on."""
+        if self.augment != "crop-flip":
             return batch
         if batch.x.dim() != 4:
             shape = tuple(batch.x.shape[1:])

@@ -65,7 +65,7 @@ def found(arm: Arm, problem: Problem, recipe: Recipe, seed: int, model: Any) -> 
     """The loss and the policy of an arm; None where logit adjustment or no policy is used."""
     counts = Classify(problem).counts(problem.train)
     if arm.start:
-        space = AugmentationSpace(problem.train.x, counts)
+        space = AugmentationSpace(problem.train.first(), counts)
         return None, space.policy(space.init())
     if arm.tie is None:
         return None, None
@@ -81,7 +81,7 @@ def run(data: str, name: str, seed: int, epochs: int, out: Path) -> dict[str, An
 
     arm, problem = ARMS[name], load(data, seed=seed)
     recipe = Recipe(epochs=epochs, augment=arm.augment)
-    shape = tuple(problem.train.x.shape[1:])
+    shape = problem.train.shape
 
     def new_model() -> torch.nn.Module:
         torch.manual_seed(seed)

@@ -45,7 +45,7 @@ def problem_of(name: str) -> Problem:
 def seconds(problem: Problem, free: tuple[str, ...], epochs: int) -> dict[str, float]:
     """The time of one search by the clock and of the processor."""
     torch.manual_seed(0)
-    shape = tuple(problem.train.x.shape[1:])
+    shape = problem.train.shape
     model = make_model(default_model(shape), shape, problem.num_classes)
     wall, processor = time.perf_counter(), time.process_time()
     autobalance.search_loss(model, problem.train, problem.validation, free=free, recipe=Recipe(epochs=epochs))

@@ -170,4 +170,4 @@ def space_of(
     if problem.bin_edges is not None:
         raise InputError(f"{AUGMENT!r} can be searched for classes only, not for a regression")
     names = (problem.class_names, problem.group_names)
-    return AugmentationSpace(problem.train.x, counts, operations, tie or "frequency", *names)
+    return AugmentationSpace(problem.train.first(), counts, operations, tie or "frequency", *names)

@@ -3,6 +3,7 @@
 from autobalance.data._convert import as_samples
 from autobalance.data._crop_flip import crop_and_flip
 from autobalance.data._folds import FoldedSamples, stratified_folds
+from autobalance.data._image_files import ImageFiles, image_files
 from autobalance.data._load import SOURCES, load
 from autobalance.data._long_tail import long_tail_counts
 from autobalance.data._samples import Batch, Problem, Samples
@@ -11,10 +12,12 @@ __all__ = [
     "SOURCES",
     "Batch",
     "FoldedSamples",
+    "ImageFiles",
     "Problem",
     "Samples",
     "as_samples",
     "crop_and_flip",
+    "image_files",
     "load",
     "long_tail_counts",
     "stratified_folds",

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autobalance.data._image_files import ImageFiles
 from autobalance.data._samples import Samples
 from autobalance.errors import InputError
 
@@ -19,12 +20,13 @@ class Arrays:
     """One part of a data set: ``x`` (N, ...), ``y`` (N,), classes or numbers, and, where there are groups, ``group``
     (N,)."""
 
-    x: NDArray[Any]
+    x: NDArray[Any] | ImageFiles
     y: NDArray[Any]
     group: NDArray[np.int64] | None = None
 
     def subset(self, index: NDArray[np.int64]) -> Arrays:
-        return Arrays(self.x[index], self.y[index], None if self.group is None else self.group[index])
+        x = self.x.subset(index) if isinstance(self.x, ImageFiles) else self.x[index]
+        return Arrays(x, self.y[index], None if self.group is None else self.group[index])
 
 
 def check_arrays(
@@ -55,8 +57,11 @@ def check_arrays(
     return Arrays(x, labels, groups)
 
 
-def check_inputs(x: NDArray[Any], part: str) -> NDArray[Any]:
-    """The inputs (N, ...), once they are known to be samples of finite numbers."""
+def check_inputs(x: Any, part: str) -> Any:
+    """The inputs (N, ...) as an array, once they are known to be samples of finite numbers; images in files as they
+    are."""
+    if isinstance(x, ImageFiles):
+        return x
     x = np.asarray(x)
     if x.ndim < 2:
         raise InputError(f"x_{part} has shape {x.shape}: it needs one row a sample and at least two dimensions")
@@ -118,7 +123,7 @@ def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Sam
 
     Vectors (N, D) are standardised by column, images by channel; what is constant in training is divided by 1.
     Images of shape (N, H, W), (N, H, W, C) or (N, C, H, W) come out as (N, C, H, W). In doubt four dimensions of bytes
-    are channels-last, and of floats channels-first.
+    are channels-last, and of floats channels-first. Images in files stay there.
 
     Args:
         parts: checked arrays, the training split first.
@@ -127,25 +132,33 @@ def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Sam
     Raises:
         InputError: the samples of a part have another shape than the training samples.
     """
-    inputs = [_channels_first(part.x) for part in parts]
+    inputs = [part.x if isinstance(part.x, ImageFiles) else _channels_first(part.x) for part in parts]
     for x in inputs[1:]:
-        if x.shape[1:] != inputs[0].shape[1:]:
+        if x.shape[1:] != inputs[0].shape[1:] or type(x) is not type(inputs[0]):
             raise InputError(
                 f"samples of shape {x.shape[1:]} beside training samples of shape {inputs[0].shape[1:]}: "
-                "all parts need the same shape"
+                "all parts need the same shape, and all or none of them images in files"
             )
+    return [
+        Samples(
+            x,
+            torch.from_numpy(part.y.astype(np.float32 if part.y.dtype.kind == "f" else np.int64)),
+            None if part.group is None else torch.from_numpy(part.group.copy()),
+        )
+        for x, part in zip(_standardised(inputs, standardise), parts, strict=True)
+    ]
+
+
+def _standardised(inputs: Sequence[Any], standardise: bool) -> Sequence[Any]:
+    """Tensors, or images in files with a mean and standard deviation."""
+    if isinstance(inputs[0], ImageFiles):
+        measured = inputs[0] if inputs[0].mean else inputs[0].standardised()
+        return [measured.with_files(x.files) for x in inputs]
     if standardise or inputs[0].dtype == np.uint8:
         mean, scale = _statistics(inputs[0])
     else:
         mean, scale = np.zeros(1), np.ones(1)
-    return [
-        Samples(
-            torch.from_numpy(_scaled(x, mean, scale)),
-            torch.from_numpy(part.y.astype(np.float32 if part.y.dtype.kind == "f" else np.int64)),
-            None if part.group is None else torch.from_numpy(part.group.copy()),
-        )
-        for x, part in zip(inputs, parts, strict=True)
-    ]
+    return [torch.from_numpy(_scaled(x, mean, scale)) for x in inputs]
 
 
 def _scaled(x: NDArray[Any], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float32]:

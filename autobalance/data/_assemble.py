@@ -30,6 +30,8 @@ class Options:
         group: columns that say which group a row belongs to, for tables, see `groups_of`.
         group_as_feature: whether these columns stay among the model's inputs.
         split: column that says which part a row belongs to, for tables.
+        images: folder that the paths of lists and tables of images start from.
+        image_size: side of the images that are read from files.
         imbalance: makes the training samples long-tailed; None leaves it to the source.
         imbalance_type: "exp" or "step".
         validation_fraction: share of the training samples that become validation.
@@ -50,6 +52,8 @@ class Options:
     split: str | None = None
     group: str | None = None
     group_as_feature: bool = False
+    images: str | None = None
+    image_size: int | None = None
 
     @property
     def regression(self) -> bool:
@@ -65,6 +69,17 @@ class Options:
     def refuse_group_as_feature(self) -> None:
         if self.group_as_feature and self.group is None:
             raise InputError("--group-as-feature has no effect without --group, which names columns of a table")
+
+    def refuse_images(self, source: str) -> None:
+        if self.images is not None:
+            raise InputError(
+                f"--images {self.images} has no effect on {source}: leave it out, it is for lists of images"
+            )
+
+    def refuse_files(self, source: str) -> None:
+        self.refuse_images(source)
+        if self.image_size is not None:
+            raise InputError(f"--image-size {self.image_size} has no effect on {source}: it is for images in files")
 
     def refuse_imbalance(self, source: str, why: str) -> None:
         if self.imbalance is not None or self.imbalance_type != "exp":

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from autobalance.data._arrays import check_finite
+from autobalance.data._image_files import ImageFiles
 from autobalance.data._parts import Given, check_parts
 from autobalance.data._samples import Samples
 from autobalance.errors import InputError
@@ -31,9 +31,7 @@ def as_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
     given = {"train": train, "val": validation}
     checked = check_parts({name: to_given(part, name) for name, part in given.items()})
     made = [
-        part
-        if isinstance(part, Samples)
-        else Samples(*(None if a is None else torch.from_numpy(a) for a in vars(checked[name]).values()))  # type: ignore[arg-type]
+        part if isinstance(part, Samples) else Samples(*(_to_tensor(values) for values in vars(checked[name]).values()))
         for name, part in given.items()
     ]
     return made[0], made[1]
@@ -86,7 +84,14 @@ def to_given(part: Any, name: str) -> Given:
     return _to_array(x), _to_array(y), None if group is None else _to_array(group)
 
 
-def _to_array(values: Any) -> NDArray[Any]:
+def _to_tensor(values: Any) -> Any:
+    return values if values is None or isinstance(values, ImageFiles) else torch.from_numpy(values)
+
+
+def _to_array(values: Any) -> Any:
+    """A NumPy array; images in files as they are."""
+    if isinstance(values, ImageFiles):
+        return values
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()

@@ -63,5 +63,6 @@ def _on_grounds(digits: Arrays, share: float, generator: np.random.Generator) ->
         unusual[generator.choice(of_digit, size=round(share * len(of_digit)), replace=False)] = True
     labels = (digits.y >= 5).astype(np.int64)
     group = np.where(unusual, 1 - labels, labels)
-    pictures = np.where(group[:, None, None] == 1, INK - digits.x, digits.x).astype(np.uint8)
+    ink = np.asarray(digits.x)
+    pictures = np.where(group[:, None, None] == 1, INK - ink, ink).astype(np.uint8)
     return Arrays(pictures, labels, group)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autobalance.data._samples import Batch, Problem, Samples
+from autobalance.data._samples import Batch, Problem, Samples, batch_size
 from autobalance.density import bin_index
 from autobalance.errors import InputError
 
@@ -104,12 +104,28 @@ class FoldedSamples:
         """The samples of one fold."""
         return self.index.shape[1]
 
-    def take(self, index: Tensor) -> Batch:
-        """The samples at ``index`` (int64, (B,)) of every fold, (F, B, ...)."""
-        flat = self.samples.take(self.index[:, index].flatten())
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.samples.shape
+
+    def take(self, index: Tensor, crops: torch.Generator | None = None) -> Batch:
+        """The samples at ``index`` (int64, (B,)) of every fold, (F, B, ...); ``crops`` as in `Samples.take`."""
+        flat = self.samples.take(self.index[:, index].flatten(), crops)
         shape = (self.folds, len(index))
         group = None if flat.group is None else flat.group.unflatten(0, shape)
         return Batch(flat.x.unflatten(0, shape), flat.y.unflatten(0, shape), group)
+
+    def batches(self) -> Iterator[Batch]:
+        """Every fold's samples in order, in batches that never take much memory."""
+        for index in torch.arange(len(self)).split(batch_size(self.shape, self.folds)):
+            yield self.take(index)
+
+    def without_inputs(self) -> Batch:
+        """Classes and groups of every fold's samples, (F, n), and no inputs."""
+        y, group = self.samples.y, self.samples.group
+        index = self.index.to(y.device)
+        return Batch(torch.empty(0, device=y.device), y[index], None if group is None else group[index])
 
     def all(self) -> Batch:
         """Every fold's samples, (F, n, ...)."""

@@ -11,12 +11,14 @@ from autobalance.data._assemble import DEFAULT_FRACTION, Options
 from autobalance.data._digits import load_digits
 from autobalance.data._digits_groups import load_digits_groups
 from autobalance.data._folder import load_folder
+from autobalance.data._image_lists import load_image_table, load_lists
 from autobalance.data._npz import load_npz
 from autobalance.data._part_files import part_files
 from autobalance.data._read_table import SUFFIXES as TABLES
 from autobalance.data._regression import load_diabetes, load_regression_table
 from autobalance.data._samples import Problem
 from autobalance.data._table import load_table
+from autobalance.data._tiny_imagenet import is_tiny_imagenet, load_tiny_imagenet
 from autobalance.data._torchvision import load_cifar
 from autobalance.data._user import load_user
 from autobalance.errors import InputError
@@ -48,6 +50,8 @@ def load(
     split: str | None = None,
     group: str | None = None,
     group_as_feature: bool = False,
+    images: str | None = None,
+    image_size: int | None = None,
 ) -> Problem:
     """Open a source of data, split into training, validation and test samples that are disjoint and stratified.
 
@@ -57,8 +61,8 @@ def load(
 
     Args:
         source: a name (``SOURCES``); a .npz file with x_train, y_train, x_test, y_test; a .csv, .tsv or .parquet table,
-            or a folder of such tables, one a part; a folder of images, one sub-folder a class; or
-            ``package.module:function``.
+            or a folder of such tables, one a part; a folder of images, one sub-folder a class; a folder of lists of
+            images, one a part (text or iNaturalist's annotations); or ``package.module:function``.
         target: the column of a table that holds the class, or the number to predict.
         imbalance: thins the training samples out until the largest class has this many times the samples of the
             smallest. By default 10 for digits, 100 for cifar10 and cifar100, and otherwise the data as they are.
@@ -73,6 +77,9 @@ def load(
         group: for tables: the column that says which group a row belongs to; numbers with cuts, ``age:25``; several
             with commas between. Other sources bring their groups along.
         group_as_feature: for tables: whether the model sees these columns; by default they are hidden from it.
+        images: the folder that the paths of lists of images start from. With it a table is a list of images, in its
+            column ``path``.
+        image_size: side in pixels of images that are read from files.
 
     Returns:
         The problem, its classes numbered 0..K-1, or its targets as they are, with ``bin_edges``.
@@ -80,15 +87,18 @@ def load(
     Raises:
         InputError: data that cannot be used, or an option that has no effect on this source; with what helps.
     """
-    columns: dict[str, Any] = {"text": tuple(text), "drop": tuple(drop), "split": split}
-    columns |= {"group": group, "group_as_feature": group_as_feature}
-    options = Options(target, imbalance, imbalance_type, validation_fraction, seed, task, bins, **columns)
+    more: dict[str, Any] = {"text": tuple(text), "drop": tuple(drop), "split": split}
+    more |= {"group": group, "group_as_feature": group_as_feature, "images": images}
+    more["image_size"] = image_size
+    options = Options(target, imbalance, imbalance_type, validation_fraction, seed, task, bins, **more)
     if group is not None and options.regression:
         raise InputError(f"--group {group} has no effect with --task regression: losses for groups are for classes")
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
     if bins is not None and not options.regression:
         raise InputError(f"--bins {bins} has no effect without --task regression")
+    if source in SOURCES or source.endswith(".npz"):
+        options.refuse_files(source)
     if source in SOURCES:
         return _load_named(source, options)
     path = Path(source)
@@ -99,6 +109,7 @@ def load(
             raise InputError(f"there is no file {source}")
         return load_npz(path, options) if source.endswith(".npz") else _load_table(path, options)
     if ":" in source:
+        options.refuse_files(source)
         return load_user(source, options)
     raise InputError(
         f"the data source {source!r} is unknown: give {', '.join(SOURCES)}, a file that ends in "
@@ -115,12 +126,18 @@ def _load_named(source: str, options: Options) -> Problem:
 
 
 def _load_table(path: Path, options: Options) -> Problem:
+    if options.images is not None:
+        return load_image_table(path, options)
+    options.refuse_files(f"{path}, a table; without --images it lists no images")
     return load_regression_table(path, options) if options.regression else load_table(path, options)
 
 
 def _load_folder(path: Path, options: Options) -> Problem:
     if part_files(path, TABLES):
         return _load_table(path, options)
-    if options.regression:
-        raise InputError(f"{path} is a folder of images, whose sub-folders are classes: leave --task regression out")
+    for suffix in (".txt", ".json"):
+        if files := part_files(path, (suffix,)):
+            return load_lists(files, options)
+    if is_tiny_imagenet(path):
+        return load_tiny_imagenet(path, options)
     return load_folder(path, options)

@@ -26,7 +26,7 @@ def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     exactly one of `PART_NAMES`.
 
     Returns:
-        nothing where no file is called train.
+        nothing where no file is called train, or only that one beside a folder of this name.
 
     Raises:
         InputError: two files for one part; train alone.
@@ -48,6 +48,8 @@ def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
             )
         found[part] = path
     if "train" not in found:
+        return {}
+    if len(found) == 1 and (folder / "train").is_dir():
         return {}
     if len(found) == 1:
         raise InputError(f"{folder} holds {found['train'].name}, but no file of that kind whose name has test or val")

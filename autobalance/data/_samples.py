@@ -1,13 +1,26 @@
-"""Samples in memory, batches drawn from them, and the problem that they make up."""
+"""Samples in memory or on disk, batches drawn from them, and the problem that they make up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from autobalance.data._crops import resized_crop_and_flip
+from autobalance.data._image_files import ImageFiles
+from autobalance.errors import InputError
+
+#: Samples and numbers in a batch of `Samples.batches` at most: 55 images of 224 x 224.
+_MOST_SAMPLES, _MOST_NUMBERS = 2048, 2**23
+
+
+def batch_size(shape: Sequence[int], copies: int = 1) -> int:
+    """How many samples of ``shape``, times ``copies``, to look at in one go where nothing is trained."""
+    return max(1, min(_MOST_SAMPLES, _MOST_NUMBERS // (math.prod(shape) * copies)))
 
 
 class Batch(NamedTuple):
@@ -25,7 +38,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """N samples held as tensors.
+    """N samples. Inputs are in memory as a tensor, or images on disk; outside this room ask for them by `take`.
 
     Args:
         x: inputs, float, shape (N, ...).
@@ -33,33 +46,75 @@ class Samples:
         group: groups, int64, shape (N,), values 0..G-1, or None.
     """
 
-    x: Tensor
+    x: Tensor | ImageFiles
     y: Tensor
     group: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, index: Tensor) -> Batch:
-        """The samples at ``index`` (int64, any length) as a batch."""
-        return Batch(self.x[index], self.y[index], None if self.group is None else self.group[index])
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.x.shape[1:])
+
+    @property
+    def device(self) -> torch.device:
+        return self.y.device
+
+    def take(self, index: Tensor, crops: torch.Generator | None = None) -> Batch:
+        """The samples at ``index`` (int64, any length) as a batch.
+
+        Args:
+            index: positions.
+            crops: cuts each image at random as `draw_crops` says.
+        """
+        if crops is not None and len(self.shape) != 3:
+            raise InputError(f"images (C, H, W) can be cut, not samples of shape {self.shape}")
+        if isinstance(self.x, ImageFiles):
+            x = self.x.take(index, crops)
+        else:
+            x = self.x[index] if crops is None else resized_crop_and_flip(self.x[index], crops)
+        return Batch(x, self.y[index], None if self.group is None else self.group[index])
+
+    def first(self, number: int = 1) -> Tensor:
+        """The inputs of the first samples."""
+        return self.take(torch.arange(number)).x
+
+    def batches(self, most: int = _MOST_SAMPLES) -> Iterator[Batch]:
+        """All samples in order, in batches of at most ``most`` that never take much memory."""
+        for index in torch.arange(len(self)).split(min(most, batch_size(self.shape))):
+            yield self.take(index)
 
     def all(self) -> Batch:
-        """Every sample as one batch, without a copy."""
+        """Every sample as one batch, without a copy where they are in memory."""
+        if isinstance(self.x, ImageFiles):
+            return self.take(torch.arange(len(self)))
         return Batch(self.x, self.y, self.group)
 
+    def without_inputs(self) -> Batch:
+        """Classes and groups of every sample, and no inputs: what a judge of outputs needs."""
+        return Batch(torch.empty(0, device=self.device), self.y, self.group)
+
     def subset(self, index: Tensor) -> Samples:
-        batch = self.take(index)
-        return Samples(batch.x, batch.y, batch.group)
+        x = self.x.subset(index) if isinstance(self.x, ImageFiles) else self.x[index]
+        return Samples(x, self.y[index], None if self.group is None else self.group[index])
 
     def join(self, other: Samples) -> Samples:
         """These samples followed by ``other``'s."""
         group = None if self.group is None or other.group is None else torch.cat([self.group, other.group])
-        return Samples(torch.cat([self.x, other.x]), torch.cat([self.y, other.y]), group)
+        if isinstance(self.x, ImageFiles):
+            assert isinstance(other.x, ImageFiles)
+            x: Tensor | ImageFiles = self.x.join(other.x)
+        else:
+            assert isinstance(other.x, Tensor)
+            x = torch.cat([self.x, other.x])
+        return Samples(x, torch.cat([self.y, other.y]), group)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Samples:
         """The same samples on ``device``, with inputs of type ``dtype`` where they are floating-point numbers."""
-        x = self.x.to(device, dtype if self.x.is_floating_point() else None)
+        floating = isinstance(self.x, ImageFiles) or self.x.is_floating_point()
+        x = self.x.to(device, dtype if floating else None)
         return Samples(x, self.y.to(device), None if self.group is None else self.group.to(device))
 
     def class_counts(self, num_classes: int) -> Tensor:

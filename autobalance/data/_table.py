@@ -38,7 +38,7 @@ def load_table(path: Path, options: Options) -> Problem:
     options.refuse_group_as_feature()
     options.refuse_imbalance("a table", "its classes have their own frequencies")
     rows = open_rows(path, options)
-    labels, names = _classes(rows.frame, options.target, path)
+    labels, names = classes_of(rows.frame, options.target, path)
     groups = None if options.group is None else groups_of(rows.frame, options.group, str(options.target), path)
     group, group_names = (None, None) if groups is None else (groups.of_row, groups.names)
     generator = np.random.default_rng(options.seed)
@@ -76,7 +76,7 @@ def load_table(path: Path, options: Options) -> Problem:
     return Problem(rows.name, train, validation, held_out, names, **more)
 
 
-def _classes(frame: pd.DataFrame, target: str | None, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def classes_of(frame: pd.DataFrame, target: str | None, path: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels 0..K-1 and the K names, in the order of the numbers or else of the alphabet."""
     column, columns = target_column(frame, target, path, "class"), ", ".join(frame.columns)
     number = is_number(column)

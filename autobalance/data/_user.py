@@ -114,9 +114,9 @@ def _check_model(source: str, problem: Problem) -> None:
         if not isinstance(model, nn.Module):
             raise InputError(f"the model function of {source} builds a {type(model).__name__}, not an nn.Module")
         try:
-            logits = model.eval()(problem.train.x[:2])
+            logits = model.eval()(problem.train.first(2))
         except RuntimeError as error:
-            shape, reason = tuple(problem.train.x.shape[1:]), " ".join(str(error).split())
+            shape, reason = problem.train.shape, " ".join(str(error).split())
             raise InputError(f"the model of {source} fails on samples of shape {shape}: {reason}") from error
     wanted = (2, problem.num_outputs)
     one_number = problem.bin_edges is not None and isinstance(logits, Tensor) and logits.shape == (2,)

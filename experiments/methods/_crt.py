@@ -51,7 +51,7 @@ def retrain_classifier(
     body = model.body
     assert isinstance(body, nn.Module)
     with torch.no_grad():
-        features = torch.cat([body(x) for x in samples.x.split(2048)])
+        features = torch.cat([body(batch.x) for batch in samples.batches()])
     stage = ClassBalanced(**asdict(replace(recipe, augment="none")), y=samples.y)
     loss = ParametricLoss(num_classes).to(features.device)
     train(head, Samples(features, samples.y), loss, stage, seed)

@@ -122,7 +122,7 @@ class Method:
             raise InputError(f"{self.name} needs a model with the parts body and head, as autobalance.models have them")
         if "+ssp" in self.parts and not any(True for _ in model.get_submodule("body").parameters()):
             raise InputError(f"{self.name} has no effect on the model {task.model_name}: its body has no weights")
-        shape = task.problem.train.x.shape[1:]
+        shape = task.problem.train.shape
         if "+ssp" in self.parts and (len(shape) != 3 or shape[1] != shape[2]):
             raise InputError(f"{self.name} rotates square images; the samples have shape {tuple(shape)}")
 

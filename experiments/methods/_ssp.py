@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from autobalance.data import Samples
+from autobalance.data import Batch, Samples
 from autobalance.losses import ParametricLoss
 from autobalance.training import Recipe, train
 
@@ -23,10 +23,24 @@ def pretrain_by_rotations(model: nn.Module, samples: Samples, recipe: Recipe, se
     """
     body = model.body
     assert isinstance(body, nn.Module)
-    turned = torch.cat([torch.rot90(samples.x, turns, (2, 3)) for turns in range(4)])
-    turns = torch.arange(4, device=samples.y.device).repeat_interleave(len(samples))
     body.eval()
     with torch.no_grad():
-        width = body(samples.x[:2]).shape[1]
-    teller = nn.Sequential(body, nn.Linear(width, 4).to(samples.x.device))
-    train(teller, Samples(turned, turns), ParametricLoss(4).to(samples.x.device), recipe, seed)
+        width = body(samples.first(2)).shape[1]
+    teller = nn.Sequential(body, nn.Linear(width, 4).to(samples.device))
+    train(teller, Turned.of(samples), ParametricLoss(4).to(samples.device), recipe, seed)
+
+
+class Turned(Samples):
+    """Four samples for each of N images: sample kN + i is image i after k quarter turns, its class is k."""
+
+    @classmethod
+    def of(cls, samples: Samples) -> Turned:
+        return cls(samples.x, torch.arange(4, device=samples.device).repeat_interleave(len(samples)))
+
+    def take(self, index: Tensor, crops: torch.Generator | None = None) -> Batch:
+        number = len(self) // 4
+        x = Samples(self.x, self.y[:number]).take(index % number, crops).x
+        turns = self.y[index]
+        for quarter in range(1, 4):
+            x = torch.where((turns == quarter)[:, None, None, None], torch.rot90(x, quarter, (2, 3)), x)
+        return Batch(x, turns)

@@ -44,10 +44,13 @@ def own_loss(source: str, targets: Tensor, bin_edges: Tensor) -> Loss:
 
 def own_samples(source: str, samples: Samples, seed: int) -> Samples:
     """What the function makes of the training samples: NumPy arrays in, arrays or tensors out."""
-    made: Any = import_function(source)(samples.x.cpu().numpy(), samples.y.cpu().numpy(), seed)
+    given = samples.x
+    if not isinstance(given, Tensor):
+        raise InputError(f"{source} is handed the samples in memory; these images are read from files batch by batch")
+    made: Any = import_function(source)(given.cpu().numpy(), samples.y.cpu().numpy(), seed)
     if not isinstance(made, tuple) or len(made) != 2 or len(made[0]) != len(made[1]):
         raise InputError(f"{source} returns no x and y of one length: for the part data it is {SIGNATURES['data']}")
     x, y = (torch.as_tensor(part) for part in made)
-    if x.shape[1:] != samples.x.shape[1:] or not (torch.isfinite(x).all() and torch.isfinite(y).all()):
+    if x.shape[1:] != given.shape[1:] or not (torch.isfinite(x).all() and torch.isfinite(y).all()):
         raise InputError(f"{source} returns samples of another shape, or with values that are not finite")
-    return Samples(x.to(samples.x), y.to(samples.y))
+    return Samples(x.to(given), y.to(samples.y))

@@ -29,13 +29,14 @@ def smote(samples: Samples, bin_edges: torch.Tensor, seed: int, neighbours: int 
     """
     from imblearn.over_sampling import SMOTE
 
-    if samples.x.dim() != 2:
-        raise InputError(f"smote draws between vectors; the samples have shape {tuple(samples.x.shape[1:])}")
+    if len(samples.shape) != 1:
+        raise InputError(f"smote draws between vectors; the samples have shape {samples.shape}")
+    x = samples.all().x
     bins = bin_index(samples.y, bin_edges).cpu().numpy()
     counts = np.bincount(bins)
     wanted = round(counts[counts > 0].mean())
     spread = samples.y.double().std().item()
-    joined = np.c_[samples.x.cpu().double().numpy(), samples.y.cpu().double().numpy() / spread]
+    joined = np.c_[x.cpu().double().numpy(), samples.y.cpu().double().numpy() / spread]
     made = []
     for b in np.flatnonzero((counts > 1) & (counts < wanted)):
         near = min(neighbours, counts[b] - 1)
@@ -44,4 +45,4 @@ def smote(samples: Samples, bin_edges: torch.Tensor, seed: int, neighbours: int 
     if not made:
         return samples
     new = torch.from_numpy(np.concatenate(made))
-    return samples.join(Samples(new[:, :-1].to(samples.x), (new[:, -1] * spread).to(samples.y)))
+    return samples.join(Samples(new[:, :-1].to(x), (new[:, -1] * spread).to(samples.y)))

@@ -160,7 +160,7 @@ class Bench:
         }
         if ":" in method.layer:
             make[method.layer] = import_function(method.layer)
-        return Calibrated(model, method.place, make[method.layer], self.task.problem.train.x[:1], self.goal.edges)
+        return Calibrated(model, method.place, make[method.layer], self.task.problem.train.first(), self.goal.edges)
 
 
 def _retrain_head(model: nn.Module, seed: int) -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from autobalance.data import load
+from autobalance.data import ImageFiles, _folder, load
 from autobalance.data._assemble import Options
 from autobalance.data._folder import load_folder
 from autobalance.errors import InputError
@@ -40,7 +41,7 @@ def test_sub_folders_are_classes_and_every_image_is_in_one_part(tmp_path):
 def test_train_val_and_test_folders_are_the_splits(tmp_path):
     for part, n in (("train", 5), ("val", 3), ("test", 2)):
         fill(tmp_path / part, {"a": n, "b": n + 1})
-    problem = load_folder(tmp_path, Options(), size=4)
+    problem = load_folder(tmp_path, Options(image_size=4))
     assert [len(p) for p in (problem.train, problem.validation, problem.test)] == [11, 7, 5]
     assert problem.test.x.shape == (5, 3, 4, 4)
     (tmp_path / "test" / "c").mkdir()
@@ -109,3 +110,31 @@ def test_folders_of_groups_that_do_not_fit(tmp_path):
             fill(tmp_path / "split" / part / name, {"day": 3, "night" if part == "train" else "dusk": 3})
     with pytest.raises(InputError, match="is no group of the training images: day, night"):
         load(str(tmp_path / "split"))
+
+
+def test_a_size_of_ones_own_and_no_other_folder_for_images(tmp_path):
+    fill(tmp_path, {"a": 5, "b": 6})
+    assert load(str(tmp_path), image_size=48).train.shape == (3, 48, 48)
+    with pytest.raises(InputError, match="--images elsewhere has no effect"):
+        load(str(tmp_path), images="elsewhere")
+
+
+def test_many_images_stay_on_disk_and_are_the_same(tmp_path, monkeypatch):
+    fill(tmp_path, {"cat": 20, "ant": 10}, size=(9, 5))
+    in_memory = load(str(tmp_path), imbalance=2)
+    monkeypatch.setattr(_folder, "IN_MEMORY", 0)
+    on_disk = load(str(tmp_path), imbalance=2)
+    assert isinstance(in_memory.train.x, torch.Tensor) and isinstance(on_disk.train.x, ImageFiles)
+    for part in ("train", "validation", "test"):
+        memory, disk = getattr(in_memory, part).all(), getattr(on_disk, part).all()
+        assert torch.equal(memory.y, disk.y)
+        torch.testing.assert_close(memory.x, disk.x, atol=1e-5, rtol=1e-5)
+
+
+def test_names_of_folders_are_numbers_to_predict(tmp_path):
+    fill(tmp_path, {"21": 30, "22.5": 20, "40": 10})
+    problem = load(str(tmp_path), task="regression", bins=4)
+    assert set(problem.train.y.tolist()) == {21.0, 22.5, 40.0} and len(problem.test) == 12
+    (tmp_path / "40").rename(tmp_path / "old")
+    with pytest.raises(InputError, match="old is no number: for --task regression"):
+        load(str(tmp_path), task="regression")
