@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from autobalance.augmentation import Policy, save_augmentation
 from autobalance.augmentation.space import AUGMENT, space_of
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
-from autobalance.config import Options
+from autobalance.config import STRENGTH, Options
 from autobalance.data import Problem, Samples, as_samples
 from autobalance.data._convert import Part, as_number_samples
 from autobalance.data._parts import check_names
@@ -42,6 +42,7 @@ class SearchResult:
             (0/1) metric in percent, and with groups worst_group_error, deo and group_balanced_error.
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
         augmentation: the policy that was found, called as ``x, y = policy(x, y)``; None where it was not searched.
+        fds_strength: the strength of the model's feature-distribution smoothing; None where it was not searched.
     """
 
     loss: Member | ScheduledLoss
@@ -49,6 +50,7 @@ class SearchResult:
     outer_steps: int
     skipped_steps: int
     augmentation: Policy | None = None
+    fds_strength: float | None = None
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
@@ -125,7 +127,8 @@ def search_loss(
     point = goal.point(start, counts).to(problem.train.device) if isinstance(start, str) else start
     names = default.free.split(",") if free is None else free
     augmentation = space_of(problem, counts, names, operations, tie_augment)
-    names = [name for name in names if name != AUGMENT]
+    strength = STRENGTH in names
+    names = [name for name in names if name not in (AUGMENT, STRENGTH)]
     space = LossSpace(point, counts.to(problem.train.device), names, tie, late, late_start, problem.group_names)
     search = Bilevel(
         model,
@@ -139,6 +142,7 @@ def search_loss(
         seed,
         augmentation=augmentation,
         watch=goal.watch,
+        strength=strength,
     )
     if search.hypergradient_steps == 0:
         raise InputError("the recipe leaves no room for a hypergradient: give it more epochs, or a smaller outer.every")
@@ -150,8 +154,8 @@ def search_loss(
             on_epoch(record)
 
     state = run(search, on_epoch=keep)
-    policy = search.found_policy(state.best)
-    return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped, policy)
+    policy, found = search.found_policy(state.best), search.found_strength(state.best)
+    return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped, policy, found)
 
 
 def _problem(

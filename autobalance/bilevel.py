@@ -199,6 +199,10 @@ class Bilevel:
             self._inner = replace(self._inner, transform=augmentation.transform)
         self.strength = strength
         if isinstance(self._model, SeesTargets):
+            if not isinstance(self.engine, Replay):
+                raise InputError(
+                    f"{type(self.engine).__name__} cannot follow feature-distribution smoothing: use replay"
+                )
             self._inner = replace(self._inner, transform=showing(self._model, strength, self._inner.transform))
         elif strength:
             raise InputError("the model has no feature-distribution smoothing whose strength could be searched")

@@ -7,6 +7,7 @@ import torch
 from toy import gaussians, linear, same
 
 import autobalance
+from autobalance.calibrated import Calibrated
 from autobalance.errors import InputError
 from autobalance.hypergradients import Unrolled
 
@@ -163,3 +164,19 @@ def test_targets_that_cannot_be():
         search(model, (x, y, torch.zeros(40, dtype=torch.int64)), (x, y), **given)
     with pytest.raises(InputError, match='task="regression"'):
         search(model, (x, y), (x, y), bins=5)
+
+
+def test_the_strength_of_a_models_smoothing():
+    def smoothed():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+        return Calibrated(model, "1", lambda width: autobalance.FDS(width, 3, ks=3), torch.zeros(1, 2), [-9, 0, 3, 30])
+
+    samples, given = (numbers(150, 0), numbers(60, 1)), {"task": "regression", "bins": [-9.0, 0.0, 3.0, 30.0]}
+    found = search(smoothed(), *samples, free=("w", "fds"), **given)
+    assert 0 < found.fds_strength < 1 and found.fds_strength != 0.5 and found.history[0]["fds"] == 0.5
+    assert search(smoothed(), *samples, **given).fds_strength is None
+    with pytest.raises(InputError, match="no feature-distribution smoothing"):
+        search_numbers(free=("w", "fds"))
+    with pytest.raises(InputError, match="Unrolled cannot follow"):
+        search(smoothed(), *samples, **{**given, "hypergradient": Unrolled(3)})
