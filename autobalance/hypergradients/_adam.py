@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,8 @@ class Adam:
         decoupled: whether the decay by-passes the moments (AdamW).
         bias_correction: whether the moments are divided by c₁, c₂.
     """
+
+    elementwise: ClassVar[bool] = True
 
     lr: Rate = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)

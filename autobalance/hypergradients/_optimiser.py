@@ -23,8 +23,9 @@ class Optimiser(Protocol):
     """One training step's change of the weights, as a function without side effects.
 
     Autograd differentiates ``update`` wherever gradients are enabled; `inner_step` calls it with them off.
-    Where the result is linear in the gradient, an attribute ``linear = True`` spares `Replay` a copy of the gradient of
-    each step.
+    Two attributes are optional. ``linear = True``, where the result is linear in the gradient, spares `Replay` copies
+    of the gradients. ``elementwise = True``, where each number of the result depends on the same number of the
+    arguments alone, lets all parameters go through as one.
     """
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
@@ -82,6 +83,47 @@ def update_adjoint(
     Returns:
         the adjoints of hyper, gradients, parameters and slots.
     """
+    if getattr(optimiser, "elementwise", False) and len({(p.dtype, p.device) for p in parameters.values()}) == 1:
+        whole = _Joined(parameters)
+        found = _update_adjoint(
+            optimiser,
+            whole.join(parameters),
+            None if gradients is None else whole.join(gradients),
+            {kind: whole.join(values) for kind, values in slots.items()},
+            step,
+            hyper,
+            whole.join(of_parameters),
+            {kind: whole.join(values) for kind, values in of_slots.items()},
+        )
+        of_memory = {kind: whole.split(values) for kind, values in found[3].items()}
+        return found[0], whole.split(found[1]), whole.split(found[2]), of_memory
+    return _update_adjoint(optimiser, parameters, gradients, slots, step, hyper, of_parameters, of_slots)
+
+
+class _Joined:
+    """All parameters as a single one, and back."""
+
+    def __init__(self, parameters: Tensors) -> None:
+        self.like = parameters
+
+    def join(self, tensors: Tensors) -> Tensors:
+        return {"": torch.cat([tensors[name].reshape(-1) for name in self.like])}
+
+    def split(self, tensors: Tensors) -> Tensors:
+        parts = tensors[""].split([p.numel() for p in self.like.values()])
+        return {name: part.view(p.shape) for (name, p), part in zip(self.like.items(), parts, strict=True)}
+
+
+def _update_adjoint(
+    optimiser: Optimiser,
+    parameters: Tensors,
+    gradients: Tensors | None,
+    slots: Slots,
+    step: int,
+    hyper: Mapping[str, Tensor],
+    of_parameters: Tensors,
+    of_slots: Slots,
+) -> tuple[Tensors, Tensors, Tensors, Slots]:
     if gradients is None:
         gradients = {name: p.new_zeros(()).expand_as(p) for name, p in parameters.items()}
     flat = {"hyper": hyper, "gradients": gradients, "parameters": parameters, **slots}

@@ -39,6 +39,7 @@ class SGD:
     """
 
     linear: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
 
     lr: Rate = 0.1
     momentum: float = 0.0
