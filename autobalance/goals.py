@@ -241,7 +241,7 @@ def _tried(objective: Objective, problem: Problem) -> Objective:
     if isinstance(objective, Own):
         samples = problem.validation
         output = torch.zeros(len(samples), problem.num_outputs, device=samples.device, requires_grad=True)
-        objective(output, samples.all())
+        objective(output, samples.without_inputs())
     return objective
 
 

@@ -20,7 +20,7 @@ from autobalance.augmentation import Policy
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import AUGMENT, RATES, STRENGTH, Complete, Options
-from autobalance.data import Problem
+from autobalance.data import Problem, keep_or_check
 from autobalance.errors import InputError
 from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
@@ -192,6 +192,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     baselines = setup.options.baselines.split(",")
     kept = directory / "checkpoint.pt"
     progress = Checkpoint.load(kept) if resume and kept.exists() else Checkpoint()
+    keep_or_check(setup.problem, directory / "data.json", resume)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     problem, index = setup.problem, "classes" if setup.problem.bin_edges is None else "bins"

@@ -50,6 +50,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
+    from autobalance.data import keep_or_check
     from autobalance.losses._file import write_text
     from autobalance.progress import Display
     from experiments.grid import open_grid
@@ -62,6 +63,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     try:
         grid = open_grid(options, directory, open_storage(options.storage, directory))
+        keep_or_check(grid.task.problem, directory / "data.json", resume)
         if not resume:
             write_text(directory / "config.yaml", options.to_yaml())
     except InputError:

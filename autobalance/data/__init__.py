@@ -2,6 +2,7 @@
 
 from autobalance.data._convert import as_samples
 from autobalance.data._crop_flip import crop_and_flip
+from autobalance.data._fingerprint import keep_or_check
 from autobalance.data._folds import FoldedSamples, stratified_folds
 from autobalance.data._image_files import ImageFiles, image_files
 from autobalance.data._load import SOURCES, load
@@ -18,6 +19,7 @@ __all__ = [
     "as_samples",
     "crop_and_flip",
     "image_files",
+    "keep_or_check",
     "load",
     "long_tail_counts",
     "stratified_folds",

@@ -15,6 +15,25 @@ def test_profiles_of_the_literature():
     assert long_tail_counts(5000, 10, 100) == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
 
 
+def floor_of_profile(largest, num_classes, imbalance, k):
+    """The largest c with c <= n imbalance^(-k/(K-1)), in whole numbers: c^(K-1) imbalance^k <= n^(K-1)."""
+    low, high, power = 0, largest, num_classes - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if middle**power * imbalance**k <= largest**power else (low, middle - 1)
+    return low
+
+
+@pytest.mark.parametrize(("largest", "num_classes"), [(5000, 10), (500, 100), (4500, 10), (500, 200)])
+@pytest.mark.parametrize("imbalance", [10, 20, 50, 100, 200])
+def test_rounding_never_takes_a_sample_away(largest, num_classes, imbalance):
+    wanted = [floor_of_profile(largest, num_classes, imbalance, k) for k in range(num_classes)]
+    assert long_tail_counts(largest, num_classes, float(imbalance)) == wanted
+    assert wanted[-1] == largest // imbalance
+    steps = [largest] * (num_classes // 2) + [largest // imbalance] * (num_classes // 2)
+    assert long_tail_counts(largest, num_classes, float(imbalance), "step") == steps
+
+
 def test_steps_by_hand():
     assert long_tail_counts(60, 4, 10, "step") == [60, 60, 6, 6]
     assert long_tail_counts(60, 5, 7, "step") == [60, 60, 60, 8, 8]

@@ -1,0 +1,68 @@
+"""What a run remembers of its data, so that it is not gone on with other data by mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autobalance.data._image_files import ImageFiles
+from autobalance.data._samples import Problem, Samples
+from autobalance.errors import InputError
+
+#: Samples whose inputs are looked at, and image files, evenly spread.
+_SAMPLES, _FILES = 64, 1000
+
+
+def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
+    """Writes the fingerprint of a run's data to ``file``, or where the run is resumed compares it.
+
+    It holds of each part the number and shape of the samples, a hash of targets and groups, and the mean inputs of 64
+    samples (compared to 1 in 1000, since machines round differently), or a hash of the names and sizes of 1000 image
+    files. A run of an earlier release has no such file; it gets one.
+
+    Raises:
+        InputError: the data are others.
+    """
+    now = {part: _of(getattr(problem, part)) for part in ("train", "validation", "test")}
+    if not resume or not file.exists():
+        file.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        return
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        compared = [(part, what, _same(before[part].get(what), now[part][what])) for part in now for what in now[part]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{file} is torn: start the run anew") from None
+    for part, what, same in compared:
+        if not same:
+            raise InputError(
+                f"the data are not those that the run in {file.parent} began with: the {what} of the {part} samples "
+                "differ; put the data back, or start another run with another --out"
+            )
+
+
+def _of(samples: Samples) -> dict[str, Any]:
+    digest = hashlib.sha256(samples.y.cpu().numpy().tobytes())
+    if samples.group is not None:
+        digest.update(samples.group.cpu().numpy().tobytes())
+    found: dict[str, Any] = {"number and shape": [len(samples), *samples.shape], "targets": digest.hexdigest()[:32]}
+    if isinstance(samples.x, ImageFiles):
+        chosen = torch.linspace(0, len(samples) - 1, min(_FILES, len(samples))).long().tolist()
+        files = [Path(samples.x.files[i]) for i in chosen]
+        entries = "\n".join(f"{file.name} {file.stat().st_size}" for file in files)
+        return {**found, "files": hashlib.sha256(entries.encode()).hexdigest()[:32]}
+    chosen = torch.linspace(0, len(samples) - 1, min(_SAMPLES, len(samples))).long().tolist()
+    means = [samples.x[i].double().mean().item() for i in chosen]
+    return {**found, "inputs": means}
+
+
+def _same(before: Any, now: Any) -> bool:
+    if before is None or not isinstance(now, list):
+        return bool(before == now)
+    return len(before) == len(now) and all(
+        math.isclose(a, b, rel_tol=1e-3, abs_tol=1e-4) for a, b in zip(before, now, strict=True)
+    )
