@@ -37,9 +37,9 @@ def images(size: int, number: int) -> Problem:
     return Problem(f"noise {size} x {size}", part(), part(), part(), tuple(map(str, range(10))))
 
 
-def problem_of(name: str) -> Problem:
+def problem_of(name: str, samples: int) -> Problem:
     """A data source of the search; or ``noise-SIZE``."""
-    return images(int(name.removeprefix("noise-")), 640) if name.startswith("noise-") else load(name)
+    return images(int(name.removeprefix("noise-")), samples) if name.startswith("noise-") else load(name)
 
 
 def seconds(problem: Problem, free: tuple[str, ...], epochs: int) -> dict[str, float]:
@@ -52,9 +52,8 @@ def seconds(problem: Problem, free: tuple[str, ...], epochs: int) -> dict[str, f
     return {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
 
 
-def measure(name: str, epochs: int, repetitions: int) -> dict[str, Any]:
+def measure(problem: Problem, name: str, epochs: int, repetitions: int) -> dict[str, Any]:
     """A row of the table."""
-    problem = problem_of(name)
     found: dict[str, list[dict[str, float]]] = {which: [] for which in FREE}
     for repetition in range(repetitions + 1):
         for which, free in FREE.items():
@@ -74,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits,noise-16,noise-32", help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="of each search (%(default)s)")
+    parser.add_argument("--samples", type=int, default=640, help="of noise to train on (%(default)s)")
     parser.add_argument("--repetitions", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> None:
         "| data | processor time, with / without | range | by the clock | range |\n| --- | ---: | ---: | ---: | ---: |"
     )
     for name in options.data.split(","):
-        row = measure(name, options.epochs, options.repetitions)
+        row = measure(problem_of(name, options.samples), name, options.epochs, options.repetitions)
         rows.append(row)
         cells = [
             f"{row[f'{clock}_ratio']:.2f} | {row[f'{clock}_range'][0]:.2f} to {row[f'{clock}_range'][1]:.2f}"
