@@ -94,6 +94,12 @@ def _references(cells: Array, regression: bool) -> dict[str, dict[str, Array]]:
     return found
 
 
+def _wide(value: Any, cells: Array) -> Array:
+    """A table, (K, G): what was not searched has one column for all groups."""
+    table = _table(value)
+    return np.broadcast_to(table, cells.shape).copy() if table.shape[1] == 1 else table
+
+
 def _table(value: Any) -> Array:
     table = np.asarray(value, dtype=float)
     return table[:, None] if table.ndim == 1 else table
@@ -140,7 +146,9 @@ def read_run(directory: Path) -> Run:
         group_names=list(groups),
         counts=counts,
         cells=cells,
-        parameters={name: on_gauge(name, _table(getattr(loss, name).tolist()), cells) for name in loss.searchable},
+        parameters={
+            name: on_gauge(name, _wide(getattr(loss, name).tolist(), cells), cells) for name in loss.searchable
+        },
         references=_references(cells, loss.ordered),
         policy=_policy(directory, len(counts)),
         augmented=_augmented(directory / "augmented.npz"),

@@ -263,3 +263,16 @@ def test_importing_the_room_is_cheap() -> None:
     code = "import sys, autobalance.report.__init__; print(sorted({'matplotlib', 'jinja2', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_groups_of_which_only_some_tables_were_searched(tmp_path: Path) -> None:
+    content = result(BETTER)
+    write_run(tmp_path, content, groups=2, epochs=3)
+    path = tmp_path / "loss.json"
+    loss = json.loads(path.read_text())
+    loss["parameters"]["w"] = [1.0] * 10
+    path.write_text(json.dumps(loss))
+    content["cell_counts"] = [[count, 2 * count] for count in content["class_counts"]]
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    assert read_run(tmp_path).parameters["w"].shape == (10, 2)
+    assert "additive adjustment" in write_report(tmp_path).read_text()
