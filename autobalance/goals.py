@@ -240,7 +240,7 @@ def _tried(objective: Objective, problem: Problem) -> Objective:
     """The objective, once a function of the user's own was seen to work: before anything takes time."""
     if isinstance(objective, Own):
         samples = problem.validation
-        output = torch.zeros(len(samples), problem.num_outputs, device=samples.device, requires_grad=True)
+        output = samples.first().new_zeros(len(samples), problem.num_outputs).requires_grad_()
         objective(output, samples.without_inputs())
     return objective
 
