@@ -1,4 +1,4 @@
-"""The last word: is the searched loss better than the fixed ones, on samples that neither was trained on?"""
+"""The last word: is the searched loss better than the fixed ones, on samples that none of them was trained on?"""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Choice:
     """Which loss to use, and how sure that is.
 
     Args:
-        chosen: ``searched`` where it beats the best fixed loss with confidence, else that fixed loss.
-        best_fixed: the fixed loss with the smallest held-out metric.
-        margin: the metric of the best fixed loss less that of the searched one; above 0 where the searched is better.
-        confidence: the share of the resamplings in which the searched loss is better (a tie counts half).
+        chosen: ``searched`` where it beats ``best_fixed`` with the confidence that was asked for, else ``best_fixed``.
+        best_fixed: the loss that the search started from, unless another fixed one beats it with that confidence.
+        margin: the metric of ``best_fixed`` less that of the searched loss; above 0 where the searched is better.
+        confidence: the share of the resamplings in which the searched loss is better; a tie counts half.
         interval: 2.5 and 97.5 % quantiles of the margin over the resamplings.
         held_out: the metric of each candidate.
     """
@@ -42,6 +42,7 @@ class Choice:
 
 def choose(
     outputs: Mapping[str, Tensor],
+    start: str,
     batch: Batch,
     strata: np.ndarray,
     metric: Metric,
@@ -50,36 +51,52 @@ def choose(
 ) -> Choice:
     """Compares candidates on held-out samples, the same for all.
 
-    The margin between the searched loss and the best fixed one gets a paired bootstrap distribution: the samples are
-    drawn anew, with replacement, within each stratum, so that every class keeps its number (Efron & Tibshirani 1993,
-    section 8.3). It holds the chance in the validation samples, not that in the training.
+    A margin between two candidates gets a paired bootstrap distribution: the samples are drawn anew, with replacement,
+    within each stratum, so that every class keeps its number (Efron & Tibshirani 1993, section 8.3). It holds the
+    chance in the held-out samples, not that in the training.
+
+    Whatever was known before the samples were looked at stays unless something beats it with confidence: first the
+    loss that the search started from against the other fixed ones, then the winner against the searched loss.
 
     Args:
-        outputs: of each candidate, (N, ...); one of them is `SEARCHED`.
+        outputs: of each candidate, (N, ...); one of them is `SEARCHED`, another ``start``.
+        start: the name of the fixed loss that the search started from.
         batch: the samples, of which only y and group are looked at.
         strata: (N,), each sample's class or bin, and group.
         metric: smaller is better.
-        needed: the confidence from which on the searched loss is chosen.
+        needed: the confidence from which on a candidate replaces another.
         seed: of the resamplings.
     """
     held_out = {name: metric(output, batch) for name, output in outputs.items()}
-    best_fixed = min((name for name in outputs if name != SEARCHED), key=held_out.__getitem__)
-    generator = np.random.default_rng(seed)
-    order = np.argsort(strata, kind="stable")
-    sizes = np.bincount(strata)[strata[order]]
-    begins = (np.cumsum(np.bincount(strata)) - np.bincount(strata))[strata[order]]
-    margins = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        index = torch.from_numpy(order[begins + (generator.random(len(order)) * sizes).astype(np.int64)])
-        again = Batch(batch.x[:0], batch.y[index], None if batch.group is None else batch.group[index])
-        margins[draw] = metric(outputs[best_fixed][index], again) - metric(outputs[SEARCHED][index], again)
-    confidence = float(np.mean(margins > 0) + 0.5 * np.mean(margins == 0))
-    low, high = np.quantile(margins, (0.025, 0.975))
+    draws = _resamplings(strata, seed)
+    again = [Batch(batch.x[:0], batch.y[i], None if batch.group is None else batch.group[i]) for i in draws]
+    spread = {
+        name: np.array([metric(output[index], part) for index, part in zip(draws, again, strict=True)])
+        for name, output in outputs.items()
+    }
+
+    def confidence(name: str, other: str) -> float:
+        return float(np.mean(spread[name] < spread[other]) + 0.5 * np.mean(spread[name] == spread[other]))
+
+    better = [name for name in outputs if name != SEARCHED and name != start and confidence(name, start) >= needed]
+    best_fixed = min(better, key=held_out.__getitem__, default=start)
+    sure = confidence(SEARCHED, best_fixed)
+    low, high = np.quantile(spread[best_fixed] - spread[SEARCHED], (0.025, 0.975))
     return Choice(
-        chosen=SEARCHED if confidence >= needed else best_fixed,
+        chosen=SEARCHED if sure >= needed else best_fixed,
         best_fixed=best_fixed,
         margin=held_out[best_fixed] - held_out[SEARCHED],
-        confidence=confidence,
+        confidence=sure,
         interval=(float(low), float(high)),
         held_out=held_out,
     )
+
+
+def _resamplings(strata: np.ndarray, seed: int) -> list[Tensor]:
+    """Positions of samples, drawn with replacement among those of the same stratum."""
+    generator = np.random.default_rng(seed)
+    order, counts = np.argsort(strata, kind="stable"), np.bincount(strata)
+    begins = np.repeat(np.cumsum(counts) - counts, counts)
+    sizes = np.repeat(counts, counts)
+    places = (begins + (generator.random(len(order)) * sizes).astype(np.int64) for _ in range(DRAWS))
+    return [torch.from_numpy(order[place]) for place in places]

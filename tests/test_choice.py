@@ -26,12 +26,12 @@ def predictions(y, error, seed):
 
 
 def metric(output, batch):
-    return balanced_error_of(output, batch.y)["balanced_error"]
+    return balanced_error_of(output, batch)["balanced_error"]
 
 
 def decide(outputs, needed=0.9, counts=COUNTS, seed=0):
     batch = samples(counts)
-    return choose(outputs, batch, batch.y.numpy(), metric, needed, seed)
+    return choose(outputs, "la", batch, batch.y.numpy(), metric, needed, seed)
 
 
 def test_a_clear_winner_is_chosen_and_a_clear_loser_is_not():
@@ -41,6 +41,8 @@ def test_a_clear_winner_is_chosen_and_a_clear_loser_is_not():
     assert (won.chosen, won.best_fixed) == ("searched", "la")
     assert won.margin == pytest.approx(won.held_out["la"] - won.held_out["searched"]) and won.margin > 5
     assert won.confidence > 0.99 and 0 < won.interval[0] < won.margin < won.interval[1]
+    lost = decide({"searched": bad, "la": middle, "ce": good})
+    assert (lost.chosen, lost.best_fixed) == ("ce", "ce"), "another fixed loss clearly beats the start"
     lost = decide({"searched": bad, "la": good, "ce": middle})
     assert (lost.chosen, lost.best_fixed) == ("la", "la") and lost.margin < 0 and lost.confidence < 0.01
 
@@ -52,6 +54,8 @@ def test_without_confidence_the_fixed_loss_stays():
     second[[0, 410]] = torch.nn.functional.one_hot(y[[0, 410]], 3).double()  # two more hits at most
     close = decide({"searched": second, "la": first})
     assert close.margin >= 0 and close.chosen == "la"
+    other = decide({"searched": first, "la": first, "ce": second})
+    assert (other.chosen, other.best_fixed) == ("la", "la") and other.held_out["ce"] <= other.held_out["la"]
     same = decide({"searched": first, "la": first})
     assert same.margin == 0 and same.confidence == 0.5 and same.interval == (0, 0)
     assert decide({"searched": first, "la": first}, needed=0.5).chosen == "searched"
@@ -79,7 +83,7 @@ def test_a_class_keeps_its_samples_in_every_resampling():
         return 0.0
 
     output = torch.zeros(51, 2)
-    choose({"searched": output, "la": output}, batch, batch.y.numpy(), watched, 0.9)
+    choose({"searched": output, "la": output}, "la", batch, batch.y.numpy(), watched, 0.9)
     assert len(seen) > 1000 and all(counts == [50, 1] for counts in seen)
 
 
