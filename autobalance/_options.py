@@ -106,6 +106,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def several(text: str) -> int:
+    """A whole number of at least 2."""
+    if positive(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 2")
+    return int(text)
+
+
 def positive_float(text: str) -> float:
     """A finite number above 0."""
     value = number(text)

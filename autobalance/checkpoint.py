@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autobalance.errors import InputError
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass
@@ -23,12 +24,16 @@ class Checkpoint:
         history: the records of the epochs searched.
         search_seconds: time spent on them.
         trainings: the result of each finished training, by ``method/seed``.
+        held_out: what each finished model of the choice answers on its held-out samples, by ``method/fold``.
+        choice_seconds: time spent on the choice.
     """
 
     search: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     search_seconds: float = 0.0
     trainings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    held_out: dict[str, Tensor] = field(default_factory=dict)
+    choice_seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         """Writes beside the old file and then replaces it, so that a kill leaves one or the other.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.objectives import Blend, Objective
 
 #: A figure of outputs on a batch of samples; smaller is better.
 Metric = Callable[[Tensor, Batch], float]
@@ -38,6 +39,11 @@ class Choice:
     confidence: float
     interval: tuple[float, float]
     held_out: dict[str, float]
+
+
+def metric_of(objective: Objective) -> Metric:
+    """The true (0/1) metric of an objective, where it has one; else its value."""
+    return objective.metric if isinstance(objective, Blend) else lambda output, batch: float(objective(output, batch))
 
 
 def choose(

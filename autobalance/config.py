@@ -20,6 +20,7 @@ from autobalance._options import (
     positive_float,
     read_options,
     seed,
+    several,
     share,
 )
 
@@ -81,6 +82,9 @@ class Options(GroupOptions):
     every: int | None = None
     outer_lr: float = 0.05
     warmup: float = 0.3
+    folds: int | None = None
+    candidates: str | None = None
+    confidence: float = 0.8
     baselines: str | None = None
     fds_layer: str | None = None
 
@@ -163,6 +167,15 @@ def make_parser() -> argparse.ArgumentParser:
            metavar="N")  # fmt: skip
     option(search, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")
     option(search, "warmup", "share of the epochs before the first hypergradient", type=share, metavar="SHARE")
+
+    choice = parser.add_argument_group("which loss to use in the end")
+    option(choice, "folds", "search on K cross-validation folds at once, so that every training sample validates once; "
+           "unset: the search looks at one validation split, and 3 folds make the choice", type=several,
+           metavar="K")  # fmt: skip
+    option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, beside the one "
+           "that it started from; unset: that one alone", type=names, metavar="POINTS")  # fmt: skip
+    option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others",
+           type=share, metavar="SHARE")  # fmt: skip
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")

@@ -5,181 +5,31 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+import torch
 
-from autobalance._augmented import AUGMENTED, augmentation_of, save_found
-from autobalance._fds_file import Smoothing
-from autobalance._task import Task, open_task, peak_memory_mb, recipe_of, versions
-from autobalance.augmentation import Policy
-from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
+from autobalance._augmented import save_found
+from autobalance._methods import Method, fixed_methods, searched_method
+from autobalance._setup import Setup, member, set_up, smoothing_of
+from autobalance._task import peak_memory_mb, versions
+from autobalance.bilevel import SearchState, run
 from autobalance.checkpoint import Checkpoint
-from autobalance.config import AUGMENT, RATES, STRENGTH, Complete, Options
-from autobalance.data import Problem, keep_or_check
-from autobalance.errors import InputError
-from autobalance.goals import Goal, goal_of
-from autobalance.hypergradients import ENGINES, Engine, processes
-from autobalance.losses import Loss, save_loss
+from autobalance.choice import SEARCHED, Choice, choose, metric_of
+from autobalance.config import Options
+from autobalance.data import keep_or_check
+from autobalance.data._folds import stratum
+from autobalance.losses import save_loss
 from autobalance.losses._file import write_text
-from autobalance.points import head_of
+from autobalance.metrics import outputs
 from autobalance.progress import Display
-from autobalance.report import write_report
-from autobalance.space import LATE_START, LossSpace
-from autobalance.training import Recipe, WithFeatures, train
+from autobalance.report import choice_sentence, write_report
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0
-
-
-#: Steps between hypergradients that look back through a single step, and so cost little.
-ONE_STEP_EVERY = 4
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A problem with all that the options make of it."""
-
-    options: Complete
-    task: Task
-    recipe: Recipe
-    search: Bilevel
-    goal: Goal
-    counts: Tensor
-
-    @property
-    def problem(self) -> Problem:
-        return self.task.problem
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a loss is trained with.
-
-    Args:
-        loss: the fixed loss that it is, or started from: its name chooses the head.
-        recipe: how it is trained.
-        policy: how its samples are augmented.
-        strength: of feature-distribution smoothing where there is some; None: as published.
-    """
-
-    loss: str
-    recipe: Recipe
-    policy: Policy | None = None
-    strength: float | None = None
-
-
-def set_up(options: Options) -> Setup:
-    """Loads the data and checks every option against it, before anything takes time.
-
-    Raises:
-        InputError: what is wrong and what helps.
-    """
-    task = open_task(options)
-    problem, recipe = task.problem, recipe_of(options)
-    options = options.completed(grouped=problem.num_groups > 0)
-    goal = goal_of(problem, options.shot_thresholds)
-    train_counts = goal.counts(problem.train)
-    start = goal.point(options.start, train_counts)
-    _check_smoothing(options, problem)
-    model = _compared_model(options, task, options.seed, options.start)
-    for baseline in options.baselines.split(","):
-        _compared_model(options, task, options.seed, baseline)  # so that a part that is not there is said now
-        if goal.point(baseline, train_counts).needs_features:
-            WithFeatures(model)
-    search = Bilevel(
-        model,
-        problem.train,
-        problem.validation,
-        _space(options, start, train_counts, problem.group_names),
-        goal.objective(options.objective),
-        _engine(options),
-        recipe,
-        _outer_loop(options),
-        options.seed,
-        [name for name in options.free.split(",") if name in RATES],
-        augmentation_of(options, problem, train_counts),
-        goal.watch,
-        strength=STRENGTH in options.free.split(","),
-    )
-    if search.hypergradient_steps == 0:
-        raise InputError(
-            f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
-            f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
-        )
-    return Setup(options, task, recipe, search, goal, goal.counts(problem.final_training))
-
-
-def _compared_model(options: Options, task: Task, seed: int, loss: str, strength: float | None = None) -> nn.Module:
-    """The model that the losses are searched and compared with: the task's, with `FDS` where it is asked for, as
-    published or with the strength that was found."""
-    model, problem = task.new_model(seed, head_of(loss)), task.problem
-    smoothing = _smoothing(options, problem, strength)
-    return model if smoothing is None else smoothing.calibrate(model, problem.train.first())
-
-
-def _smoothing(options: Options, problem: Problem, strength: float | None) -> Smoothing | None:
-    if options.fds_layer is None or problem.bin_edges is None:
-        return None
-    return Smoothing(options.fds_layer, problem.bin_edges, 1.0 if strength is None else strength)
-
-
-def _check_smoothing(options: Options, problem: Problem) -> None:
-    """Raises an InputError where --fds-layer or --free fds cannot be had."""
-    if options.fds_layer is None:
-        if STRENGTH in options.free.split(","):
-            raise InputError(f"--free {STRENGTH} has no effect without --fds-layer, which says what is smoothed")
-        return
-    asked = f"--fds-layer {options.fds_layer}"
-    if problem.bin_edges is None:
-        raise InputError(f"{asked} has no effect without --task regression")
-    if options.hypergradient != "replay":
-        raise InputError(f"{asked} cannot be followed by {options.hypergradient}; use --hypergradient replay")
-    if processes() > 1:
-        raise InputError(f"{asked} collects its statistics in one process; leave torchrun out")
-    if options.compiled:
-        raise InputError(f"{asked} cannot go through --compiled; leave one of them out")
-
-
-def _engine(options: Options) -> Engine:
-    if processes() > 1 and options.hypergradient != "replay":
-        raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
-    if options.hypergradient == "one-step" and options.unroll is not None:
-        raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
-    changed = [f"--precision {options.precision}"] if options.precision != "float32" else []
-    changed += ["--compiled"] if options.compiled else []
-    if changed and options.hypergradient in ("unrolled", "one-step"):
-        raise InputError(
-            f"{changed[0]} has no effect on the steps that {options.hypergradient} takes; use --hypergradient replay"
-        )
-    rest = ("weight_decay",)
-    followed = {"unrolled": (), "implicit": rest, "head": rest}.get(options.hypergradient, RATES)
-    if lost := [name for name in options.free.split(",") if name in RATES and name not in followed]:
-        raise InputError(f"--free {lost[0]} cannot be followed by {options.hypergradient}; use --hypergradient replay")
-    return ENGINES[options.hypergradient](*(() if options.unroll is None else (options.unroll,)))
-
-
-def _outer_loop(options: Options) -> OuterLoop:
-    every = options.every or (ONE_STEP_EVERY if options.hypergradient == "one-step" else OuterLoop.every)
-    return OuterLoop(warmup=options.warmup, every=every, lr=options.outer_lr)
-
-
-def _space(options: Options, start: Loss, counts: Tensor, group_names: Sequence[str] | None) -> LossSpace:
-    if options.late_start is not None and options.late is None:
-        raise InputError("--late-start has no effect without --late, which names what is switched on late")
-    return LossSpace(
-        start.to(options.device),
-        counts.to(options.device),
-        [name for name in options.free.split(",") if name not in (*RATES, AUGMENT, STRENGTH)],
-        options.tie,
-        options.late.split(",") if options.late else (),
-        options.late_start if options.late_start is not None else LATE_START,
-        group_names,
-    )
 
 
 def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
@@ -189,7 +39,6 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         what ``result.json`` holds.
     """
     setup = set_up(options)
-    baselines = setup.options.baselines.split(",")
     kept = directory / "checkpoint.pt"
     progress = Checkpoint.load(kept) if resume and kept.exists() else Checkpoint()
     keep_or_check(setup.problem, directory / "data.json", resume)
@@ -203,27 +52,74 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         f"samples; model {setup.task.model_name}"
     )
     state = _search(setup, progress, directory, display)
-    loss = setup.search.space.loss(state.best)
-    save_loss(loss.cpu(), directory / "loss.json", _provenance(setup, state))
-    policy = setup.search.found_policy(state.best)
-    if policy is not None:
-        save_found(policy, problem, options.seed, directory, _provenance(setup, state))
     lines = [json.dumps(record, allow_nan=False) for record in progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
-
-    losses: dict[str, Loss] = {"searched": loss}
-    losses |= {name: setup.goal.point(name, setup.counts) for name in baselines}
-    if policy is not None and "ce" in losses:  # what the augmentation does without the loss
-        losses["ce" + AUGMENTED] = losses["ce"]
-    best = state.best
-    found = Found(setup.options.start, setup.search.found_recipe(best), policy, setup.search.found_strength(best))
-    if (smoothing := _smoothing(options, problem, found.strength)) is not None:
-        smoothing.save(directory / "fds.json")
-    _retrain(setup, losses, found, progress, directory, display)
-    result = _result(setup, state, list(losses), progress)
+    searched = searched_method(setup, state)
+    provenance = _provenance(setup, state)
+    _save(setup, searched, directory, provenance)
+    choice = _choose(setup, searched, progress, directory, display)
+    if choice is not None and choice.chosen != SEARCHED:
+        _save_fixed(setup, choice, searched, directory, provenance)
+    methods = [searched, *fixed_methods(setup, setup.options.baselines.split(","), searched)]
+    _retrain(setup, methods, progress, directory, display)
+    result = _result(setup, state, [method.name for method in methods], choice, progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
     return result
+
+
+def _save(setup: Setup, searched: Method, directory: Path, provenance: dict[str, Any]) -> None:
+    """Writes all that the search found."""
+    save_loss(member(SEARCHED, searched.loss.cpu()), directory / "loss.json", provenance)
+    if searched.policy is not None:
+        save_found(searched.policy, setup.problem, setup.options.seed, directory, provenance)
+    if (smoothing := smoothing_of(setup.options, setup.problem, searched.strength)) is not None:
+        smoothing.save(directory / "fds.json")
+
+
+def _save_fixed(setup: Setup, choice: Choice, searched: Method, directory: Path, provenance: dict[str, Any]) -> None:
+    """Makes the fixed loss that was chosen the run's loss, and keeps the searched one beside it."""
+    save_loss(member(SEARCHED, searched.loss), directory / "searched.json", provenance)
+    (method,) = (m for m in fixed_methods(setup, setup.candidates, searched) if m.name == choice.chosen)
+    kept = {**provenance, "chosen": choice.chosen, "recipe": asdict(method.recipe)}
+    save_loss(member(method.name, method.loss.cpu()), directory / "loss.json", kept)
+
+
+def _choose(setup: Setup, searched: Method, progress: Checkpoint, directory: Path, display: Display) -> Choice | None:
+    """The choice among the searched loss and the candidates; None where none is asked for."""
+    options, pool, splits = setup.options, setup.pool, setup.splits
+    if options.confidence == 0:
+        return None
+    methods = [searched, *fixed_methods(setup, setup.candidates, searched)]
+    epochs, total = setup.recipe.epochs, len(methods) * len(splits)
+    display.phase("choice", total * epochs, len(progress.held_out) * epochs, quiet_for=5.0)
+    for fold, (rest, held) in enumerate(splits):
+        for method in methods:
+            if (key := f"{method.name}/{fold}") in progress.held_out:
+                continue
+            begun = time.perf_counter()
+            done = len(progress.held_out) * epochs
+            show = partial(_show_training, display, f"{method.name}, fold {fold + 1} of {len(splits)}", done)
+            model = method.train(setup, pool.subset(rest), options.seed, show)
+            progress.held_out[key] = outputs(model, pool.subset(held)).cpu()
+            progress.choice_seconds += time.perf_counter() - begun
+            progress.save(directory / "checkpoint.pt")
+    begun = time.perf_counter()
+    judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")
+    choice = choose(
+        {
+            method.name: torch.cat([progress.held_out[f"{method.name}/{fold}"] for fold in range(len(splits))])
+            for method in methods
+        },
+        options.start,
+        judged.all(),
+        stratum(judged, setup.problem.bin_edges),
+        metric_of(setup.search.objective),
+        options.confidence,
+    )
+    progress.choice_seconds += time.perf_counter() - begun
+    display.say(choice_sentence(asdict(choice)))
+    return choice
 
 
 def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
@@ -267,40 +163,22 @@ def _figure(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3f}"
 
 
-def _retrain(
-    setup: Setup,
-    losses: dict[str, Loss],
-    searched: Found,
-    progress: Checkpoint,
-    directory: Path,
-    display: Display,
-) -> None:
-    """Trains every loss from scratch on training and validation samples, for every seed, and tests it once.
-
-    The samples are augmented by the policy that was found for the searched loss, and for those whose name ends so.
-    """
-    options, problem = setup.options, setup.problem
-    samples = problem.final_training
-    seeds = range(options.seed, options.seed + options.seeds)
-    grid = [(method, seed) for seed in seeds for method in losses]
+def _retrain(setup: Setup, methods: list[Method], progress: Checkpoint, directory: Path, display: Display) -> None:
+    """Trains every method from scratch on all that is not for the test, for every seed, and tests it once."""
+    options, samples = setup.options, setup.problem.final_training
+    grid = [(method, seed) for seed in range(options.seed, options.seed + options.seeds) for method in methods]
     epochs = setup.recipe.epochs
-    finished = sum(f"{method}/{seed}" in progress.trainings for method, seed in grid)
+    finished = sum(f"{method.name}/{seed}" in progress.trainings for method, seed in grid)
     display.phase("retrain", len(grid) * epochs, finished * epochs, quiet_for=5.0)
     for method, seed in grid:
-        key = f"{method}/{seed}"
+        key = f"{method.name}/{seed}"
         if key in progress.trainings:
             continue
-        policy = searched.policy if method.endswith(AUGMENTED) else None
-        found = searched if method == "searched" else Found(method, setup.recipe, policy)
-        model = _compared_model(options, setup.task, seed, found.loss, found.strength)
         begun = time.perf_counter()
-        show = partial(_show_training, display, f"{method}, seed {seed}", finished * epochs)
-        try:
-            train(model, samples, losses[method].to(options.device), found.recipe, seed, show, found.policy)
-        except FloatingPointError as error:
-            raise InputError(f"training with {method}: {error} with --lr") from None
+        show = partial(_show_training, display, f"{method.name}, seed {seed}", finished * epochs)
+        model = method.train(setup, samples, seed, show)
         seconds = time.perf_counter() - begun
-        tested = setup.goal.test(model, problem.test, setup.counts)
+        tested = setup.goal.test(model, setup.problem.test, setup.counts)
         progress.trainings[key] = {**tested, "seconds": seconds}
         progress.save(directory / "checkpoint.pt")
         finished += 1
@@ -310,7 +188,9 @@ def _show_training(display: Display, what: str, done: int, epoch: int, loss: flo
     display.step(done + epoch, f"{what}  training loss {loss:.3f}")
 
 
-def _result(setup: Setup, state: SearchState, methods: list[str], progress: Checkpoint) -> dict[str, Any]:
+def _result(
+    setup: Setup, state: SearchState, methods: list[str], choice: Choice | None, progress: Checkpoint
+) -> dict[str, Any]:
     options, problem = setup.options, setup.problem
     seeds = list(range(options.seed, options.seed + options.seeds))
     train_seconds = statistics.median(
@@ -341,11 +221,15 @@ def _result(setup: Setup, state: SearchState, methods: list[str], progress: Chec
             "outer_steps": state.outer_steps,
             "skipped_steps": state.skipped,
             "stopped_early": setup.search.stopped_early(state),
+            "folds": options.folds,
         },
+        **({"chosen": SEARCHED, "margin": None, "confidence": None} if choice is None else asdict(choice)),
         "cost": {
             "search_seconds": progress.search_seconds,
             "train_seconds": train_seconds,
             "ratio": progress.search_seconds / train_seconds,
+            "choice_seconds": progress.choice_seconds,
+            "total_ratio": (progress.search_seconds + progress.choice_seconds) / train_seconds,
             "peak_memory_mb": peak_memory_mb(options.device),
         },
         "versions": versions(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autobalance._options import run_directory
 from autobalance._processes import aside, joined, leads
@@ -70,18 +70,26 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
         raise
     console = Console()
     console.print(results_table(result))
-    _say_what_is_where(console, result["cost"], directory)
+    _say_what_is_where(console, result, directory)
 
 
-def _say_what_is_where(console: Console, cost: dict[str, float], directory: Path) -> None:
+def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
+    from autobalance.report import choice_sentence
+
+    cost, chosen = result["cost"], result["chosen"]
+    choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
     console.print(
         f"The search took {cost['search_seconds']:.1f} s, {cost['ratio']:.2f} times one plain training "
-        f"({cost['train_seconds']:.1f} s).",
+        f"({cost['train_seconds']:.1f} s){choice}.",
         highlight=False,
     )
+    if sentence := choice_sentence(result):
+        console.print(sentence, highlight=False)
     for name, what in {
         "report.html": "the report, for a browser",
-        "loss.json": 'the searched loss, for autobalance.load_loss("...")',
+        "loss.json": f'the loss to use ({chosen}), for autobalance.load_loss("...")',
+        "searched.json": "the searched loss, which was not chosen",
+        "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
         "augmentation.json": 'the searched augmentation, for autobalance.load_augmentation("...")',
         "result.json": "every figure",
     }.items():

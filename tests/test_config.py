@@ -36,7 +36,7 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
 
 
 def test_defaults_are_those_of_the_python_interface():
-    from autobalance import pipeline
+    from autobalance import _setup
     from autobalance.bilevel import OuterLoop
     from autobalance.hypergradients import Implicit, Replay
     from autobalance.training import Recipe
@@ -47,7 +47,7 @@ def test_defaults_are_those_of_the_python_interface():
     assert (options.warmup, options.outer_lr) == (outer.warmup, outer.lr)
     text = " ".join(make_parser().format_help().split())
     assert f"unset: {Replay().steps}, with implicit {Implicit().steps}" in text
-    assert f"unset: {outer.every}, with one-step {pipeline.ONE_STEP_EVERY}" in text
+    assert f"unset: {outer.every}, with one-step {_setup.ONE_STEP_EVERY}" in text
 
 
 def test_lists_of_names_may_have_spaces():

@@ -10,7 +10,7 @@ import torch
 from run_case import OPTIONS, read, same_run, search, write_data
 from toy import same
 
-from autobalance import pipeline
+from autobalance import _methods, _setup, pipeline
 from autobalance.bilevel import SearchState
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import parse
@@ -174,7 +174,7 @@ def test_ldam_is_searched_and_compared_with_a_head_of_cosines(tmp_path, data, mo
         heads.append((isinstance(model.head, CosineLinear), "margin" in loss.parameters_in_effect))
         train(model, samples, loss, *rest)
 
-    monkeypatch.setattr(pipeline, "train", spy)
+    monkeypatch.setattr(_methods, "train", spy)
     arguments = ["--start", "ldam", "--baselines", "ce,ldam", "--seeds", "1", "--model", "mlp"]
     assert search(data, tmp_path / "run", *arguments) == 0
     assert heads == [(True, True), (False, False), (True, True)]
@@ -191,7 +191,7 @@ class Broken(Replay):
 def test_a_search_whose_hypergradients_break_ends_with_its_start_and_says_so(
     tmp_path, data, monkeypatch, capsys, no_page
 ):
-    monkeypatch.setitem(pipeline.ENGINES, "replay", Broken)
+    monkeypatch.setitem(_setup.ENGINES, "replay", Broken)
     assert search(data, tmp_path / "run") == 0
     told = capsys.readouterr().err
     assert "5 steps were skipped" in told and "stopped early" in told

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from autobalance import config, load_fds, load_loss, objectives, pipeline
+from autobalance.bilevel import Bilevel
 from autobalance.config import Options, parse
 from autobalance.data import Batch, load
 from autobalance.errors import InputError
@@ -22,7 +23,7 @@ from autobalance.training import train
 
 SHORT = ["--task", "regression", "--model", "linear", "--epochs", "4", "--batch-size", "16", "--every", "5",
          "--unroll", "3", "--lr", "0.02"]  # fmt: skip
-RUN = [*SHORT, "--seeds", "2", "--bins", "6", "--shots", "40,10", "--baselines", "l1,lds"]
+RUN = ["--confidence", "0", *SHORT, "--seeds", "2", "--bins", "6", "--shots", "40,10", "--baselines", "l1,lds"]
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +100,16 @@ def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
 
 def test_a_run_ends_as_an_interrupted_and_resumed_one(done, table, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
-    epoch, out = pipeline.Bilevel.epoch, tmp_path / "run"
+    epoch, out = Bilevel.epoch, tmp_path / "run"
 
     def stop(self, state):
         if state.epoch == 2:
             raise KeyboardInterrupt
         return epoch(self, state)
 
-    monkeypatch.setattr(pipeline.Bilevel, "epoch", stop)
+    monkeypatch.setattr(Bilevel, "epoch", stop)
     assert main(["--data", table, "--target", "price", *RUN, "--out", str(out)]) == 130
-    monkeypatch.setattr(pipeline.Bilevel, "epoch", epoch)
+    monkeypatch.setattr(Bilevel, "epoch", epoch)
     monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
     assert main(["--out", str(out), "--resume"]) == 0
     assert (out / "loss.json").read_bytes() == (done / "loss.json").read_bytes()
@@ -164,7 +165,24 @@ def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_p
 
 def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(done, table, tmp_path):
     out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
-    assert main([*given, "--free", "w,fds", "--fds-layer", "body.2", "--outer-lr", "0.2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                *given,
+                "--free",
+                "w,fds",
+                "--fds-layer",
+                "body.2",
+                "--outer-lr",
+                "0.2",
+                "--confidence",
+                "0",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     result, history = result_of(out), [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     strengths = [record["fds"] for record in history]
     assert strengths[0] == 0.5 and abs(strengths[-1] - 0.5) > 1e-3

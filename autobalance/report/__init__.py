@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.report._facts import best_scores, measure, number, scores, spread, verdict
+from autobalance.report._facts import best_scores, choice_sentence, measure, number, scores, spread, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["results_table", "write_report"]
+__all__ = ["choice_sentence", "results_table", "write_report"]
 
 
 def write_report(directory: str | Path) -> Path:

@@ -259,3 +259,19 @@ def _compare(searched: Score, fixed: Score, what: Measure) -> Verdict:
     kind = "better" if difference < 0 else "worse"
     sentence = f"The {searched.words} is {kind} than the best fixed loss here: {both}, more than {margin}."
     return Verdict(kind, kind.capitalize(), sentence)
+
+
+def choice_sentence(result: dict[str, Any]) -> str:
+    """What the run chose on held-out samples and how sure that is; empty where no choice was made."""
+    if result.get("confidence") is None:
+        return ""
+    low, high = result["interval"]
+    beside = (
+        f"confidence {result['confidence']:.2f}; margin {result['margin']:.2g}, from {low:.2g} to {high:.2g} with 95 %"
+    )
+    if result["chosen"] == "searched":
+        return f"Chosen: the searched loss. On held-out samples it beats {words(result['best_fixed'])} ({beside})."
+    return (
+        f"Chosen: {words(result['chosen'])}, a fixed loss. On held-out samples the searched loss does not beat it "
+        f"with enough confidence ({beside})."
+    )

@@ -131,7 +131,8 @@ def _read_result(path: Path) -> dict[str, Any]:
 def read_run(directory: Path) -> Run:
     """Reads and checks the files of a run."""
     result = _read_result(directory / "result.json")
-    loss = load_loss(directory / "loss.json").at(1.0)
+    kept = directory / "searched.json"  # where a fixed loss was chosen, loss.json holds that one
+    loss = load_loss(kept if kept.exists() else directory / "loss.json").at(1.0)
     assert isinstance(loss, Member)  # a file holds nothing else
     counts = np.array([as_float(count) for count in result["class_counts"]])
     if len(counts) != loss.num_classes:

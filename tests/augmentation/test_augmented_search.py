@@ -170,7 +170,7 @@ def test_the_command_writes_a_policy_trains_with_it_and_tells_it_from_the_loss(t
 
 
 def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    from autobalance import pipeline
+    from autobalance import _methods
 
     data, arguments = write_data(tmp_path / "a.npz"), ("--free", "l,augment")
     assert search(data, tmp_path / "whole", *arguments) == 0
@@ -179,7 +179,7 @@ def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "train", interrupt)
+        patch.setattr(_methods, "train", interrupt)
         assert search(data, tmp_path / "cut", *arguments) == 130
     assert search(data, tmp_path / "cut", "--resume", *arguments) == 0
     same_run(tmp_path / "whole", tmp_path / "cut")
