@@ -66,7 +66,7 @@ def _figures(summary: Mapping[str, Any]) -> str:
             entry = of["methods"][method]
             mean = f"{entry['mean']:.4g}"
             text = f"**{mean}**" if entry["mean"] == lowest[name] else mean
-            text += "" if entry["std"] is None else f" ± {entry['std']:.2g}"
+            text += "" if entry["std"] is None else f" ± {round(entry['std'], 9):.2g}"
             for key in ("p", "p_corrected"):
                 text += r"\*" if entry.get(key) is not None and entry[key] < LEVEL else ""
             row[name] = text
