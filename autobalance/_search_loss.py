@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 from autobalance.augmentation import Policy, save_augmentation
 from autobalance.augmentation.space import AUGMENT, space_of
 from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
-from autobalance.config import STRENGTH, Options
-from autobalance.data import Problem, Samples, as_samples
+from autobalance.choice import CHOICE_FOLDS, SEARCHED, Choice, Metric, choose, member, metric_of
+from autobalance.config import RATES, STRENGTH, Options
+from autobalance.data import FoldedSamples, Problem, Samples, as_samples, stratified_folds
 from autobalance.data._convert import Part, as_number_samples
+from autobalance.data._folds import Fold, side_by_side, stratum
 from autobalance.data._parts import check_names
 from autobalance.density import check_edges, make_bin_edges
 from autobalance.errors import InputError
@@ -25,9 +28,10 @@ from autobalance.goals import goal_of
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
 from autobalance.losses._file import write_text
+from autobalance.metrics import outputs
 from autobalance.objectives import OwnFunction
 from autobalance.space import LATE_START, LossSpace
-from autobalance.training import Recipe
+from autobalance.training import Recipe, train
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class SearchResult:
     """A searched loss and how it came about.
 
     Args:
-        loss: an ``nn.Module``, called as ``loss(logits, target)``, with groups ``loss(logits, target, group=g)``, for
+        loss: the loss to use: the searched one, or the chosen one where a choice was asked for; an ``nn.Module``,
+            called as ``loss(logits, target)``, with groups ``loss(logits, target, group=g)``, for
             regression ``loss(prediction, target)``.
         history: one record an epoch: phase, epoch, train_loss, objective, parameters, and on the validation samples
             balanced_error (percent) or balanced_mae and mae; for classes also objective_metric, the objective's true
@@ -43,14 +48,20 @@ class SearchResult:
         outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
         augmentation: the policy that was found, called as ``x, y = policy(x, y)``; None where it was not searched.
         fds_strength: the strength of the model's feature-distribution smoothing; None where it was not searched.
+        recipe: how to train with ``loss``: as given, with the rates that were found where they were searched.
+        choice: which loss was chosen and how sure that is; None where no choice was asked for.
+        searched: the searched loss, chosen or not.
     """
 
     loss: Member | ScheduledLoss
     history: list[dict[str, Any]]
     outer_steps: int
     skipped_steps: int
-    augmentation: Policy | None = None
-    fds_strength: float | None = None
+    augmentation: Policy | None
+    fds_strength: float | None
+    recipe: Recipe
+    choice: Choice | None
+    searched: Member | ScheduledLoss
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
@@ -84,6 +95,9 @@ def search_loss(
     recipe: Recipe | None = None,
     outer: OuterLoop | None = None,
     seed: int = 0,
+    folds: int | None = None,
+    confidence: float = 0.0,
+    candidates: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
     group_names: Sequence[str] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
@@ -109,6 +123,11 @@ def search_loss(
         recipe: how the model is trained. None: `Recipe`, for regression with the command's learning rate.
         outer: when and how the loss is updated.
         seed: of the order of the samples.
+        folds: how many cross-validation folds of all samples are searched on at once; None: the split that is given.
+        confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples of folds
+            (``folds``, or 3); where it does not, the result is the best of those. Each of them is trained once a fold.
+            0: no choice, the searched loss is the result.
+        candidates: further fixed losses by name.
         class_names, group_names: K and G names that are kept with the loss.
         on_epoch: called with each epoch's record.
 
@@ -122,26 +141,33 @@ def search_loss(
         bins = start.bin_edges
     problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
     goal, default = goal_of(problem), Options(**Options.of_task(task)).completed(grouped=problem.num_groups > 0)
-    counts = goal.counts(problem.train)
+    counts = goal.counts(problem.train if folds is None else problem.train.join(problem.validation))
     start = default.start if start is None else start
     point = goal.point(start, counts).to(problem.train.device) if isinstance(start, str) else start
     names = default.free.split(",") if free is None else free
     augmentation = space_of(problem, counts, names, operations, tie_augment)
-    strength = STRENGTH in names
-    names = [name for name in names if name not in (AUGMENT, STRENGTH)]
-    space = LossSpace(point, counts.to(problem.train.device), names, tie, late, late_start, problem.group_names)
+    strength, rates = STRENGTH in names, [name for name in names if name in RATES]
+    names = [name for name in names if name not in (AUGMENT, STRENGTH, *RATES)]
+    if candidates and not confidence:
+        raise InputError("candidates have no effect without a confidence above 0, with which they have to be beaten")
+    splits = stratified_folds(problem, folds or CHOICE_FOLDS, seed) if folds is not None or confidence else []
+    train_part: Samples | FoldedSamples = problem.train
+    validation_part: Samples | FoldedSamples = problem.validation
+    if folds is not None:
+        train_part, validation_part = side_by_side(problem, splits)
     search = Bilevel(
         model,
-        problem.train,
-        problem.validation,
-        space,
+        train_part,
+        validation_part,
+        LossSpace(point, counts.to(problem.train.device), names, tie, late, late_start, problem.group_names),
         goal.objective(default.objective if objective is None else objective),
         hypergradient,
         recipe or Recipe(lr=default.lr),
         outer,
         seed,
-        augmentation=augmentation,
-        watch=goal.watch,
+        rates,
+        augmentation,
+        goal.watch,
         strength=strength,
     )
     if search.hypergradient_steps == 0:
@@ -154,8 +180,44 @@ def search_loss(
             on_epoch(record)
 
     state = run(search, on_epoch=keep)
-    policy, found = search.found_policy(state.best), search.found_strength(state.best)
-    return SearchResult(space.loss(state.best), history, state.outer_steps, state.skipped, policy, found)
+    policy, recipe = search.found_policy(state.best), search.found_recipe(state.best)
+    found = search.found_strength(state.best)
+    searched = search.space.loss(state.best)
+    loss, choice = searched, None
+    if confidence:
+        name = start if isinstance(start, str) else "start"
+        fixed = {name: point} | {other: goal.point(other, counts).to(counts.device) for other in candidates}
+        rows = {SEARCHED: (searched, recipe, policy)} | {
+            key: (each, search.recipe, None) for key, each in fixed.items()
+        }
+        choice = _choose(model, problem, splits, rows, name, metric_of(search.objective), confidence, seed)
+        if choice.chosen != SEARCHED:
+            loss, recipe = member(choice.chosen, fixed[choice.chosen]), search.recipe
+    return SearchResult(loss, history, state.outer_steps, state.skipped, policy, found, recipe, choice, searched)
+
+
+def _choose(
+    model: nn.Module,
+    problem: Problem,
+    splits: Sequence[Fold],
+    rows: Mapping[str, tuple[Loss, Recipe, Policy | None]],
+    start: str,
+    metric: Metric,
+    confidence: float,
+    seed: int,
+) -> Choice:
+    """The choice among losses, each trained from ``model``'s weights on every fold."""
+    pool = problem.train.join(problem.validation)
+    answers: dict[str, list[Tensor]] = {name: [] for name in rows}
+    for rest, held in splits:
+        for name, (loss, recipe, policy) in rows.items():
+            trained = deepcopy(model)
+            train(trained, pool.subset(rest), loss, recipe, seed, policy=policy)
+            answers[name].append(outputs(trained, pool.subset(held)).cpu())
+    judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")
+    together = {name: torch.cat(parts) for name, parts in answers.items()}
+    strata = stratum(judged, problem.bin_edges)
+    return choose(together, start, judged.without_inputs(), strata, metric, confidence)
 
 
 def _problem(

@@ -12,21 +12,20 @@ from autobalance._augmented import augmentation_of
 from autobalance._fds_file import Smoothing
 from autobalance._task import Task, open_task, recipe_of
 from autobalance.bilevel import Bilevel, OuterLoop
+from autobalance.choice import CHOICE_FOLDS, member
 from autobalance.config import AUGMENT, RATES, STRENGTH, Complete, Options
 from autobalance.data import FoldedSamples, Problem, Samples, stratified_folds
-from autobalance.data._folds import Fold, stratum
+from autobalance.data._folds import Fold, side_by_side
 from autobalance.errors import InputError
 from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
-from autobalance.losses import Loss, Member, ScheduledLoss
+from autobalance.losses import Loss
 from autobalance.points import head_of
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe, WithFeatures
 
 #: Steps between hypergradients that look back through a single step, and so cost little.
 ONE_STEP_EVERY = 4
-#: Folds that the losses to choose among are judged on where --folds says nothing.
-CHOICE_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,7 @@ def _searched_on(
         return problem.train, problem.validation
     if options.validation is not None:
         raise InputError(f"--validation {options.validation} has no effect with --folds: every sample validates once")
-    pool = problem.train.join(problem.validation)
-    labels = stratum(pool, problem.bin_edges)
-    rest, held = zip(*splits, strict=True)
-    return FoldedSamples.of(pool, rest, labels), FoldedSamples.of(pool, held, labels)
+    return side_by_side(problem, splits)
 
 
 def compared_model(options: Options, task: Task, seed: int, loss: str, strength: float | None = None) -> nn.Module:
@@ -202,14 +198,3 @@ def _space(options: Options, start: Loss, counts: Tensor, group_names: Sequence[
         options.late_start if options.late_start is not None else LATE_START,
         group_names,
     )
-
-
-def member(name: str, loss: Loss) -> Member | ScheduledLoss:
-    """A loss that may be chosen: one that a file can hold.
-
-    Raises:
-        InputError: it is no point of the family.
-    """
-    if isinstance(loss, Member | ScheduledLoss) and all(isinstance(stage.loss, Member) for stage in loss.stages):
-        return loss
-    raise InputError(f"{name} cannot be a candidate: loss.json holds points of the family only; leave it out")

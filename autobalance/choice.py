@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.errors import InputError
+from autobalance.losses import Loss, Member, ScheduledLoss
 from autobalance.objectives import Blend, Objective
 
 #: A figure of outputs on a batch of samples; smaller is better.
 Metric = Callable[[Tensor, Batch], float]
 
 SEARCHED = "searched"
+#: Folds that the candidates are judged on where nothing else is said.
+CHOICE_FOLDS = 3
 #: Resamplings of the held-out samples.
 DRAWS = 1000
 
@@ -44,6 +48,17 @@ class Choice:
 def metric_of(objective: Objective) -> Metric:
     """The true (0/1) metric of an objective, where it has one; else its value."""
     return objective.metric if isinstance(objective, Blend) else lambda output, batch: float(objective(output, batch))
+
+
+def member(name: str, loss: Loss) -> Member | ScheduledLoss:
+    """A loss that may be chosen: one that a file can hold.
+
+    Raises:
+        InputError: it is no point of the family.
+    """
+    if isinstance(loss, Member | ScheduledLoss) and all(isinstance(stage.loss, Member) for stage in loss.stages):
+        return loss
+    raise InputError(f"{name} cannot be a candidate: loss.json holds points of the family only; leave it out")
 
 
 def choose(

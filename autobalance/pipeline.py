@@ -14,11 +14,11 @@ import torch
 
 from autobalance._augmented import save_found
 from autobalance._methods import Method, fixed_methods, searched_method
-from autobalance._setup import Setup, member, set_up, smoothing_of
+from autobalance._setup import Setup, set_up, smoothing_of
 from autobalance._task import peak_memory_mb, versions
 from autobalance.bilevel import SearchState, run
 from autobalance.checkpoint import Checkpoint
-from autobalance.choice import SEARCHED, Choice, choose, metric_of
+from autobalance.choice import SEARCHED, Choice, choose, member, metric_of
 from autobalance.config import Options
 from autobalance.data import keep_or_check
 from autobalance.data._folds import stratum
@@ -112,7 +112,7 @@ def _choose(setup: Setup, searched: Method, progress: Checkpoint, directory: Pat
             for method in methods
         },
         options.start,
-        judged.all(),
+        judged.without_inputs(),
         stratum(judged, setup.problem.bin_edges),
         metric_of(setup.search.objective),
         options.confidence,

@@ -180,3 +180,27 @@ def test_the_strength_of_a_models_smoothing():
         search_numbers(free=("w", "fds"))
     with pytest.raises(InputError, match="Unrolled cannot follow"):
         search(smoothed(), *samples, **{**given, "hypergradient": Unrolled(3)})
+
+
+def test_folds_are_searched_on_and_the_choice_is_made():
+    result = search(free=("l", "weight_decay"), folds=2, confidence=0.8, candidates=("ce",))
+    assert set(result.choice.held_out) == {"searched", "la", "ce"}
+    assert result.choice.chosen == ("searched" if result.choice.confidence >= 0.8 else result.choice.best_fixed)
+    found = result.choice.chosen == "searched"
+    assert (result.loss is result.searched) == found and (result.recipe != SHORT["recipe"]) == found
+
+
+@pytest.mark.parametrize("confidence", [1e-9, 2.0])
+def test_the_chosen_loss_is_the_result(confidence):
+    result = search(confidence=confidence)
+    won = result.choice.confidence >= confidence
+    assert (result.loss is result.searched) == won
+    if not won:
+        assert torch.equal(result.loss.l, autobalance.fixed_point("la", [40, 17, 6]).l)
+
+
+def test_without_a_choice_the_searched_loss_is_the_result():
+    result = search()
+    assert result.choice is None and result.loss is result.searched
+    with pytest.raises(InputError, match="candidates have no effect"):
+        search(candidates=("ce",))

@@ -130,3 +130,11 @@ class FoldedSamples:
     def all(self) -> Batch:
         """Every fold's samples, (F, n, ...)."""
         return self.take(torch.arange(len(self)))
+
+
+def side_by_side(problem: Problem, folds: Sequence[Fold]) -> tuple[FoldedSamples, FoldedSamples]:
+    """What the folds train on, and what they hold out."""
+    pool = problem.train.join(problem.validation)
+    labels = stratum(pool, problem.bin_edges)
+    rest, held = zip(*folds, strict=True)
+    return FoldedSamples.of(pool, rest, labels), FoldedSamples.of(pool, held, labels)
