@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from autobalance import search_loss
+from autobalance._methods import fixed_methods, searched_method
+from autobalance._setup import set_up
 from autobalance.bilevel import OuterLoop
+from autobalance.checkpoint import Checkpoint
+from autobalance.choice import SEARCHED
+from autobalance.config import Options
 from autobalance.errors import InputError
 from autobalance.hypergradients import ENGINES, Engine, Neumann
+from autobalance.pipeline import _choose, _search
+from autobalance.points import head_of
+from autobalance.progress import Display
 from experiments.suite._case import Case, Choice
 
 #: AutoBalance as published (Li et al. 2021, algorithm 1 and the released configurations): one split, cross-entropy to
@@ -34,7 +47,7 @@ PUBLISHED: Mapping[str, Any] = {
 #: What the suite says to every search itself.
 _GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}
 #: The searches that have a name without a problems' file.
-SEARCHES: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "ours": {}}
+SEARCHES: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "ours": {"command": {"folds": 3}}}
 
 
 def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
@@ -45,11 +58,14 @@ def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
         method: the row's name.
         keywords: of `autobalance.search_loss`; ``hypergradient`` is an engine's name and ``unroll`` its steps,
             ``outer`` a table of `OuterLoop`'s values, ``epochs`` the search's as a multiple of a training's,
-            ``regression`` a table of keywords that are used for the others where the targets are numbers.
+            ``regression`` a table of keywords that are used for the others where the targets are numbers. Or
+            ``command`` alone: a table of options of ``python -m autobalance.search``, which also chooses on folds.
 
     Raises:
         InputError: keywords that cannot be.
     """
+    if "command" in keywords:
+        return _command(case, method, keywords["command"])
     given = dict(keywords)
     of_regression = given.pop("regression", None)
     if case.kind == "regression":
@@ -75,6 +91,24 @@ def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
     return Choice(method, lambda counts: result.loss, cost=seconds / plain_seconds(case), about=about)
 
 
+def _command(case: Case, method: str, options: Mapping[str, Any]) -> Choice:
+    """What the command does up to its choice between the searched and the fixed losses, in the same way."""
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        begun = time.process_time()
+        setup, progress = set_up(replace(case.options, **options), case.task), Checkpoint()
+        with Display(Console(file=nowhere)) as display:
+            state = _search(setup, progress, Path(place), display)
+            chosen = searched_method(setup, state)
+            choice = _choose(setup, chosen, progress, Path(place), display)
+        seconds = time.process_time() - begun
+    if choice is not None and choice.chosen != SEARCHED:
+        methods = fixed_methods(setup, setup.candidates, chosen)
+        chosen = next(one for one in methods if one.name == choice.chosen)
+    about = {"steps": state.outer_steps, **({} if choice is None else asdict(choice))}
+    cost = seconds / plain_seconds(case)
+    return Choice(method, lambda counts: chosen.loss, head_of(chosen.point), chosen.recipe, cost, about)
+
+
 def plain_seconds(case: Case) -> float:
     """Seconds of processor time that one plain training of the case takes, on training and validation samples."""
     plain = Choice("plain", partial(case.goal.point, "l1" if case.kind == "regression" else "ce"))
@@ -95,13 +129,20 @@ def _engine(name: str, unroll: int | None) -> Engine:
 
 def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:
     """Raises an InputError for what can be seen to be wrong before anything takes time."""
+    if "command" in keywords:
+        names = {field.name for field in fields(Options)}
+        if len(keywords) > 1 or set(keywords["command"]) - names:
+            raise InputError(f"the search {method!r}: command stands alone, with options of autobalance.search")
+        return
     own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
     tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
     tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
     for table, known in tables:
         if unknown := set(table) - known:
-            names = ", ".join(sorted(known))
-            raise InputError(f"the search {method!r} has the unknown keyword {sorted(unknown)[0]!r}; there are {names}")
+            listed = ", ".join(sorted(known))
+            raise InputError(
+                f"the search {method!r} has the unknown keyword {sorted(unknown)[0]!r}; there are {listed}"
+            )
     _engine(keywords.get("hypergradient", "replay"), keywords.get("unroll"))
     if "regression" in keywords:
         check_keywords(method, keywords["regression"])

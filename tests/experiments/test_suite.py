@@ -149,7 +149,7 @@ def test_regression_and_the_published_procedure(root: Path) -> None:
     entry = read_plan(root / "plan.yaml", True, root, "sugar").problems[0]
     case, held_out = open_case(entry, 0, "validation")
     assert case.kind == "regression"
-    for name, its in (("published", SEARCHES["published"]["regression"]), ("ours", {})):
+    for name, its in (("published", SEARCHES["published"]["regression"]), ("one-split", {})):
         choice = search(case, name, {**its, "outer": {"every": 10}})
         tested = case.judge(case.train([choice], case.everything)[0], held_out)
         assert case.metric_name(tested) == "balanced_mae"
@@ -177,6 +177,19 @@ def cells(model: torch.nn.Module, samples: Any) -> list[tuple[torch.Tensor, torc
         index = ((samples.y == k) & (samples.group == g)).nonzero()[:, 0]
         found.append((answers[index], index))
     return found
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.99])
+def test_the_command_with_its_choice(root: Path, confidence: float) -> None:
+    case, held_out = open_case(wine(root), 0, "test")
+    options = {"folds": 3, "every": 5, "confidence": confidence, "epochs": 6}
+    choice = search(case, "ours", {"command": options})
+    if confidence:
+        assert choice.about["chosen"] in choice.about["held_out"]
+        assert choice.about["chosen"] == "searched" or choice.about["confidence"] < confidence
+    tested = case.judge(case.train([choice], case.everything)[0], held_out)
+    assert tested["balanced_error"] < 40
+    assert choice.cost > 1
 
 
 def test_prepared_files(root: Path, tmp_path: Path) -> None:
