@@ -88,7 +88,10 @@ def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
     )
     seconds = time.process_time() - begun
     about = {"skipped": result.skipped_steps, "steps": result.outer_steps}
-    return Choice(method, lambda counts: result.loss, cost=seconds / plain_seconds(case), about=about)
+    if result.choice is not None:
+        about |= {name: getattr(result.choice, name) for name in ("chosen", "margin", "confidence")}
+    found = replace(case.recipe, lr=result.recipe.lr, weight_decay=result.recipe.weight_decay)
+    return Choice(method, lambda counts: result.loss, recipe=found, cost=seconds / plain_seconds(case), about=about)
 
 
 def _command(case: Case, method: str, options: Mapping[str, Any]) -> Choice:
