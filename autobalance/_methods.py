@@ -10,11 +10,11 @@ from torch import nn
 from autobalance._augmented import AUGMENTED
 from autobalance._setup import Setup, compared_model
 from autobalance.augmentation import Policy
-from autobalance.bilevel import SearchState
 from autobalance.choice import SEARCHED
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.losses import Loss
+from autobalance.search_state import SearchState
 from autobalance.training import Recipe, train
 
 #: Behind the name of a fixed loss that is trained with the rates that were found.

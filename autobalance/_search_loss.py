@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from autobalance.augmentation import Policy, save_augmentation
 from autobalance.augmentation.space import AUGMENT, space_of
-from autobalance.bilevel import Bilevel, OuterLoop, SearchState, run
+from autobalance.bilevel import Bilevel, OuterLoop, run
 from autobalance.choice import CHOICE_FOLDS, SEARCHED, Choice, Metric, choose, member, metric_of
 from autobalance.config import RATES, STRENGTH, Options
 from autobalance.data import FoldedSamples, Problem, Samples, as_samples, stratified_folds
@@ -30,6 +30,7 @@ from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save
 from autobalance.losses._file import write_text
 from autobalance.metrics import outputs
 from autobalance.objectives import OwnFunction
+from autobalance.search_state import SearchState
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe, train
 

@@ -16,7 +16,7 @@ from autobalance._augmented import save_found
 from autobalance._methods import Method, fixed_methods, searched_method
 from autobalance._setup import Setup, set_up, smoothing_of
 from autobalance._task import peak_memory_mb, versions
-from autobalance.bilevel import SearchState, run
+from autobalance.bilevel import run
 from autobalance.checkpoint import Checkpoint
 from autobalance.choice import SEARCHED, Choice, choose, member, metric_of
 from autobalance.config import Options
@@ -27,6 +27,7 @@ from autobalance.losses._file import write_text
 from autobalance.metrics import outputs
 from autobalance.progress import Display
 from autobalance.report import choice_sentence, write_report
+from autobalance.search_state import SearchState
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0

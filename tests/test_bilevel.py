@@ -10,12 +10,13 @@ import torch
 from toy import gaussians, linear, same, with_dropout
 
 from autobalance import bilevel
-from autobalance.bilevel import MAX_SKIPPED_IN_A_ROW, Bilevel, OuterLoop, SearchState, run
+from autobalance.bilevel import MAX_SKIPPED_IN_A_ROW, Bilevel, OuterLoop, run
 from autobalance.errors import InputError
 from autobalance.hypergradients import Hypergradient, Replay, Unrolled
 from autobalance.metrics import evaluate
 from autobalance.objectives import make_objective
 from autobalance.points import fixed_point
+from autobalance.search_state import SearchState
 from autobalance.space import LossSpace
 from autobalance.training import Recipe, train
 

@@ -11,7 +11,6 @@ from run_case import OPTIONS, read, same_run, search, write_data
 from toy import same
 
 from autobalance import _methods, _setup, pipeline
-from autobalance.bilevel import SearchState
 from autobalance.checkpoint import Checkpoint
 from autobalance.config import parse
 from autobalance.hypergradients import Hypergradient, Replay
@@ -19,6 +18,7 @@ from autobalance.losses import load_loss
 from autobalance.metrics import evaluate
 from autobalance.models import CosineLinear, make_model
 from autobalance.points import fixed_point
+from autobalance.search_state import SearchState
 from autobalance.training import Recipe, train
 
 

@@ -8,13 +8,14 @@ from torch import nn
 from toy import same
 
 from autobalance import FDS, OuterLoop, Recipe, Replay
-from autobalance.bilevel import Bilevel, SearchState, run
+from autobalance.bilevel import Bilevel, run
 from autobalance.calibrated import Calibrated
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import inner_step, objective_value
 from autobalance.losses import RegressionLoss
 from autobalance.objectives import make_regression_objective
+from autobalance.search_state import SearchState
 from autobalance.space import LossSpace
 from autobalance.strength import showing, strength_of
 from autobalance.training import end_epoch

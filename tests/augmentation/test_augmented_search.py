@@ -111,7 +111,7 @@ def test_a_regression_is_refused():
 def test_a_state_goes_on_as_if_nothing_had_happened(tmp_path):
     """Random numbers of the augmentation included."""
     from autobalance.augmentation.space import AugmentationSpace
-    from autobalance.bilevel import SearchState
+    from autobalance.search_state import SearchState
 
     counts = TRAIN.class_counts(3)
     point = autobalance.fixed_point("la", counts, dtype=torch.float64)
