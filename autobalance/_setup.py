@@ -61,17 +61,13 @@ class Setup:
         return list(dict.fromkeys([self.options.start, *asked]))
 
 
-def set_up(options: Options, task: Task | None = None) -> Setup:
+def set_up(options: Options) -> Setup:
     """Loads the data and checks every option against it, before anything takes time.
-
-    Args:
-        options: what was asked for.
-        task: the data and the model where they are loaded already.
 
     Raises:
         InputError: what is wrong and what helps.
     """
-    task = task or open_task(options)
+    task = open_task(options)
     problem, recipe = task.problem, recipe_of(options)
     options = options.completed(grouped=problem.num_groups > 0)
     goal = goal_of(problem, options.shot_thresholds)

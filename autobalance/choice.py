@@ -21,7 +21,7 @@ SEARCHED = "searched"
 #: Folds that the candidates are judged on where nothing else is said.
 CHOICE_FOLDS = 3
 #: Resamplings of the held-out samples.
-DRAWS = 1000
+DRAWS = 400
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def page(run: Run, directory: Path) -> str:
         learned=_svgs(_learned(run)),
         augmentation=_svgs([augmentation_plots.samples(run), augmentation_plots.policy(run)]),
         operations=_operations(run),
+        rates=_rates(run),
         what=run.what,
         curves=_svgs(_curves(run)),
         movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
@@ -205,6 +206,12 @@ def _cost(cost: dict[str, Any]) -> list[tuple[str, str]]:
     }
     values = {key: as_float(cost.get(key)) for key in shown}
     return [(what, form(values[key])) for key, (what, form) in shown.items() if values[key] >= 0]
+
+
+def _rates(run: Run) -> str:
+    """The rates of the training that were found; empty where none was searched."""
+    rates = (run.result.get("search") or {}).get("rates") or {}
+    return ", ".join(f"{name.replace('_', ' ')} {value:.2g}" for name, value in rates.items())
 
 
 def _operations(run: Run) -> list[tuple[str, str]]:

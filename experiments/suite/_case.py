@@ -51,7 +51,6 @@ class Case:
         goal: metrics and named losses.
         recipe: of every training.
         seed: of the split, the weights and the order of the samples.
-        options: what the command would be asked for.
         metric: what is compared, one of `METRICS`; None: the first that there is.
     """
 
@@ -60,7 +59,6 @@ class Case:
     goal: Goal
     recipe: Recipe
     seed: int
-    options: Options
     metric: str | None = None
 
     @property
@@ -151,7 +149,7 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
         task = replace(task, problem=_split_again(task.problem, seed))
     task = without_test(task)
     goal = goal_of(task.problem, options.shot_thresholds)
-    return Case(entry.name, task, goal, recipe_of(options), seed, options, entry.metric), held_out
+    return Case(entry.name, task, goal, recipe_of(options), seed, entry.metric), held_out
 
 
 def _split_again(problem: Problem, seed: int) -> Problem:

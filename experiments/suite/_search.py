@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from autobalance import search_loss
-from autobalance._methods import fixed_methods, searched_method
-from autobalance._setup import set_up
 from autobalance.bilevel import OuterLoop
-from autobalance.checkpoint import Checkpoint
-from autobalance.choice import SEARCHED
-from autobalance.config import Options
 from autobalance.errors import InputError
 from autobalance.hypergradients import ENGINES, Engine, Neumann
-from autobalance.pipeline import _choose, _search
-from autobalance.points import head_of
-from autobalance.progress import Display
 from experiments.suite._case import Case, Choice
 
 #: AutoBalance as published (Li et al. 2021, algorithm 1 and the released configurations): one split, cross-entropy to
@@ -44,10 +31,16 @@ PUBLISHED: Mapping[str, Any] = {
     "free": ["l", "delta"],
     "regression": {**_PUBLISHED, "start": "l1", "free": ["w"]},
 }
+#: The search that did best on held-out training samples of the suite's problems (docs/what-helps.md): the loss together
+#: with the training's rates, on one split, without a choice at the end.
+OURS: Mapping[str, Any] = {
+    "free": ["w", "l", "delta", "weight_decay", "lr"],
+    "regression": {"free": ["w", "weight_decay", "lr"]},
+}
 #: What the suite says to every search itself.
 _GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}
 #: The searches that have a name without a problems' file.
-SEARCHES: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "ours": {"command": {"folds": 3}}}
+SEARCHES: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "ours": OURS}
 
 
 def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
@@ -58,14 +51,11 @@ def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
         method: the row's name.
         keywords: of `autobalance.search_loss`; ``hypergradient`` is an engine's name and ``unroll`` its steps,
             ``outer`` a table of `OuterLoop`'s values, ``epochs`` the search's as a multiple of a training's,
-            ``regression`` a table of keywords that are used for the others where the targets are numbers. Or
-            ``command`` alone: a table of options of ``python -m autobalance.search``, which also chooses on folds.
+            ``regression`` a table of keywords that are used for the others where the targets are numbers.
 
     Raises:
         InputError: keywords that cannot be.
     """
-    if "command" in keywords:
-        return _command(case, method, keywords["command"])
     given = dict(keywords)
     of_regression = given.pop("regression", None)
     if case.kind == "regression":
@@ -87,29 +77,11 @@ def search(case: Case, method: str, keywords: Mapping[str, Any]) -> Choice:
         **given,
     )
     seconds = time.process_time() - begun
-    about = {"skipped": result.skipped_steps, "steps": result.outer_steps}
+    about: dict[str, Any] = {"skipped": result.skipped_steps, "steps": result.outer_steps}
     if result.choice is not None:
         about |= {name: getattr(result.choice, name) for name in ("chosen", "margin", "confidence")}
     found = replace(case.recipe, lr=result.recipe.lr, weight_decay=result.recipe.weight_decay)
     return Choice(method, lambda counts: result.loss, recipe=found, cost=seconds / plain_seconds(case), about=about)
-
-
-def _command(case: Case, method: str, options: Mapping[str, Any]) -> Choice:
-    """What the command does up to its choice between the searched and the fixed losses, in the same way."""
-    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
-        begun = time.process_time()
-        setup, progress = set_up(replace(case.options, **options), case.task), Checkpoint()
-        with Display(Console(file=nowhere)) as display:
-            state = _search(setup, progress, Path(place), display)
-            chosen = searched_method(setup, state)
-            choice = _choose(setup, chosen, progress, Path(place), display)
-        seconds = time.process_time() - begun
-    if choice is not None and choice.chosen != SEARCHED:
-        methods = fixed_methods(setup, setup.candidates, chosen)
-        chosen = next(one for one in methods if one.name == choice.chosen)
-    about = {"steps": state.outer_steps, **({} if choice is None else asdict(choice))}
-    cost = seconds / plain_seconds(case)
-    return Choice(method, lambda counts: chosen.loss, head_of(chosen.point), chosen.recipe, cost, about)
 
 
 def plain_seconds(case: Case) -> float:
@@ -132,11 +104,6 @@ def _engine(name: str, unroll: int | None) -> Engine:
 
 def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:
     """Raises an InputError for what can be seen to be wrong before anything takes time."""
-    if "command" in keywords:
-        names = {field.name for field in fields(Options)}
-        if len(keywords) > 1 or set(keywords["command"]) - names:
-            raise InputError(f"the search {method!r}: command stands alone, with options of autobalance.search")
-        return
     own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
     tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
     tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))

@@ -180,13 +180,14 @@ def cells(model: torch.nn.Module, samples: Any) -> list[tuple[torch.Tensor, torc
 
 
 @pytest.mark.parametrize("confidence", [0.0, 0.99])
-def test_the_command_with_its_choice(root: Path, confidence: float) -> None:
+def test_a_search_with_rates_and_a_choice(root: Path, confidence: float) -> None:
     case, held_out = open_case(wine(root), 0, "test")
-    options = {"folds": 3, "every": 5, "confidence": confidence, "epochs": 6}
-    choice = search(case, "ours", {"command": options})
+    free = ["l", "weight_decay"]
+    choice = search(case, "ours", {"free": free, "folds": 3, "outer": {"every": 5}, "confidence": confidence})
     if confidence:
-        assert choice.about["chosen"] in choice.about["held_out"]
-        assert choice.about["chosen"] == "searched" or choice.about["confidence"] < confidence
+        assert (choice.about["chosen"] == "searched") == (choice.about["confidence"] >= confidence)
+    found = choice.recipe is not None and choice.recipe.weight_decay != case.recipe.weight_decay
+    assert found == (choice.about.get("chosen", "searched") == "searched")
     tested = case.judge(case.train([choice], case.everything)[0], held_out)
     assert tested["balanced_error"] < 40
     assert choice.cost > 1
