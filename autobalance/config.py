@@ -112,6 +112,13 @@ class Complete(Options):
     baselines: str = CLASS_DEFAULTS["baselines"]
 
 
+def tie_name(text: str) -> str:
+    """A name of `TIES`, or ``cluster:C``."""
+    if text not in TIES and not (text.startswith("cluster:") and text.removeprefix("cluster:").isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(TIES)} and cluster:C")
+    return text
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m autobalance.search``; every default comes from `Options`."""
     parser = Parser(
@@ -146,9 +153,10 @@ def make_parser() -> argparse.ArgumentParser:
         type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
         metavar="NAMES",
     )
-    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; with "
+    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; "
+           "cluster:C: one for every C classes of about the same frequency; with "
            "groups both of each class in each group",
-           choices=TIES)  # fmt: skip
+           type=tie_name, metavar="TIE")  # fmt: skip
     option(loss, "start", "the fixed loss to start from; unset: la, with groups group-la", metavar="POINT")
     option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
            type=names_of(FREE), metavar="NAMES")  # fmt: skip

@@ -148,7 +148,7 @@ def test_files_that_are_refused(content, words, tmp_path):
         (["--warmup", "1"], "1 is not a share"),
         (["--free", "w,m"], "'m' is none of w, l, delta"),
         (["--free", ""], "has an empty name"),
-        (["--tie", "group"], "invalid choice: 'group'"),
+        (["--tie", "group"], "'group' is none of frequency, class and cluster:C"),
         (["--device", "tpu"], "invalid choice: 'tpu'"),
         (["--config", "missing.yaml"], "there is no file missing.yaml"),
         (["--config", "."], "cannot be read as YAML"),

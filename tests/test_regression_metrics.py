@@ -97,9 +97,12 @@ def test_objectives_are_the_metrics_and_can_be_differentiated(name):
 
 
 def test_objectives_by_other_names():
-    def own(prediction, batch):
-        return prediction.sum()
+    def own(prediction, target, group):
+        assert group is None
+        return (prediction * target).sum()
 
-    assert make_regression_objective(own, EDGES, 1.0) is own
+    objective = make_regression_objective(own, EDGES, 1.0)
+    batch = Batch(torch.zeros(2, 1), torch.tensor([1.0, 2.0]))
+    assert objective(torch.tensor([3.0, 4.0]), batch).item() == 11
     with pytest.raises(InputError, match="'error'; for regression there are balanced_mae, mae, mse, gm"):
         make_regression_objective("error", EDGES, 1.0)

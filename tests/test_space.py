@@ -8,7 +8,7 @@ import torch
 from autobalance.data import Batch
 from autobalance.errors import InputError
 from autobalance.points import fixed_point
-from autobalance.space import BOUNDS, TIES, UNITS, LossSpace
+from autobalance.space import BOUNDS, TIES, UNITS, LossSpace, cluster_basis
 
 COUNTS = torch.tensor([200, 90, 90, 31, 7])
 K = len(COUNTS)
@@ -267,3 +267,18 @@ def test_late_parameters_deviate_from_their_time_on():
 def test_spaces_that_cannot_be(arguments, words):
     with pytest.raises(InputError, match=words):
         LossSpace(**{"start": fixed_point("ce", COUNTS), "class_counts": COUNTS, **arguments})
+
+
+def test_clusters_of_classes_deviate_as_one():
+    counts = torch.tensor([5, 100, 40, 9, 60])
+    basis = cluster_basis(counts.double(), 3)
+    assert basis.tolist() == [[0, 1], [1, 0], [1, 0], [0, 1], [1, 0]]
+    assert cluster_basis(counts.double(), 2).sum(0).tolist() == [2, 2, 1]
+    space = LossSpace(fixed_point("la", counts), counts, ("delta",), "cluster:3")
+    raw = {"delta": torch.tensor([0.5, -1.0])}
+    found = space.parameters(raw)["delta"]
+    assert found[1] == found[2] == found[4] > 1 > found[0] == found[3]
+    assert cluster_basis(torch.ones(4, 3), 2).shape == (4, 2, 3)
+    for wrong in ("cluster:0", "cluster:5", "cluster:x", "clusters"):
+        with pytest.raises(InputError, match="cannot be tied"):
+            LossSpace(fixed_point("la", counts), counts, ("l",), wrong)
