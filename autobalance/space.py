@@ -39,7 +39,7 @@ LATE_START = 0.8
 
 
 def cluster_basis(counts: Tensor, size: int) -> Tensor:
-    """Membership in clusters of ``size`` classes that are next to one another by frequency, (K, ceil(K / size)), or with
+    """Membership in clusters of ``size`` classes that are next to one another by frequency, (K, ⌈K / size⌉), or with
     a last dimension G: the classes of a cluster deviate as one (Li et al. 2021; sizes of 10 on CIFAR-100, 20 on
     ImageNet-LT, 40 on iNaturalist)."""
     total = counts if counts.dim() == 1 else counts.sum(1)
