@@ -1,9 +1,7 @@
 """Which source is meant, and that the package stays light until a source is opened."""
 
-import subprocess
-import sys
-
 import pytest
+from fresh import printed
 
 from autobalance.data import SOURCES, load
 from autobalance.errors import InputError
@@ -29,6 +27,6 @@ def test_sources_that_are_not_there(source, message):
 
 def test_importing_the_room_does_not_import_what_only_some_sources_need():
     code = "import sys, autobalance.data, autobalance.models; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    modules = printed(code).split()
     assert "autobalance.data" in modules
     assert not {"pandas", "sklearn", "torchvision", "pyarrow", "PIL"} & set(modules)

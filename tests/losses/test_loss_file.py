@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -201,17 +199,3 @@ def test_json_that_is_no_object(tmp_path, value):
     (tmp_path / "loss.json").write_text(json.dumps(value))
     with pytest.raises(InputError, match="not a loss file"):
         load_loss(tmp_path / "loss.json")
-
-
-def test_loading_a_loss_needs_torch_alone(content, tmp_path):
-    (tmp_path / "loss.json").write_text(json.dumps(content))
-    program = """
-import sys, autobalance.losses
-loss = autobalance.losses.load_loss(sys.argv[1])
-heavy = {"higher", "optuna", "torchvision", "sklearn", "pandas", "autobalance.bilevel"}
-print(loss.num_classes, sorted(heavy & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "loss.json")], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "3 []"
