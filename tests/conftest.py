@@ -9,3 +9,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Runs without the report, which takes longest."""
+    monkeypatch.setattr("autobalance.pipeline.write_report", lambda directory: None)
+
+
+@pytest.fixture
+def no_figure(monkeypatch):
+    """Comparisons without their figure, which takes longer than the table."""
+    monkeypatch.setattr("experiments.figure.draw", lambda results, path: None)

@@ -26,8 +26,7 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
+def no_table(monkeypatch, no_page):
     monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
 
 

@@ -46,11 +46,6 @@ def done(data, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def no_page(monkeypatch):
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
-
-
 def test_the_loss_has_a_column_a_group_with_its_name(done):
     content = json.loads((done / "loss.json").read_text())
     assert content["group_names"] == ["day", "night"] and content["class_names"] == ["no", "yes"]

@@ -90,7 +90,7 @@ def test_a_function_can_bring_images_on_disk_and_a_trained_model(tmp_path, monke
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_search_runs_and_resumes(lists, tmp_path, monkeypatch, interrupted, capsys):
+def test_a_search_runs_and_resumes(lists, tmp_path, monkeypatch, interrupted, no_page):
     out = str(tmp_path / "run")
     arguments = (
         f"--image-size 8 --model linear --epochs 4 --batch-size 9 --every 6 --seeds 1 --baselines ce --out {out}"
@@ -114,10 +114,10 @@ def test_a_search_runs_and_resumes(lists, tmp_path, monkeypatch, interrupted, ca
 
 
 def test_resnet50_takes_a_step_at_224_pixels(tmp_path):
-    paths = [write_image(tmp_path / f"{i}.jpg", i, (260, 240)) for i in range(4)]
-    samples = Samples(image_files(paths), torch.tensor([0, 1, 0, 1]))
+    paths = [write_image(tmp_path / f"{i}.jpg", i, (260, 240)) for i in range(2)]
+    samples = Samples(image_files(paths), torch.tensor([0, 1]))
     torch.manual_seed(0)
     model = make_model("resnet50", samples.shape, 2)
     before = model.head.weight.detach().clone()
-    train(model, samples, ParametricLoss(2), Recipe(epochs=1, batch_size=4, lr=0.01, augment="resized-crop"), seed=0)
+    train(model, samples, ParametricLoss(2), Recipe(epochs=1, batch_size=2, lr=0.01, augment="resized-crop"), seed=0)
     assert not torch.equal(before, model.head.weight) and outputs(model, samples).isfinite().all()

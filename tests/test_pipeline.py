@@ -35,12 +35,6 @@ def done(data, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def no_page(monkeypatch):
-    """Runs without the report, which takes longest."""
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
-
-
 def setup_of(data):
     return pipeline.set_up(parse(["--data", str(data), *OPTIONS])[0])
 

@@ -98,8 +98,7 @@ def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
         assert result["test"]["lds"]["shots"][shot]["mae_by_seed"][1] == pytest.approx(figures["mae"], rel=1e-5)
 
 
-def test_a_run_ends_as_an_interrupted_and_resumed_one(done, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
+def test_a_run_ends_as_an_interrupted_and_resumed_one(done, table, tmp_path, monkeypatch, no_page):
     epoch, out = Bilevel.epoch, tmp_path / "run"
 
     def stop(self, state):
@@ -141,7 +140,7 @@ def test_options_that_suit_only_a_regression(capsys, tmp_path):
         assert words in capsys.readouterr().err
 
 
-def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_path, capsys):
+def test_features_are_smoothed_behind_the_layer_that_is_named(table, tmp_path, capsys, no_page):
     out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
     assert main([*given, "--fds-layer", "body.2", "--out", str(out)]) == 0
     assert main([*given, "--out", str(tmp_path / "plain")]) == 0
@@ -163,26 +162,10 @@ def test_features_are_smoothed_behind_the_layer_that_is_named(done, table, tmp_p
     assert not (tmp_path / "none").exists()
 
 
-def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(done, table, tmp_path):
+def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(table, tmp_path):
     out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--model", "mlp"]
-    assert (
-        main(
-            [
-                *given,
-                "--free",
-                "w,fds",
-                "--fds-layer",
-                "body.2",
-                "--outer-lr",
-                "0.2",
-                "--confidence",
-                "0",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    smoothed = ["--free", "w,fds", "--fds-layer", "body.2", "--outer-lr", "0.2"]
+    assert main([*given, *smoothed, "--out", str(out)]) == 0
     result, history = result_of(out), [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     strengths = [record["fds"] for record in history]
     assert strengths[0] == 0.5 and abs(strengths[-1] - 0.5) > 1e-3

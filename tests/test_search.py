@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import fresh
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,8 @@ from autobalance.checkpoint import Checkpoint
 from autobalance.losses import load_loss
 from autobalance.progress import Display
 from autobalance.search import main
+
+pytestmark = pytest.mark.usefixtures("no_page")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +35,6 @@ def whole(data, tmp_path_factory):
         patch.setattr(pipeline, "write_report", lambda directory: None)
         assert search(data, out) == 0
     return out
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """Runs without the report, which takes longest."""
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: None)
 
 
 def one_line(capsys):
@@ -291,21 +288,21 @@ def test_an_interruption_before_anything_was_written_leaves_nothing(tmp_path, da
     assert not (tmp_path / "run").exists()
 
 
+def search_until_killed(data, out):
+    """The search, which a signal that no process can handle ends in its third epoch."""
+    calls = []
+    torch.set_num_threads(1)
+    pipeline.CHECKPOINT_SECONDS = -1.0
+    Display.step = lambda *a, **k: calls.append(a) or len(calls) < 3 or os.kill(os.getpid(), signal.SIGKILL)
+    search(data, out)
+
+
 def test_a_killed_run_goes_on_to_the_end_of_an_uninterrupted_one(tmp_path, data, whole):
     out = tmp_path / "run"
-    code = f"""if True:
-        import os, signal, torch
-        from autobalance import pipeline
-        from autobalance.progress import Display
-        from autobalance.search import main
-        torch.set_num_threads(1)
-        pipeline.CHECKPOINT_SECONDS = -1.0
-        calls = []
-        Display.step = lambda *a, **k: calls.append(a) or len(calls) < 3 or os.kill(os.getpid(), signal.SIGKILL)
-        main({["--data", str(data), *OPTIONS, "--out", str(out)]!r})
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    process = fresh.CONTEXT.Process(target=search_until_killed, args=(data, out))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert Checkpoint.load(out / "checkpoint.pt").search["epoch"] == 3
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, whole)

@@ -169,7 +169,7 @@ def test_the_command_writes_a_policy_trains_with_it_and_tells_it_from_the_loss(t
     assert not same_as.all() and np.isfinite(shown["copies"]).all()
 
 
-def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, monkeypatch):
+def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, monkeypatch, no_page):
     from autobalance import _methods
 
     data, arguments = write_data(tmp_path / "a.npz"), ("--free", "l,augment")

@@ -14,6 +14,8 @@ from experiments.compare import main
 from experiments.options import parse
 from experiments.published import read_published
 
+pytestmark = pytest.mark.usefixtures("no_figure")
+
 
 @pytest.mark.parametrize(
     ("arguments", "word"),

@@ -22,6 +22,8 @@ from experiments.options import CompareOptions
 from experiments.storage import open_storage
 from experiments.yardsticks import GroupErrors
 
+pytestmark = pytest.mark.usefixtures("no_figure")
+
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,6 +18,8 @@ from experiments.compare import main
 from experiments.storage import open_storage
 from experiments.work_queue import WorkQueue
 
+pytestmark = pytest.mark.usefixtures("no_figure")
+
 GRID = ["--model", "linear", "--losses", "la,vs,ce", "--seeds", "2", "--tune", "3", "--epochs", "15"]
 
 

@@ -17,6 +17,8 @@ from autobalance.points import hyper_parameters
 from experiments.judge import Outcome, train_and_judge
 from experiments.methods import Job, Method
 
+pytestmark = pytest.mark.usefixtures("no_figure")
+
 
 @pytest.mark.parametrize("folds", [1, 3])
 def test_never_sees_test_samples(folds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

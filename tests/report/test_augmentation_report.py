@@ -44,14 +44,14 @@ class Made:
     train = samples()
 
 
-def written(tmp_path, made=None):
-    directory = write_run(tmp_path, made or content())
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    directory = write_run(tmp_path_factory.mktemp("run"), content())
     save_found(policy(), Made, 0, directory, {})
     return write_report(directory).read_text()
 
 
-def test_the_page_shows_images_strengths_and_units(tmp_path):
-    page = written(tmp_path)
+def test_the_page_shows_images_strengths_and_units(page):
     assert "The augmentation that was found" in page
     assert "Mean strength of each operation by class" in page
     assert "largest standard deviation, in the unit of the inputs, at most 0.5" in page
@@ -62,19 +62,17 @@ def test_the_page_shows_images_strengths_and_units(tmp_path):
     assert shown.std() > 20  # a picture, not a blank
 
 
-def test_the_usage_loads_the_policy(tmp_path):
-    page = written(tmp_path)
+def test_the_usage_loads_the_policy(page):
     assert "policy = autobalance.load_augmentation(" in page
     assert "inputs, targets = policy(inputs, targets)" in page
 
 
-def test_the_method_is_named_after_what_it_is_and_the_best_fixed_loss_is_fixed(tmp_path):
+def test_the_method_is_named_after_what_it_is_and_the_best_fixed_loss_is_fixed(page):
     made = content()
     assert "searched loss with its augmentation" in verdict(made).sentence
     assert "logit adjustment" in verdict(made).sentence
     assert best_fixed(scores(made)).method == "la"
     assert results_table(made).row_count == 4
-    page = written(tmp_path, made)
     assert "cross-entropy, same augmentation" in page and "was trained with the augmentation" in page
 
 
