@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from autobalance._figures import significant
 from autobalance.data import Batch, Problem, Samples
 from autobalance.density import bin_index
 from autobalance.errors import InputError
@@ -218,7 +219,7 @@ class Regress:
         }
 
     def progress(self, record: Mapping[str, Any]) -> str:
-        return f"MAE {record['mae']:.4g}, balanced {record['balanced_mae']:.4g}"
+        return f"MAE {significant(record['mae'], 4)}, balanced {significant(record['balanced_mae'], 4)}"
 
 
 def goal_of(problem: Problem, shots: tuple[int, int] | None = None) -> Goal:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autobalance._figures import significant
 from autobalance._options import (
     Parser,
     ProblemOptions,
@@ -125,11 +126,14 @@ def _run(options: AblateOptions, resume: bool) -> None:
             begun = time.perf_counter()
             results.setdefault(name, {})[str(number)] = bench.test(method)
             mae = results[name][str(number)]["mae"]
-            print(f"seed {number}  {name:32s} MAE {mae:.4g}  {time.perf_counter() - begun:.1f} s", flush=True)
+            print(
+                f"seed {number}  {name:32s} MAE {significant(mae, 4)}  {time.perf_counter() - begun:.1f} s", flush=True
+            )
             write_text(kept, json.dumps({"data": options.data, "results": results}, indent=1) + "\n")
     text = table(plan, results)
     write_text(directory / "ablation.md", text)
     print(text)
+    print(f"  {directory / 'ablation.md'}  these tables\n  {kept}  every run")
 
 
 def _bench(options: AblateOptions, number: int) -> Any:
@@ -167,13 +171,15 @@ def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:
         whole = values[next(iter(plan.methods))]
         for name, rows in values.items():
             cells = [
-                "–"
-                if np.isnan(mean)
-                else f"{'**' if mean == low else ''}{mean:.4g}{'**' if mean == low else ''}{_spread(rows[:, k])}"
+                "–" if np.isnan(mean) else _best_in_bold(mean, low) + _spread(rows[:, k])
                 for k, (mean, low) in enumerate(zip(means[name], best, strict=True))
             ]
             difference = rows[:, 0] - whole[:, 0]
-            last = "" if rows is whole else f"{difference.mean():+.3g}{_spread(difference)}"
+            last = (
+                ""
+                if rows is whole
+                else f"{'+' if difference.mean() >= 0 else ''}{significant(difference.mean(), 3)}{_spread(difference)}"
+            )
             lines.append(f"{name} | {' | '.join(cells)} | {last}")
     return "\n".join(lines).strip() + "\n"
 
@@ -183,8 +189,12 @@ def _figure(test: dict[str, Any], part: str, metric: str) -> float:
     return float("nan") if value is None else float(value)
 
 
+def _best_in_bold(mean: float, best: float) -> str:
+    return f"**{significant(mean, 4)}**" if mean == best else significant(mean, 4)
+
+
 def _spread(values: Any) -> str:
-    return f" ± {values.std(ddof=1):.2g}" if len(values) > 1 else ""
+    return f" ± {significant(values.std(ddof=1), 2)}" if len(values) > 1 else ""
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from autobalance._figures import significant
 from autobalance.data import Problem, Samples
 from autobalance.group_metrics import group_metrics
 from autobalance.metrics import classification_metrics
@@ -206,7 +207,7 @@ class Distances(Yardstick):
         return samples.y.mean().expand(number)
 
     def text(self, value: float) -> str:
-        return f"{value:.4g}"
+        return significant(value, 4)
 
 
 YARDSTICKS: Mapping[str, type[Yardstick]] = {"classes": ClassErrors, "groups": GroupErrors, "numbers": Distances}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from autobalance._figures import trimmed
 from autobalance.data._arrays import Arrays, check_inputs
 from autobalance.data._parts import Given
 from autobalance.data._samples import Problem, Samples
@@ -83,4 +84,4 @@ def bin_names(edges: tuple[float, ...]) -> tuple[str, ...]:
     """What people call the bins: the whole number that a bin is about, else ``low to high``."""
     if all(edge % 1 == 0.5 for edge in edges) and all(b - a == 1 for a, b in pairwise(edges)):
         return tuple(f"{edge + 0.5:.0f}" for edge in edges[:-1])
-    return tuple(f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges))
+    return tuple(f"{trimmed(a, 4)} to {trimmed(b, 4)}" for a, b in pairwise(edges))

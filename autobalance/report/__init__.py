@@ -63,6 +63,7 @@ def results_table(result: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right")
     for row in rows:
         mark = "* " if row in best else ""
-        cells = (row.words, mark + spread(row.mean, row.std), spread(row.error, row.error_std), number(row.seeds, 0))
+        mean, other = spread(row.mean, row.std, what.digits), spread(row.error, row.error_std, what.other_digits)
+        cells = (row.words, mark + mean, other, number(row.seeds, 0))
         table.add_row(*(Text(cell) for cell in cells), style="bold" if row in best else None)
     return table

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autobalance._figures import decimals
 from autobalance.errors import InputError
 
 WORDS = {
@@ -34,6 +35,7 @@ class Measure:
         key, other: of the two figures in ``test.<method>``.
         heading, other_heading: of their columns.
         words: the first in a sentence, without article.
+        digits, other_digits: decimals of the two.
         unit: behind a value.
         step: behind a difference.
         by_class: key of the figure by class or bin.
@@ -51,6 +53,8 @@ class Measure:
     by_class: str
     index: str
     meaning: str
+    digits: int = 2
+    other_digits: int = 2
 
 
 CLASSES = Measure(
@@ -112,7 +116,16 @@ def measure(result: dict[str, Any]) -> Measure:
         by_class="bin_mae",
         index="bin",
         meaning=f"{name[0].upper()}{name[1:]}: {meaning}, in the unit of the target.",
+        digits=_digits(result, key),
+        other_digits=_digits(result, other),
     )
+
+
+def _digits(result: dict[str, Any], key: str) -> int:
+    """Decimals that show four significant digits of a figure in the unit of the target, whatever that is."""
+    test = result.get("test")
+    values = [as_float(entry.get(key)) for entry in test.values()] if isinstance(test, dict) else []
+    return decimals(max((value for value in values if math.isfinite(value)), default=0.0), 4)
 
 
 def _of_groups(name: str, key: str, meaning: str) -> Measure:
@@ -161,9 +174,9 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
-def spread(mean: float, std: float) -> str:
+def spread(mean: float, std: float, digits: int = 2) -> str:
     """``8.10 ± 0.30``, or the mean alone where there is no spread."""
-    return f"{number(mean)} ± {number(std)}" if math.isfinite(std) else number(mean)
+    return f"{number(mean, digits)} ± {number(std, digits)}" if math.isfinite(std) else number(mean, digits)
 
 
 def words(method: str) -> str:
@@ -230,7 +243,7 @@ def verdict(result: dict[str, Any]) -> Verdict:
     if searched is None or fixed is None:
         only = rows[0]
         what = "no fixed loss was run to compare it with" if fixed is None else "no searched loss is in this result"
-        value = spread(only.mean, only.std) + what_for.unit.replace(" ", "\u00a0")
+        value = spread(only.mean, only.std, what_for.digits) + what_for.unit.replace(" ", "\u00a0")
         sentence = f"The {only.words} has a {what_for.words} of {value} "
         return Verdict("alone", "Nothing to compare", f"{sentence}over {_plural(only.seeds, 'seed')}; {what}.")
     return _compare(searched, fixed, what_for)
@@ -239,10 +252,12 @@ def verdict(result: dict[str, Any]) -> Verdict:
 def _compare(searched: Score, fixed: Score, what: Measure) -> Verdict:
     difference = searched.mean - fixed.mean
     combined = math.hypot(searched.std, fixed.std)
-    side = f"{number(abs(difference))}{what.step} {'lower' if difference < 0 else 'higher'}"
-    if number(abs(difference)) == number(0.0):
-        side = "equal to two decimals"
-    ours, theirs = (f"{spread(score.mean, score.std)}{what.unit}".replace(" ", "\u00a0") for score in (searched, fixed))
+    side = f"{number(abs(difference), what.digits)}{what.step} {'lower' if difference < 0 else 'higher'}"
+    if number(abs(difference), what.digits) == number(0.0, what.digits):
+        side = "equal to the digits that are shown"
+    ours, theirs = (
+        f"{spread(score.mean, score.std, what.digits)}{what.unit}".replace(" ", "\u00a0") for score in (searched, fixed)
+    )
     both = f"a {what.words} of {ours} against {theirs} for the best fixed loss, {fixed.words}; {side}"
     seeds = _seeds(searched, fixed)
     if not math.isfinite(combined):
@@ -250,9 +265,8 @@ def _compare(searched: Score, fixed: Score, what: Measure) -> Verdict:
             f"{seeds} cannot tell the losses apart: the {searched.words} has {both}, with no spread to judge that by."
         )
         return Verdict("undecided", "Undecided", sentence)
-    margin = (
-        f"the combined standard deviation of {number(combined)}{what.step} (mean ± standard deviation over {seeds})"
-    )
+    apart = f"{number(combined, what.digits)}{what.step}"
+    margin = f"the combined standard deviation of {apart} (mean ± standard deviation over {seeds})"
     if abs(difference) <= combined:
         sentence = f"The {searched.words} is no different within the spread: {both}, within {margin}."
         return Verdict("same", "No difference beyond the spread", sentence)

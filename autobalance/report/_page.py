@@ -107,6 +107,8 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
         for key, heading in (_EXTRA | _SHOTS).items()
         if key != run.what.key and any(np.isfinite(_found(entry, key)) for entry in test.values())
     }
+    # MAE by shot is in the unit of the target, as the MAE itself.
+    digits = {key: _mae_digits(run) if key in _SHOTS else 2 for key in extra}
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
         "extra": list(extra.values()),
@@ -117,15 +119,21 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 "colour": paint[row.method],
                 "best": row in best_scores(rows),
                 "searched": row is searched,
-                "balanced": spread(row.mean, row.std),
-                "error": spread(row.error, row.error_std),
-                "difference": "" if searched is None or row is searched else f"{row.mean - searched.mean:+.2f}",
+                "balanced": spread(row.mean, row.std, run.what.digits),
+                "error": spread(row.error, row.error_std, run.what.other_digits),
+                "difference": ""
+                if searched is None or row is searched
+                else f"{row.mean - searched.mean:+.{run.what.digits}f}",
                 "seeds": row.seeds,
-                "extra": [number(_found(test[row.method], key)) for key in extra],
+                "extra": [number(_found(test[row.method], key), digits[key]) for key in extra],
             }
             for row in rows
         ],
     }
+
+
+def _mae_digits(run: Run) -> int:
+    return run.what.digits if "mae" in run.what.key else run.what.other_digits
 
 
 def _curves(run: Run) -> list[str | None]:

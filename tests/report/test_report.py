@@ -276,3 +276,16 @@ def test_groups_of_which_only_some_tables_were_searched(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(json.dumps(content))
     assert read_run(tmp_path).parameters["w"].shape == (10, 2)
     assert "additive adjustment" in write_report(tmp_path).read_text()
+
+
+def test_numbers_in_the_unit_of_the_target_have_four_digits_and_no_exponent() -> None:
+    def content(scale: float) -> dict:
+        test = {name: {"balanced_mae": a * scale, "mae": b * scale, "balanced_mae_std": 0.01 * scale,
+                       "balanced_mae_by_seed": [a * scale] * 2} for name, a, b in
+                (("searched", 5.0379912, 4.2), ("l1", 5.31492, 4.1))}  # fmt: skip
+        return {"task": "regression", "objective": "balanced_mae", "seeds": [0, 1], "test": test}
+
+    assert "a test balanced MAE of 50380 ± 100 against 53149 ± 100" in verdict(content(1e4)).sentence.replace(
+        "\u00a0", " "
+    )
+    assert "0.5038 ± 0.0010 against 0.5315 ± 0.0010" in verdict(content(0.1)).sentence.replace("\u00a0", " ")
