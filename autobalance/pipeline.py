@@ -84,6 +84,8 @@ def _save_fixed(setup: Setup, choice: Choice, searched: Method, directory: Path,
     (method,) = (m for m in fixed_methods(setup, setup.candidates, searched) if m.name == choice.chosen)
     kept = {**provenance, "chosen": choice.chosen, "recipe": asdict(method.recipe)}
     save_loss(member(method.name, method.loss.cpu()), directory / "loss.json", kept)
+    if (smoothing := smoothing_of(setup.options, setup.problem, method.strength)) is not None:
+        smoothing.save(directory / "fds.json")
 
 
 def _choose(setup: Setup, searched: Method, progress: Checkpoint, directory: Path, display: Display) -> Choice | None:
@@ -118,9 +120,20 @@ def _choose(setup: Setup, searched: Method, progress: Checkpoint, directory: Pat
         metric_of(setup.search.objective),
         options.confidence,
     )
-    progress.choice_seconds += time.perf_counter() - begun
-    display.say(choice_sentence(asdict(choice)))
+    if not progress.trainings:  # a resumed run compares again what was compared and paid for before
+        progress.choice_seconds += time.perf_counter() - begun
+    display.say(choice_sentence(_chosen(setup, choice)))
     return choice
+
+
+def _chosen(setup: Setup, choice: Choice) -> dict[str, Any]:
+    """What ``result.json`` says of a choice."""
+    options = setup.options
+    return {
+        **{name: getattr(options, name) for name in ("task", "objective")},
+        **asdict(choice),
+        "confidence_needed": options.confidence,
+    }
 
 
 def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Display) -> SearchState:
@@ -224,7 +237,7 @@ def _result(
             "stopped_early": setup.search.stopped_early(state),
             "folds": options.folds,
         },
-        **({"chosen": SEARCHED, "margin": None, "confidence": None} if choice is None else asdict(choice)),
+        **({"chosen": SEARCHED, "margin": None, "confidence": None} if choice is None else _chosen(setup, choice)),
         "cost": {
             "search_seconds": progress.search_seconds,
             "train_seconds": train_seconds,

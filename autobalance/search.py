@@ -74,7 +74,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
-    from autobalance.report import choice_sentence
+    from autobalance.report import choice_sentence, found_rates
 
     cost, chosen = result["cost"], result["chosen"]
     choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
@@ -85,12 +85,15 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
     )
     if sentence := choice_sentence(result):
         console.print(sentence, highlight=False)
+    if (rates := found_rates(result)) and (chosen == "searched" or chosen.endswith("+rates")):
+        console.print(f"Train with the rates that were found beside it: {rates}.", highlight=False)
+    beside = "" if chosen == "searched" else "; it goes with searched.json"
     for name, what in {
         "report.html": "the report, for a browser",
         "loss.json": f'the loss to use ({chosen}), for autobalance.load_loss("...")',
         "searched.json": "the searched loss, which was not chosen",
         "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
-        "augmentation.json": 'the searched augmentation, for autobalance.load_augmentation("...")',
+        "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
         "result.json": "every figure",
     }.items():
         if (directory / name).exists():

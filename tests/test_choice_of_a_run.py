@@ -109,6 +109,9 @@ def test_an_interrupted_choice_is_gone_on_with(data, done, tmp_path, monkeypatch
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, done)
     assert read(out)["held_out"] == read(done)["held_out"]
+    cost = read(out)["cost"]["choice_seconds"]
+    assert main(["--out", str(out), "--resume"]) == 0
+    assert read(out)["cost"]["choice_seconds"] == cost, "what was paid for is not paid for again"
 
 
 def test_folds_are_searched_on_and_judged_by(data, tmp_path):

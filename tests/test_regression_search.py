@@ -10,6 +10,7 @@ import torch
 
 from autobalance import config, load_fds, load_loss, objectives, pipeline
 from autobalance.bilevel import Bilevel
+from autobalance.choice import choose
 from autobalance.config import Options, parse
 from autobalance.data import Batch, load
 from autobalance.errors import InputError
@@ -180,6 +181,17 @@ def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(table, t
     train(model, problem.train.join(problem.validation), load_loss(out / "loss.json"), setup.recipe, 0)
     tested = setup.goal.test(model, problem.test, setup.goal.counts(problem.final_training))
     assert tested["mae"] == pytest.approx(result["test"]["searched"]["mae_by_seed"][0], rel=1e-4)
+
+
+def test_where_a_fixed_loss_is_chosen_the_smoothing_is_the_one_that_it_was_trained_with(
+    table, tmp_path, monkeypatch, no_page
+):
+    monkeypatch.setattr(pipeline, "choose", lambda *rest: choose(*rest[:5], 1.1))
+    out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--baselines", "sqinv"]
+    free = ["--free", "w,fds", "--fds-layer", "last", "--outer-lr", "0.2", "--confidence", "0.5"]
+    assert main([*given, *free, "--out", str(out)]) == 0
+    assert result_of(out)["chosen"] == "sqinv" and result_of(out)["search"]["fds_strength"] != 1
+    assert json.loads((out / "fds.json").read_text())["strength"] == 1
 
 
 def test_l_and_delta_of_balanced_mse_are_searched(table, tmp_path):

@@ -8,12 +8,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.report._facts import best_scores, choice_sentence, measure, number, scores, spread, verdict
+from autobalance.report._facts import (
+    best_scores,
+    choice_sentence,
+    chosen,
+    found_rates,
+    measure,
+    number,
+    scores,
+    spread,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["choice_sentence", "results_table", "write_report"]
+__all__ = ["choice_sentence", "found_rates", "results_table", "write_report"]
 
 
 def write_report(directory: str | Path) -> Path:
@@ -43,7 +53,8 @@ def write_report(directory: str | Path) -> Path:
 
 
 def results_table(result: dict[str, Any]) -> Table:
-    """The methods of ``result`` (the content of ``result.json``) by what the run made small, the lowest mean starred.
+    """The methods of ``result`` (the content of ``result.json``) by what the run made small, the lowest mean
+    starred and the chosen one named.
 
     Args:
         result: at least ``test.<method>.balanced_error`` in percent, or for a regression its objective's figure.
@@ -56,7 +67,11 @@ def results_table(result: dict[str, Any]) -> Table:
 
     rows = scores(result)
     best = best_scores(rows)
-    table = Table(title="Test results (mean ± standard deviation over seeds)", caption=verdict(result).sentence)
+    table = Table(
+        title="Test results (mean ± standard deviation over seeds)",
+        caption=verdict(result).sentence,
+        caption_justify="left",
+    )
     table.add_column("method")
     what = measure(result)
     for heading in (what.heading, what.other_heading, "seeds"):
@@ -65,5 +80,7 @@ def results_table(result: dict[str, Any]) -> Table:
         mark = "* " if row in best else ""
         mean, other = spread(row.mean, row.std, what.digits), spread(row.error, row.error_std, what.other_digits)
         cells = (row.words, mark + mean, other, number(row.seeds, 0))
+        if row.method == chosen(result):
+            cells = (f"{row.words}, chosen", *cells[1:])
         table.add_row(*(Text(cell) for cell in cells), style="bold" if row in best else None)
     return table

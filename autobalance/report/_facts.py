@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autobalance._figures import decimals
+from autobalance._figures import decimals, significant
 from autobalance.errors import InputError
 
 WORDS = {
@@ -181,6 +181,8 @@ def spread(mean: float, std: float, digits: int = 2) -> str:
 
 def words(method: str) -> str:
     """A method's name for people; unknown ones as they are."""
+    if method.endswith("+rates"):
+        return f"{words(method.removesuffix('+rates'))}, with the rates found"
     return WORDS.get(method, method)
 
 
@@ -279,9 +281,15 @@ def choice_sentence(result: dict[str, Any]) -> str:
     """What the run chose on held-out samples and how sure that is; empty where no choice was made."""
     if result.get("confidence") is None:
         return ""
-    low, high = result["interval"]
+    objective, unit = str(result.get("objective", "")), ""
+    if ":" not in objective and result.get("task") != "regression":
+        unit = " points"
+    margin, low, high = (significant(value, 2) for value in (result["margin"], *result["interval"]))
+    needed = f", needed {result['confidence_needed']:g}" if "confidence_needed" in result else ""
+    measured = f" of {objective.replace('_', ' ') if ':' not in objective else objective}" if objective else ""
     beside = (
-        f"confidence {result['confidence']:.2f}; margin {result['margin']:.2g}, from {low:.2g} to {high:.2g} with 95 %"
+        f"confidence {result['confidence']:.3g}{needed}; margin {margin}{unit}{measured}, "
+        f"from {low} to {high} with 95 %"
     )
     if result["chosen"] == "searched":
         return f"Chosen: the searched loss. On held-out samples it beats {words(result['best_fixed'])} ({beside})."
@@ -289,3 +297,14 @@ def choice_sentence(result: dict[str, Any]) -> str:
         f"Chosen: {words(result['chosen'])}, a fixed loss. On held-out samples the searched loss does not beat it "
         f"with enough confidence ({beside})."
     )
+
+
+def found_rates(result: dict[str, Any]) -> str:
+    """The rates of the training that were found; empty where none was searched."""
+    rates = (result.get("search") or {}).get("rates") or {}
+    return ", ".join(f"{name.replace('_', ' ')} {value:.2g}" for name, value in rates.items())
+
+
+def chosen(result: dict[str, Any]) -> str | None:
+    """The method that the run chose and handed out; None where no choice was made."""
+    return None if result.get("confidence") is None else str(result["chosen"])

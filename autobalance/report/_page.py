@@ -21,6 +21,8 @@ from autobalance.report._facts import (
     best_fixed,
     best_scores,
     choice_sentence,
+    chosen,
+    found_rates,
     number,
     scores,
     spread,
@@ -66,7 +68,7 @@ def page(run: Run, directory: Path) -> str:
         learned=_svgs(_learned(run)),
         augmentation=_svgs([augmentation_plots.samples(run), augmentation_plots.policy(run)]),
         operations=_operations(run),
-        rates=_rates(run),
+        rates=found_rates(run.result),
         what=run.what,
         curves=_svgs(_curves(run)),
         movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
@@ -76,6 +78,7 @@ def page(run: Run, directory: Path) -> str:
         groups=group_table(run.result, rows),
         cost=_cost(run.result.get("cost") or {}),
         usage=_usage(run, directory),
+        kept=chosen(run.result) not in (None, "searched"),
         settings=_settings(run),
         sampled=len(run.counts) > search_plots.NAMED,
         num_classes=len(run.counts),
@@ -118,6 +121,7 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 "words": row.words,
                 "colour": paint[row.method],
                 "best": row in best_scores(rows),
+                "chosen": row.method == chosen(run.result),
                 "searched": row is searched,
                 "balanced": spread(row.mean, row.std, run.what.digits),
                 "error": spread(row.error, row.error_std, run.what.other_digits),
@@ -210,16 +214,13 @@ def _cost(cost: dict[str, Any]) -> list[tuple[str, str]]:
         "search_seconds": ("the search", duration),
         "train_seconds": ("one plain training", duration),
         "ratio": ("search over one plain training", lambda value: f"{value:.2f} ×"),
+        "total_ratio": ("search and choice over one plain training", lambda value: f"{value:.2f} ×"),
         "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB".replace(",", " ")),
     }
+    if not cost.get("choice_seconds"):
+        del shown["total_ratio"]
     values = {key: as_float(cost.get(key)) for key in shown}
     return [(what, form(values[key])) for key, (what, form) in shown.items() if values[key] >= 0]
-
-
-def _rates(run: Run) -> str:
-    """The rates of the training that were found; empty where none was searched."""
-    rates = (run.result.get("search") or {}).get("rates") or {}
-    return ", ".join(f"{name.replace('_', ' ')} {value:.2g}" for name, value in rates.items())
 
 
 def _operations(run: Run) -> list[tuple[str, str]]:
@@ -237,8 +238,9 @@ def _usage(run: Run, directory: Path) -> str:
         return f"autobalance.load_{name}({json.dumps((place / f'{name}.json').as_posix(), ensure_ascii=False)}{more})"
 
     group = ", group=group" if run.group_names else ""
-    lines = ["import autobalance", f"loss = {load('loss')}"]
-    if run.policy is not None:
+    taken = chosen(run.result)
+    lines = ["import autobalance", f"loss = {load('loss')}" + (f"  # {words(taken)}" if taken else "")]
+    if run.policy is not None and taken in (None, "searched"):  # the augmentation goes with the searched loss
         cells = ", group" if run.policy.num_groups else ""
         lines += [f"policy = {load('augmentation')}", f"inputs, targets = policy(inputs, targets{cells})"]
     if (run.result.get("search") or {}).get("fds_layer"):
@@ -253,10 +255,11 @@ def _settings(run: Run) -> list[tuple[str, str]]:
     pairs = [
         (key.replace("_", " "), result.get(key)) for key in ("data", "task", "model", "objective", "seed", "seeds")
     ]
-    pairs += [(key.replace("_", " "), value) for key, value in search.items() if key != "start"]
+    pairs += [(key.replace("_", " "), value) for key, value in search.items() if key not in ("start", "rates")]
+    pairs += [("rates found", found_rates(run.result) or None)]
     pairs += [("search started from", words(start) if isinstance(start, str) else start)]
     pairs += list((result.get("versions") or {}).items())
-    return [(key, _plain(value)) for key, value in pairs if value is not None]
+    return [(key, str(value) if key == "data" else _plain(value)) for key, value in pairs if value is not None]
 
 
 def _plain(value: Any) -> str:

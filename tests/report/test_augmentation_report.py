@@ -17,6 +17,8 @@ from autobalance.errors import InputError
 from autobalance.report import results_table, write_report
 from autobalance.report._augmentation_plots import _mosaic
 from autobalance.report._facts import best_fixed, scores, verdict
+from autobalance.report._page import _usage
+from autobalance.report._run import read_run
 
 K = 5
 SCORES = {"searched": [6.0, 6.2], "ce": [9.0, 9.4], "la": [7.0, 7.2], "ce+augment": [5.0, 5.2]}
@@ -65,6 +67,14 @@ def test_the_page_shows_images_strengths_and_units(page):
 def test_the_usage_loads_the_policy(page):
     assert "policy = autobalance.load_augmentation(" in page
     assert "inputs, targets = policy(inputs, targets)" in page
+
+
+def test_the_usage_of_a_fixed_loss_has_no_augmentation_of_the_searched_one(tmp_path):
+    choice = {"chosen": "la", "best_fixed": "la", "margin": -1.0, "interval": [-2.0, 0.5], "confidence": 0.1}
+    directory = write_run(tmp_path, {**content(), **choice})
+    save_found(policy(), Made, 0, directory, {})
+    usage = _usage(read_run(directory), directory)
+    assert "load_augmentation(" not in usage and "# logit adjustment" in usage
 
 
 def test_the_method_is_named_after_what_it_is_and_the_best_fixed_loss_is_fixed(page):
