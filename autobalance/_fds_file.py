@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +11,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from autobalance.calibrated import Calibrated
-from autobalance.errors import InputError
 from autobalance.fds import FDS
-from autobalance.losses._file import write_text
+from autobalance.files import Fault, JsonFormat, check_keys, check_number
 
-FORMAT, VERSION = "autobalance-fds", 1
+FORMAT = JsonFormat("autobalance-fds", 1, "a feature-smoothing file")
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,7 @@ class Smoothing:
 
     def save(self, path: Path) -> None:
         """Writes the file."""
-        content = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        FORMAT.write(path, asdict(self))
 
 
 def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor) -> Calibrated:
@@ -62,28 +58,18 @@ def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor) -> 
         sample: an input of one or more samples, by which the number of features is found.
 
     Raises:
-        InputError (a ValueError): the file cannot be read, or says what cannot be; the model has no such layer.
+        InputError (a ValueError): the file is torn or says what cannot be; the model has no such layer.
+        FileNotFoundError: there is no such file.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    return _read(content, path).calibrate(model, sample)
+    return _smoothing(*FORMAT.read(path)).calibrate(model, sample)
 
 
-def _read(content: Any, path: str | os.PathLike[str]) -> Smoothing:
-    if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise InputError(f"{path} is no file of the format {FORMAT}, version {VERSION}")
-    known = Smoothing.__dataclass_fields__
-    given = {name: value for name, value in content.items() if name not in ("format", "version")}
-    if set(given) != set(known):
-        wrong = sorted(set(given) ^ set(known))[0]
-        raise InputError(f"{path} has {'no' if wrong in known else 'the unknown key'} {wrong!r}")
+def _smoothing(content: dict[str, Any], fault: Fault) -> Smoothing:
+    check_keys(content, set(Smoothing.__dataclass_fields__), set(), fault)
     kinds: dict[str, type | tuple[type, ...]] = {"layer": str, "kernel": str, "ks": int, "bin_edges": list}
-    for name, value in given.items():
+    for name, value in content.items():
         if not isinstance(value, kinds.get(name, (int, float))) or isinstance(value, bool):
-            raise InputError(f"{path}: {name} is {value!r}")
-    edges: Sequence[Any] = given.pop("bin_edges")
-    if not all(isinstance(edge, int | float) for edge in edges):
-        raise InputError(f"{path}: bin_edges are not all numbers")
-    return Smoothing(bin_edges=tuple(edges), **given)
+            raise fault(f"{name} is {value!r}")
+    for edge in (edges := content.pop("bin_edges")):
+        check_number("bin_edges", edge, fault)
+    return Smoothing(bin_edges=tuple(edges), **content)

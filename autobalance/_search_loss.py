@@ -24,10 +24,10 @@ from autobalance.data._folds import Fold, side_by_side, stratum
 from autobalance.data._parts import check_names
 from autobalance.density import check_edges, make_bin_edges
 from autobalance.errors import InputError
+from autobalance.files import write_text
 from autobalance.goals import goal_of
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
-from autobalance.losses._file import write_text
 from autobalance.metrics import outputs
 from autobalance.objectives import OwnFunction
 from autobalance.search_state import SearchState

@@ -22,8 +22,8 @@ from autobalance.choice import SEARCHED, Choice, choose, member, metric_of
 from autobalance.config import Options
 from autobalance.data import keep_or_check
 from autobalance.data._folds import stratum
+from autobalance.files import write_text
 from autobalance.losses import save_loss
-from autobalance.losses._file import write_text
 from autobalance.metrics import outputs
 from autobalance.progress import Display
 from autobalance.report import choice_sentence, write_report

@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: AblateOptions, resume: bool) -> None:
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from experiments.regression._plan import read_plan
 
     plan = read_plan(Path(options.plan))

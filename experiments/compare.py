@@ -51,7 +51,7 @@ def _fail(message: str, status: int) -> int:
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     from autobalance.data import keep_or_check
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from autobalance.progress import Display
     from experiments.grid import open_grid
     from experiments.published import read_published
@@ -85,7 +85,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
 
 def write_all(grid: Grid, done: dict[str, Any], published: Sequence[Published]) -> None:
     """Writes the tables, the figure and ``results.json``, and the files of the runs that other machines did."""
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from experiments.figure import draw
     from experiments.grid import write_json
     from experiments.results import summarise

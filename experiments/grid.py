@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from autobalance._task import Task, open_task, recipe_of
 from autobalance.data import stratified_folds
-from autobalance.losses._file import write_text
+from autobalance.files import write_text
 from autobalance.training import Recipe
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method, parse_methods

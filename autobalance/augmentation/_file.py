@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 from autobalance.augmentation._pipeline import OPERATIONS
 from autobalance.augmentation._policy import Policy
-from autobalance.errors import InputError
-from autobalance.losses._file import write_text
-from autobalance.losses._kinds import Fault, check_number
+from autobalance.files import Fault, JsonFormat, check_count, check_keys, check_strings, check_table
 
-FORMAT, VERSION = "autobalance-augmentation", 1
-_REQUIRED = {"format", "version", "kind", "num_classes", "operations"}
+FORMAT = JsonFormat("autobalance-augmentation", 1, "an augmentation file")
+_REQUIRED = {"kind", "num_classes", "operations"}
 _OPTIONAL = {"class_names", "group_names", "provenance"}
 
 
@@ -27,8 +23,6 @@ def save_augmentation(policy: Policy, path: str | os.PathLike[str], provenance: 
         provenance: where the policy comes from; plain JSON values.
     """
     content = {
-        "format": FORMAT,
-        "version": VERSION,
         "kind": policy.kind,
         "num_classes": policy.num_classes,
         **({"class_names": list(policy.class_names)} if policy.class_names else {}),
@@ -38,7 +32,7 @@ def save_augmentation(policy: Policy, path: str | os.PathLike[str], provenance: 
         },
         "provenance": provenance or {},
     }
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    FORMAT.write(path, content)
 
 
 def load_augmentation(path: str | os.PathLike[str]) -> Policy:
@@ -55,14 +49,7 @@ def load_augmentation(path: str | os.PathLike[str]) -> Policy:
             wrong lengths or values that are not finite numbers. Names the file and the fault.
         FileNotFoundError: there is no such file.
     """
-
-    def fault(what: str) -> InputError:
-        return InputError(f"{os.fspath(path)}: {what}")
-
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
+    content, fault = FORMAT.read(path)
     _check_content(content, fault)
     operations = content["operations"]
     strength, probability = (
@@ -77,26 +64,14 @@ def load_augmentation(path: str | os.PathLike[str]) -> Policy:
     return policy
 
 
-def _check_content(content: Any, fault: Fault) -> None:
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise fault(f'not an augmentation file: "format" should be "{FORMAT}"')
-    if content.get("version") != VERSION:
-        raise fault(f"version {content.get('version')!r} is not the version {VERSION} that this release reads")
-    if unknown := set(content) - _REQUIRED - _OPTIONAL:
-        raise fault(f"unknown keys {sorted(unknown)}")
-    if missing := _REQUIRED - set(content):
-        raise fault(f"missing keys {sorted(missing)}")
+def _check_content(content: dict[str, Any], fault: Fault) -> None:
+    check_keys(content, _REQUIRED, _OPTIONAL, fault)
     if content["kind"] not in list(OPERATIONS):
         raise fault(f"kind {content['kind']!r} is none of {', '.join(OPERATIONS)}")
-    number = content["num_classes"]
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise fault(f"num_classes is {number!r}, not a whole number of at least 1")
+    check_count("num_classes", content["num_classes"], 1, fault)
     for key in ("class_names", "group_names"):
-        names = content.get(key)
-        if key in content and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise fault(f"{key} is not a list of strings")
-    if not isinstance(content.get("provenance", {}), dict):
-        raise fault("provenance is not an object")
+        if key in content:
+            check_strings(key, content[key], fault)
     if not isinstance(content["operations"], dict):
         raise fault("operations is not an object")
     for name, entry in content["operations"].items():
@@ -108,21 +83,10 @@ def _check_operation(name: str, entry: Any, kind: str, fault: Fault) -> None:
     that, where it is given, is the one that this release measures in."""
     if name not in OPERATIONS[kind]:
         raise fault(f"no operation on {kind}s is called {name!r}; there are {', '.join(OPERATIONS[kind])}")
-    if not isinstance(entry, dict) or not {"strength", "probability"} <= set(entry) <= {
-        "strength",
-        "probability",
-        "unit",
-    }:
+    tables = {"strength", "probability"}
+    if not isinstance(entry, dict) or not tables <= set(entry) <= tables | {"unit"}:
         raise fault(f"{name} should be an object with exactly a strength, a probability and, for people, a unit")
     if entry.get("unit", OPERATIONS[kind][name].unit) != OPERATIONS[kind][name].unit:
         raise fault(f"the unit of {name} is {entry['unit']!r}, not {OPERATIONS[kind][name].unit!r}")
     for what in ("strength", "probability"):
-        table = entry[what]
-        where = f"the {what} of {name}"
-        if not isinstance(table, list) or not table:
-            raise fault(f"{where} is not a list of numbers")
-        if len({len(row) if isinstance(row, list) else None for row in table}) > 1:
-            raise fault(f"{where} has rows of different lengths")
-        for row in table:
-            for value in row if isinstance(row, list) else [row]:
-                check_number(where, value, fault)
+        check_table(f"the {what} of {name}", entry[what], fault)

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from autobalance.errors import InputError
+from autobalance.files import Fault, JsonFormat, check_keys, check_number, check_table
 from autobalance.losses._base import REDUCTIONS, Member
-from autobalance.losses._kinds import KINDS, Fault, Kind, check_number, kind_of
+from autobalance.losses._kinds import KINDS, Kind, kind_of
 from autobalance.losses._schedule import ScheduledLoss
 
-FORMAT, VERSION = "autobalance-loss", 1
-_REQUIRED = {"format", "version", "task", "parameters", "reduction"}
+FORMAT = JsonFormat("autobalance-loss", 1, "a loss file")
+_REQUIRED = {"task", "parameters", "reduction"}
 _OPTIONAL = {"schedule", "provenance"}
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Replaces a file as a whole, so that a reader (or a power cut) never meets half of it."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def save_loss(
@@ -56,8 +44,6 @@ def save_loss(
     kind = KINDS[kind_of(base)]
     schedule = [{"start": start, "parameters": _changes(kind, base, stage)} for start, stage in later]
     content = {
-        "format": FORMAT,
-        "version": VERSION,
         "task": kind_of(base),
         **kind.describe(base),
         "parameters": {name: getattr(base, name).tolist() for name in kind.parameters},
@@ -65,7 +51,7 @@ def save_loss(
         "reduction": base.reduction,
         "provenance": provenance or {},
     }
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    FORMAT.write(path, content)
 
 
 def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
@@ -89,14 +75,7 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
             of wrong lengths or values that are not finite numbers. Names the file and the fault.
         FileNotFoundError: there is no such file.
     """
-
-    def fault(what: str) -> InputError:
-        return InputError(f"{os.fspath(path)}: {what}")
-
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
+    content, fault = FORMAT.read(path)
     kind = _check_content(content, fault)
     _check_parameters("parameters", content["parameters"], kind, fault)
     if set(content["parameters"]) != set(kind.parameters):
@@ -111,26 +90,16 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
         raise fault(str(error)) from None
 
 
-def _check_content(content: Any, fault: Fault) -> Kind:
+def _check_content(content: dict[str, Any], fault: Fault) -> Kind:
     """All but the parameters and the schedule; what kind of file it is."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise fault(f'not a loss file: "format" should be "{FORMAT}"')
-    if content.get("version") != VERSION:
-        raise fault(f"version {content.get('version')!r} is not the version {VERSION} that this release reads")
-    if "task" not in content:
-        raise fault("missing keys ['task']")
+    check_keys(content, {"task"}, set(content), fault)
     if content["task"] not in list(KINDS):
         raise fault(f"task {content['task']!r} is none of {', '.join(KINDS)}")
     kind = KINDS[content["task"]]
-    if unknown := set(content) - _REQUIRED - _OPTIONAL - {*kind.keys, *kind.optional}:
-        raise fault(f"unknown keys {sorted(unknown)}")
-    if missing := (_REQUIRED | {*kind.keys}) - set(content):
-        raise fault(f"missing keys {sorted(missing)}")
+    check_keys(content, _REQUIRED | {*kind.keys}, _OPTIONAL | {*kind.optional}, fault)
     if content["reduction"] not in REDUCTIONS:
         raise fault(f"reduction {content['reduction']!r} is none of {', '.join(REDUCTIONS)}")
     kind.check(content, fault)
-    if not isinstance(content.get("provenance", {}), dict):
-        raise fault("provenance is not an object")
     return kind
 
 
@@ -153,13 +122,5 @@ def _check_parameters(where: str, parameters: Any, kind: Kind, fault: Fault) -> 
     if unknown := set(parameters) - set(kind.parameters):
         raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(kind.parameters)}")
     for name, value in parameters.items():
-        if name not in kind.tables:
-            check_number(f"{name} in {where}", value, fault)
-            continue
-        if not isinstance(value, list):
-            raise fault(f"{name} in {where} is not a list of numbers")
-        if len({len(row) if isinstance(row, list) else None for row in value}) > 1:
-            raise fault(f"{name} in {where} has rows of different lengths")
-        for row in value:
-            for number in row if isinstance(row, list) else [row]:
-                check_number(f"{name} in {where}", number, fault)
+        check = check_table if name in kind.tables else check_number
+        check(f"{name} in {where}", value, fault)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 
-from autobalance.errors import InputError
+from autobalance.files import Fault, check_count, check_number, check_strings
 from autobalance.losses._base import Member
 from autobalance.losses._binned import RegressionLoss
 from autobalance.losses._family import IDENTITY, TABLES
 from autobalance.losses._parametric import ParametricLoss
 from autobalance.losses._regression import ERRORS, REGRESSION_DEFAULTS, REGRESSION_TABLES
-
-Fault = Callable[[str], InputError]
 
 
 class Kind(NamedTuple):
@@ -44,19 +41,6 @@ def kind_of(loss: Member) -> str:
     return "regression" if isinstance(loss, RegressionLoss) else "classification"
 
 
-def check_number(what: str, number: Any, fault: Fault) -> None:
-    """Raises for anything but a finite number."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or not _finite(number):
-        raise fault(f"{what} holds {str(number)[:40]!r}, which is not a finite number")
-
-
-def _finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond the range of floats
-        return False
-
-
 def _describe_classes(loss: ParametricLoss) -> dict[str, Any]:
     names = loss.class_names or tuple(str(k) for k in range(loss.num_classes))
     groups = {"group_names": list(loss.group_names)} if loss.group_names else {}
@@ -64,13 +48,10 @@ def _describe_classes(loss: ParametricLoss) -> dict[str, Any]:
 
 
 def _check_classes(content: dict[str, Any], fault: Fault) -> None:
-    number = content["num_classes"]
-    if not isinstance(number, int) or isinstance(number, bool) or number < 2:
-        raise fault(f"num_classes is {number!r}, not a whole number of at least 2")
+    check_count("num_classes", content["num_classes"], 2, fault)
     for key in ("class_names", "group_names"):
-        names = content.get(key)
-        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise fault(f"{key} is not a list of strings")
+        if content.get(key) is not None:
+            check_strings(key, content[key], fault)
 
 
 def _build_classes(content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Member:

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
     from autobalance.fairness import fairness_report
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from autobalance.progress import Display
     from experiments.fairness._figure import draw
     from experiments.fairness._tables import summarise, to_markdown

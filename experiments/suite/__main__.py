@@ -40,7 +40,7 @@ def _run(options: SuiteOptions, resume: bool) -> None:
 
     import yaml
 
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from autobalance.progress import Display
     from experiments.suite._grid import open_grid, work
 
@@ -59,7 +59,7 @@ def write_results(results: Results, options: SuiteOptions, directory: Path) -> N
     """Writes ``suite.md``, ``suite.json`` and a figure for each kind of problems."""
     import json
 
-    from autobalance.losses._file import write_text
+    from autobalance.files import write_text
     from experiments.suite._figure import draw
     from experiments.suite._tables import markdown
     from experiments.suite._verdict import summarise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autobalance.errors import InputError
-from autobalance.losses._file import write_text
+from autobalance.files import write_text
 from autobalance.progress import Display
 from experiments.suite._fixed import COMMON, tuned, untuned
 from experiments.suite._options import SuiteOptions
