@@ -242,7 +242,7 @@ def _tried(objective: Objective, problem: Problem) -> Objective:
     if isinstance(objective, Own):
         samples = problem.validation
         output = samples.first().new_zeros(len(samples), problem.num_outputs).requires_grad_()
-        objective(output, samples.without_inputs())
+        objective.try_on(output, samples.without_inputs())
     return objective
 
 

@@ -155,6 +155,23 @@ def test_functions_that_cannot_be_followed_are_refused(function, words):
 
 
 @pytest.mark.parametrize(
+    "function, words",
+    [
+        (
+            lambda z, y, group: F.cross_entropy(z, y) + z[group == 1].mean(),
+            "is nan .* and group is None",
+        ),
+        (lambda z, y, group: z[group + 1].mean(), r"group being None here, at test_objectives.py, line \d+: TypeError"),
+        (lambda z, y: F.cross_entropy(z, y), "fails on .logits, target, group.*takes 2 positional arguments but 3"),
+    ],
+)
+def test_functions_that_fail_are_told_in_one_line(function, words):
+    with pytest.raises(InputError, match=words) as found:
+        make_objective(function).try_on(logits().requires_grad_(), batch(group=None))
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
     "text, words",
     [
         ("accuracy", "no objective is called 'accuracy'; there are balanced_error, error, group"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -37,6 +40,29 @@ class Own:
             raise InputError(f"the objective {self.name} has no derivative in the model's output: use a smooth "
                              "function of the logits, no argmax and no numpy")  # fmt: skip
         return value.reshape(())
+
+    def try_on(self, output: Tensor, batch: Batch) -> None:
+        """Sees that the function works.
+
+        Raises:
+            InputError: it fails, with the line that does, or gives NaN or infinity.
+        """
+        try:
+            value = self(output, batch).item()
+        except InputError:
+            raise
+        except Exception as error:  # whatever a function of the user's own may raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(
+                f"the objective {self.name} fails on (logits, target, group), group being "
+                f"{'None' if batch.group is None else 'numbers'} here, at {Path(place.filename).name}, "
+                f"line {place.lineno}: {reason}"
+            ) from error
+        if not math.isfinite(value):
+            why = ", and group is None" if batch.group is None else ""
+            raise InputError(f"the objective {self.name} is {value} on the validation samples where all logits are 0"
+                             f"{why}: it must be finite; look for a mean over no samples")  # fmt: skip
 
 
 def own(objective: str | Callable[..., Any]) -> Objective | None:
