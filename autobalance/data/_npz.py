@@ -36,7 +36,8 @@ def load_npz(path: Path, options: Options) -> Problem:
             continue
         for kind, array in (("x", x), ("y", y)):
             if array is None:
-                there = ", ".join(sorted(arrays)) or "nothing"
+                with np.load(path, allow_pickle=False) as file:
+                    there = ", ".join(sorted(file.files)) or "nothing"
                 raise InputError(f"{path} has no array {kind}_{part}; it holds {there}")
         assert x is not None and y is not None
         given[part] = (x, y, group)

@@ -95,6 +95,11 @@ def read_table(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a table: {reason}") from error
     frame.columns = [str(column) for column in frame.columns]
+    if len(frame.columns) == 1 and (other := next((sign for sign in ";\t|" if sign in frame.columns[0]), None)):
+        raise InputError(
+            f"{path} has one column, {frame.columns[0]!r:.80}: its values seem to be separated by {other!r}, where a "
+            ".csv has commas; write it anew, as pandas.read_csv(..., sep=...).to_csv(...) does"
+        )
     if len(frame) == 0:
         raise InputError(f"{path} has a header but no rows")
     return frame

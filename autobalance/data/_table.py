@@ -109,8 +109,11 @@ def target_column(frame: pd.DataFrame, target: str | None, path: Path, what: str
         raise InputError(f"{path} has no column {target!r}: it has {columns}")
     column = frame[target]
     if column.isna().any():
-        row = row_name(column, column.isna())
-        raise InputError(f"the target {target!r} is missing in {row}: fill it in or drop the row")
+        row, number = row_name(column, column.isna()), int(column.isna().sum())
+        raise InputError(
+            f"the target {target!r} is missing in {row}{f' and {number - 1} more' if number > 1 else ''}: "
+            "fill it in or drop the row"
+        )
     return column
 
 
@@ -135,13 +138,25 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
     return values
 
 
+def _check_missing(features: pd.DataFrame) -> None:
+    """Raise where values are missing, with all the columns that lack some, so that one look is enough."""
+    numbers = {str(name): int(features[name].isna().sum()) for name in features}
+    first, *others = [name for name, number in numbers.items() if number] or [""]
+    if not first:
+        return
+    named = [f"{name!r} in {numbers[name]} rows" for name in others[:5]]
+    more = [f"{len(others) - 5} more columns"] if len(others) > 5 else []
+    raise InputError(
+        f"column {first!r} has no value (NaN) in {row_name(features[first], features[first].isna())}"
+        + (f" and {numbers[first] - 1} more" if numbers[first] > 1 else "")
+        + (f"; nor have {', '.join(named + more)}" if others else "")
+        + ": fill them in (a median, or a text such as 'unknown'), drop the rows, or --drop "
+        + ",".join([first, *others])
+    )
+
+
 def _check_column(column: pd.Series) -> None:
-    """Raise for a feature that cannot be encoded: values missing, infinite, of a type or number that does not fit."""
-    if column.isna().any():
-        row = row_name(column, column.isna())
-        raise InputError(
-            f"column {column.name!r} has no value (NaN) in {row}: fill it in, drop the row, or --drop the column"
-        )
+    """Raise for a feature that cannot be encoded: values infinite, of a type or number that does not fit."""
     if is_number(column):
         values = column.to_numpy(np.float64)
         fine = np.abs(values) <= np.finfo(np.float32).max
@@ -182,6 +197,7 @@ def encode(features: pd.DataFrame, text: Sequence[str], train: NDArray[np.int64]
     if features.shape[1]:
         numbers = [c for c in features.columns if is_number(features[c])]
         texts = [c for c in features.columns if c not in numbers]
+        _check_missing(features)
         for name in features:
             _check_column(features[name])
         encoder = ColumnTransformer(

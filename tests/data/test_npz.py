@@ -83,6 +83,7 @@ def without(given, *names):
     ("given", "message"),
     [
         (without(arrays(), "y_test"), "has no array y_test; it holds x_test, x_train, y_train"),
+        ({"X": np.ones((3, 4)), "y": np.ones(3)}, "has no array x_train; it holds X, y"),
         (arrays(x_val=np.ones((3, 4))), "has no array y_val"),
         (arrays(group_train=np.arange(60) % 2), "group_test is missing although group_train is there"),
         (arrays(group_test=np.arange(60) % 2), "group_train is missing although group_test is there"),

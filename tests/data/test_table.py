@@ -110,6 +110,12 @@ def spoiled(column, row, value):
         (frame(), "id", "'id' is a number with 200 different values, not a class"),
         (spoiled("size", 3, np.nan), "kind", r"column 'size' has no value \(NaN\) in data row 4"),
         (spoiled("size", 3, "-inf"), "kind", "column 'size' is -inf in data row 4"),
+        (
+            spoiled("size", 3, np.nan).assign(**{f"more {k}": np.nan for k in range(7)}),
+            "kind",
+            r"'size' has no .* row 4; nor have 'more 0' in 200 rows, .* 2 more columns: .* --drop size,more 0",
+        ),
+        (spoiled("size", slice(3, 4), np.nan), "kind", r"data row 4 and 1 more: fill"),
         (spoiled("colour", 9, None), "kind", r"column 'colour' has no value \(NaN\) in data row 10"),
         (spoiled("kind", 5, "odd"), "kind", "class 'odd' has 1 sample, too few to split: .* 3 in all; collect more"),
         (frame(1200, name=[f"n{i}" for i in range(1200)]), "kind", "column 'name' has 1200 different texts"),
@@ -121,6 +127,13 @@ def test_errors_have_the_place_and_the_value(tmp_path, table, target, message):
     path = save(tmp_path, table)
     with pytest.raises(InputError, match=message):
         load(path, target=target)
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_another_separator_is_told(tmp_path, sign):
+    frame().to_csv(tmp_path / "mine.csv", sep=sign, index=False)
+    with pytest.raises(InputError, match=r"has one column, .* separated by .*, where a"):
+        load(str(tmp_path / "mine.csv"), target="kind")
 
 
 def test_dates_are_an_error(tmp_path):
