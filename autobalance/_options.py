@@ -6,11 +6,12 @@ Imports no torch, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
+from autobalance._option_values import names, not_negative, positive, positive_float, share, two_counts
 from autobalance.errors import InputError
 
 # Named here a second time because the registry needs torch. A test compares them.
@@ -18,11 +19,48 @@ MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50"
 
 
 @dataclass(frozen=True)
-class ProblemOptions:
-    """The data, the model and its training, where to compute and where to keep the results."""
+class RunOptions:
+    """Where the results of a command are kept, and which of its options decide them."""
 
     #: Options that do not change the results: a run can be resumed with others.
     PLACES: ClassVar[frozenset[str]] = frozenset({"out"})
+
+    out: str | None = None
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults that are others because of what is given."""
+        return {}
+
+    @property
+    def subject(self) -> str:
+        """What a new directory is named after."""
+        return "results"
+
+    def to_yaml(self) -> str:
+        """These options as a file that ``--config`` reads; those that are unset are left out."""
+        import yaml
+
+        set_ones = {name.replace("_", "-"): value for name, value in asdict(self).items() if value is not None}
+        return yaml.safe_dump(set_ones, sort_keys=False)
+
+    def identity(self) -> dict[str, Any]:
+        """The options that decide the results."""
+        return {name: value for name, value in asdict(self).items() if name not in self.PLACES}
+
+    def differences(self, other: Self) -> list[str]:
+        """The options whose values differ, `PLACES` aside, as ``--name theirs -> ours``."""
+        theirs = other.identity()
+        return [
+            f"--{name.replace('_', '-')} {theirs[name]} -> {ours}"
+            for name, ours in self.identity().items()
+            if ours != theirs[name]
+        ]
+
+
+@dataclass(frozen=True)
+class ProblemOptions(RunOptions):
+    """The data, the model and its training, and where to compute."""
 
     data: str = "digits"
     target: str | None = None
@@ -50,7 +88,19 @@ class ProblemOptions:
     device: str = "cpu"
     seed: int = 0
     seeds: int = 3
-    out: str | None = None
+
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        """The defaults that ``task`` has of its own."""
+        return {}
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return cls.of_task(given.get("task", cls.task))
+
+    @property
+    def subject(self) -> str:
+        return Path(self.data.rstrip("/")).name.replace(":", "-")
 
     @property
     def shot_thresholds(self) -> tuple[int, int] | None:
@@ -59,26 +109,6 @@ class ProblemOptions:
             return None
         many, few = map(int, self.shots.split(","))
         return many, few
-
-    @classmethod
-    def of_task(cls, task: str) -> dict[str, Any]:
-        """The defaults that ``task`` has of its own."""
-        return {}
-
-    def to_yaml(self) -> str:
-        """These options as a file that ``--config`` reads; those that are unset are left out."""
-        import yaml
-
-        set_ones = {name.replace("_", "-"): value for name, value in asdict(self).items() if value is not None}
-        return yaml.safe_dump(set_ones, sort_keys=False)
-
-    def differences(self, other: Self) -> list[str]:
-        """The options whose values differ, `PLACES` aside, as ``--name theirs -> ours``."""
-        return [
-            f"--{field.name.replace('_', '-')} {getattr(other, field.name)} -> {getattr(self, field.name)}"
-            for field in fields(self)
-            if field.name not in self.PLACES and getattr(self, field.name) != getattr(other, field.name)
-        ]
 
 
 @dataclass(frozen=True)
@@ -89,7 +119,7 @@ class GroupOptions(ProblemOptions):
     group_as_feature: bool = False
 
 
-AnyOptions = TypeVar("AnyOptions", bound=ProblemOptions)
+AnyOptions = TypeVar("AnyOptions", bound=RunOptions)
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,97 +129,13 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (--help lists the options)")
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def several(text: str) -> int:
-    """A whole number of at least 2."""
-    if positive(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 2")
-    return int(text)
-
-
-def positive_float(text: str) -> float:
-    """A finite number above 0."""
-    value = number(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def not_negative(text: str) -> float:
-    """A finite number of at least 0."""
-    value = number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def seed(text: str) -> int:
-    """A whole number that every generator takes as a seed."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
-    return int(text)
-
-
-def share(text: str) -> float:
-    """A number from 0 up to, but not including, 1."""
-    value = number(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 up to, but not including, 1")
-    return value
-
-
-def number(text: str) -> float:
-    """A finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if value != value or value in (float("inf"), float("-inf")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not finite")
-    return value
-
-
-def two_counts(text: str) -> str:
-    """Two whole numbers, the first at least as large as the second."""
-    parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) < int(parts[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not two falling whole numbers such as 100,20")
-    return ",".join(part.strip() for part in parts)
-
-
-def names(text: str) -> str:
-    """Names with commas between, spaces around them taken away; names that are repeated count once."""
-    found = [name.strip() for name in text.split(",")]
-    if not all(found):
-        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
-    return ",".join(dict.fromkeys(found))
-
-
-def names_of(known: Sequence[str]) -> Callable[[str], str]:
-    """A parser of `names` out of ``known``."""
-
-    def parse(text: str) -> str:
-        found = names(text)
-        if unknown := [name for name in found.split(",") if name not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return found
-
-    return parse
-
-
-def adder(default: ProblemOptions) -> Callable[..., None]:
+def adder(default: RunOptions) -> Callable[..., None]:
     """``add(group, name, help, **settings)``, which adds an option and says its default in its help."""
 
     def add(group: Any, name: str, help: str, **settings: Any) -> None:
         value = getattr(default, name.replace("-", "_"))
         shown = "" if value is None or value is False else f" (default: {value})"
-        regression = type(default).of_task("regression").get(name)
+        regression = type(default).defaults({"task": "regression"}).get(name)
         shown += "" if regression is None else f" (with --task regression: {regression})"
         group.add_argument(f"--{name}", help=(help + shown).replace("%", "%%"), **settings)
 
@@ -261,8 +207,10 @@ def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) ->
            action="store_true")  # fmt: skip
 
 
-def add_run_options(group: Any) -> None:
-    """Adds ``--config`` and ``--resume``, which `read_options` follows."""
+def add_run_options(group: Any, default: RunOptions) -> None:
+    """Adds ``--out``, which `run_directory` follows, and ``--config`` and ``--resume``, which `read_options` does."""
+    unset = "; unset: a new one under runs/" if default.out is None else ""
+    adder(default)(group, "out", f"directory for the results{unset}", metavar="DIR")
     group.add_argument("--config", metavar="FILE.yaml", help="read options from a file; the command line goes first")
     group.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
 
@@ -280,8 +228,7 @@ def read_options(
     if config is not None:
         given = {**_read(Path(config), kind, parser), **given}
     if not resume:
-        given = {**kind.of_task(given.get("task", kind.task)), **given}
-        return kind(**given), False
+        return kind(**{**kind.defaults(given), **given}), False
     if "out" not in given:
         raise InputError("--resume needs --out with the directory of the interrupted run")
     kept = Path(given["out"]) / "config.yaml"
@@ -295,7 +242,7 @@ def read_options(
     return asked, True
 
 
-def _read(path: Path, kind: type[ProblemOptions], parser: argparse.ArgumentParser) -> dict[str, Any]:
+def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser) -> dict[str, Any]:
     """A YAML file's options, checked as if they stood on the command line."""
     import yaml
 
@@ -326,11 +273,11 @@ def _read(path: Path, kind: type[ProblemOptions], parser: argparse.ArgumentParse
         raise InputError(f"{path}: {error}") from None
 
 
-def run_directory(options: ProblemOptions, resume: bool, prefix: str = "") -> Path:
+def run_directory(options: RunOptions, resume: bool, prefix: str = "") -> Path:
     """Where a run is kept: ``--out``, which no other run may be in, or a new directory under runs/.
 
     Args:
-        options: ``out`` and ``data`` are read.
+        options: ``out`` and what a new directory is named after are read.
         resume: whether a run in ``--out`` is to be gone on with.
         prefix: of the new directory's name.
 
@@ -346,7 +293,7 @@ def run_directory(options: ProblemOptions, resume: bool, prefix: str = "") -> Pa
                 f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
             )
         return directory
-    stem = prefix + Path(options.data.rstrip("/")).name.replace(":", "-")
+    stem = prefix + options.subject
     for number in range(1, 100_000):
         directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         if not directory.exists():

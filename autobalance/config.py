@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autobalance._option_values import names, names_of, positive, positive_float, seed, several, share
 from autobalance._options import (
     GroupOptions,
     Parser,
@@ -14,14 +15,7 @@ from autobalance._options import (
     add_problem_options,
     add_run_options,
     adder,
-    names,
-    names_of,
-    positive,
-    positive_float,
     read_options,
-    seed,
-    several,
-    share,
 )
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
@@ -192,8 +186,7 @@ def make_parser() -> argparse.ArgumentParser:
            type=names, metavar="POINTS")  # fmt: skip
     option(run, "fds-layer", "regression: smooth the features behind this layer (FDS): input, last or a layer's name, "
            "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
-    option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
-    add_run_options(run)
+    add_run_options(run, default)
     return parser
 
 

@@ -17,22 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autobalance._figures import significant
-from autobalance._options import (
-    Parser,
-    ProblemOptions,
-    add_problem_options,
-    add_run_options,
-    adder,
-    positive,
-    positive_float,
-    read_options,
-    seed,
-)
-from autobalance.errors import InputError
+from autobalance._option_values import positive, positive_float, seed
+from autobalance._options import Parser, ProblemOptions, add_problem_options, add_run_options, adder, read_options
+from experiments.command import run_command
 
 if TYPE_CHECKING:
     from experiments.regression._plan import Plan
 
+PROGRAM = "experiments.ablate_regression"
 PLAN = Path(__file__).parent / "plans" / "ablate_regression.yaml"
 PARTS = ("all", "many", "medium", "few")
 
@@ -61,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     from autobalance.config import REGRESSION_OBJECTIVES
 
     parser = Parser(
-        prog="python -m experiments.ablate_regression",
+        prog=f"python -m {PROGRAM}",
         description="Trains a regression method without, or with other, parts, as a plan says, and tables the test "
         "errors over all, many-, medium- and few-shot bins. Writes ablation.json and ablation.md to --out.",
         argument_default=argparse.SUPPRESS,
@@ -78,8 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
            "validation samples; unset: --lr for all", type=_rates, metavar="RATES")  # fmt: skip
     option(run, "seed", "the first seed", type=seed, metavar="S")
     option(run, "seeds", "splits and trainings of each method", type=positive, metavar="N")
-    option(run, "out", "directory for the results; unset: runs/ablation", metavar="DIR")
-    add_run_options(run)
+    add_run_options(run, default)
     return parser
 
 
@@ -92,28 +83,16 @@ def _rates(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command. Returns the exit status, as the search's. ``--resume`` keeps what is finished in --out."""
-    try:
-        options, resume = read_options(AblateOptions, make_parser(), arguments)
-        _run(options, resume)
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on", file=sys.stderr)
-        return 130
-    return 0
+    """Runs the command and returns its exit status; see `run_command`. ``--resume`` keeps what is finished in --out."""
+    return run_command(PROGRAM, lambda: read_options(AblateOptions, make_parser(), arguments), _run)
 
 
-def _run(options: AblateOptions, resume: bool) -> None:
+def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
     from autobalance.files import write_text
     from experiments.regression._plan import read_plan
 
     plan = read_plan(Path(options.plan))
-    directory = Path(options.out or "runs/ablation")
     kept = directory / "ablation.json"
-    if kept.exists() and not resume:
-        raise InputError(f"there is an ablation in {directory} already: add --resume to go on, or give another --out")
     results = json.loads(kept.read_text())["results"] if resume and kept.exists() else {}
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", options.to_yaml())

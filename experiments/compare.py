@@ -7,46 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance._options import run_directory
 from autobalance.errors import InputError
+from experiments.command import command_line, run_command
 from experiments.options import CompareOptions, parse
 
 if TYPE_CHECKING:
     from experiments.grid import Grid
     from experiments.published import Published
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+PROGRAM = "experiments.compare"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        the exit status: 0 done; 1 workers died; 2 bad input, after one line that says what is wrong; 130 interrupted,
-        and ``--resume`` goes on.
-    """
-    directory: Path | None = None
-    try:
-        options, resume = parse(arguments)
-        directory = run_directory(options, resume, "compare-")
-        _run(options, directory, resume)
-    except InputError as error:
-        return _fail(" ".join(str(error).split()), BAD_INPUT)
-    except RuntimeError as error:
-        return _fail(" ".join(str(error).split()), FAILED)
-    except OSError as error:
-        what = f"{error.strerror or error}: {error.filename or directory}; what was written before is whole"
-        return _fail(what, BAD_INPUT)
-    except KeyboardInterrupt:
-        place = f"; go on with: python -m experiments.compare --out {directory} --resume" if directory else ""
-        print(f"\ninterrupted{place}", file=sys.stderr)
-        return INTERRUPTED
-    return DONE
-
-
-def _fail(message: str, status: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return status
+    """Runs the command and returns its exit status; see `run_command`."""
+    return run_command(PROGRAM, lambda: parse(arguments), _run)
 
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
@@ -96,19 +70,9 @@ def write_all(grid: Grid, done: dict[str, Any], published: Sequence[Published]) 
             write_json(grid.path(piece), result)
     results = summarise(grid, done)
     write_json(grid.directory / "results.json", results)
-    write_text(grid.directory / "table.md", to_markdown(results, published, command_of(grid.options)))
+    write_text(grid.directory / "table.md", to_markdown(results, published, command_line(PROGRAM, grid.options)))
     write_text(grid.directory / "table.csv", to_csv(results))
     draw(results, grid.directory / "comparison.svg")
-
-
-def command_of(options: CompareOptions) -> str:
-    """The command line that gives these results again."""
-    default = CompareOptions().identity()
-    words = ["python -m experiments.compare"]
-    for name, value in options.identity().items():
-        if value != default[name]:
-            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
-    return " ".join(words)
 
 
 def _remove_what_began(directory: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from autobalance._option_values import names, number, positive, seed
 from autobalance._options import (
     GroupOptions,
     Parser,
@@ -14,11 +15,7 @@ from autobalance._options import (
     add_problem_options,
     add_run_options,
     adder,
-    names,
-    number,
-    positive,
     read_options,
-    seed,
 )
 from autobalance.config import REGRESSION_DEFAULTS
 from autobalance.errors import InputError
@@ -63,10 +60,6 @@ class CompareOptions(GroupOptions):
     @classmethod
     def of_task(cls, task: str) -> dict[str, Any]:
         return {"losses": "l1,sqinv,inv,lds", "lr": REGRESSION_DEFAULTS["lr"]} if task == "regression" else {}
-
-    def identity(self) -> dict[str, object]:
-        """The options that decide the results."""
-        return {name: value for name, value in asdict(self).items() if name not in self.PLACES}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -117,8 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     option(run, "workers", "processes that share the work", type=positive, metavar="N")
     option(run, "storage", "an Optuna database URL, which workers on several machines can share, such as "
            "postgresql+psycopg://user@host/name; unset: a journal file in --out", metavar="URL")  # fmt: skip
-    option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
-    add_run_options(run)
+    add_run_options(run, default)
     return parser
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from autobalance.errors import InputError
 from autobalance.progress import Display
+from experiments.command import Unfinished
 from experiments.grid import Grid, open_grid
 from experiments.options import CompareOptions
 from experiments.storage import open_storage
@@ -50,7 +51,7 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
 
     Raises:
         InputError: a worker met bad input.
-        RuntimeError: a worker died, and work is left.
+        Unfinished: a worker died, and work is left.
     """
     context: Any = multiprocessing.get_context(START)
     messages: Queue[tuple[str, str]] = context.Queue()
@@ -79,7 +80,7 @@ def work_together(grid: Grid, display: Display, number: int) -> dict[str, Any]:
             worker.join()
     done = grid.queue.results()
     if left := [piece for piece in grid.pieces() if piece not in done]:
-        raise RuntimeError(f"the workers ended (exit status {[w.exitcode for w in workers]}) and {len(left)} of "
+        raise Unfinished(f"the workers ended (exit status {[w.exitcode for w in workers]}) and {len(left)} of "
                            f"{len(grid.pieces())} pieces are left, {left[0]} first; --resume goes on")  # fmt: skip
     display.step(grid.trainings(), "all trained")
     return done

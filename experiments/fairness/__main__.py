@@ -6,33 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autobalance._options import run_directory
-from autobalance.errors import InputError
+from experiments.command import command_line, run_command
 from experiments.fairness._options import FairnessOptions, parse
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+PROGRAM = "experiments.fairness"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, and ``--resume``
-        goes on.
-    """
-    directory: Path | None = None
-    try:
-        options, resume = parse(arguments)
-        directory = run_directory(options, resume, "fairness-")
-        _run(options, directory, resume)
-    except InputError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        place = f"; go on with: python -m experiments.fairness --out {directory} --resume" if directory else ""
-        print(f"\ninterrupted{place}", file=sys.stderr)
-        return INTERRUPTED
-    return DONE
+    """Runs the command and returns its exit status; see `run_command`."""
+    return run_command(PROGRAM, lambda: parse(arguments), _run)
 
 
 def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
@@ -68,20 +50,11 @@ def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
         display.step(len(todo), "all trained")
     results = summarise(options, setup, runs)
     write_json(directory / "results.json", results)
-    write_text(directory / "table.md", to_markdown(results, command_of(options)))
+    write_text(directory / "table.md", to_markdown(results, command_line(PROGRAM, options)))
     draw(results, directory / "tradeoff.svg")
     print((directory / "table.md").read_text(encoding="utf-8"))
     for name, what in {"table.md": "this table", "tradeoff.svg": "the plot", "results.json": "every run"}.items():
         print(f"  {directory / name}  {what}")
-
-
-def command_of(options: FairnessOptions) -> str:
-    """The command line that gives these results again."""
-    words, default = ["python -m experiments.fairness"], vars(FairnessOptions())
-    for name, value in vars(options).items():
-        if value != default[name] and name != "out":
-            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
-    return " ".join(words)
 
 
 if __name__ == "__main__":

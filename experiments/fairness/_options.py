@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from autobalance._option_values import number, positive, positive_float, seed
 from autobalance._options import (
     GroupOptions,
     Parser,
@@ -13,11 +14,7 @@ from autobalance._options import (
     add_problem_options,
     add_run_options,
     adder,
-    number,
-    positive,
-    positive_float,
     read_options,
-    seed,
 )
 from autobalance.config import Options
 from autobalance.errors import InputError
@@ -95,8 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
     option(run, "seeds", "runs of everything, with seeds S, S+1, ...", type=positive, metavar="N")
-    option(run, "out", "directory for the results; unset: a new one under runs/", metavar="DIR")
-    add_run_options(run)
+    add_run_options(run, default)
     return parser
 
 

@@ -7,48 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.errors import InputError
+from experiments.command import run_command
 from experiments.suite._options import SuiteOptions, parse
 
 if TYPE_CHECKING:
     from experiments.suite._verdict import Results
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, and ``--resume``
-        goes on.
-    """
-    try:
-        options, resume = parse(arguments)
-        _run(options, resume)
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command with --resume goes on", file=sys.stderr)
-        return INTERRUPTED
-    return DONE
+    """Runs the command and returns its exit status; see `run_command`."""
+    return run_command("experiments.suite", lambda: parse(arguments), _run)
 
 
-def _run(options: SuiteOptions, resume: bool) -> None:
-    from dataclasses import asdict
-
-    import yaml
-
+def _run(options: SuiteOptions, directory: Path, resume: bool) -> None:
     from autobalance.files import write_text
     from autobalance.progress import Display
     from experiments.suite._grid import open_grid, work
 
     grid = open_grid(options)
-    directory = Path(options.out)
     directory.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        write_text(directory / "config.yaml", yaml.safe_dump(asdict(options), sort_keys=False))
+    write_text(directory / "config.yaml", options.to_yaml())
     with Display() as display:
         work(grid, display)
     write_results(grid.results(), options, directory)

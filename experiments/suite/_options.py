@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from autobalance._options import Parser, positive
-from autobalance.errors import InputError
+from autobalance._option_values import positive
+from autobalance._options import Parser, RunOptions, add_run_options, adder, read_options
 
 PLANS = Path(__file__).parent.parent / "plans"
 
@@ -22,9 +23,13 @@ examples:
 
 
 @dataclass(frozen=True)
-class SuiteOptions:
+class SuiteOptions(RunOptions):
     """What the suite was asked to do; see ``python -m experiments.suite --help``."""
 
+    #: What changes no result of a single run: a suite can be resumed with others, and grows.
+    PLACES: ClassVar[frozenset[str]] = frozenset({"root", "only", "methods", "reference", "seeds", "workers", "out"})
+
+    out: str = "runs/suite"
     problems: str = str(PLANS / "suite_builtin.yaml")
     root: str = "data"
     only: str | None = None
@@ -34,14 +39,6 @@ class SuiteOptions:
     reference: str = "ours"
     seeds: int | None = None
     workers: int = 1
-    out: str = "runs/suite"
-
-    #: What changes no result of a single run: a suite can be resumed with others, and grows.
-    FREE = ("root", "only", "methods", "reference", "seeds", "workers", "out")
-
-    def identity(self) -> dict[str, object]:
-        """The options that decide what a run's result is."""
-        return {name: value for name, value in asdict(self).items() if name not in self.FREE}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -52,57 +49,36 @@ def make_parser() -> argparse.ArgumentParser:
         "over many problems and splits. Writes suite.md, suite.json and suite.svg to --out.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     default = SuiteOptions()
+    option = adder(default)
     data = parser.add_argument_group("problems")
-    data.add_argument("--problems", default=default.problems, metavar="FILE.yaml",
-                      help="the problems and the searches; unset: those that need no files")  # fmt: skip
-    data.add_argument("--root", default=default.root, metavar="DIR",
-                      help=f"where the files that it names are (default: {default.root})")  # fmt: skip
-    data.add_argument("--only", metavar="NAMES", help="these problems alone, with commas between")
+    option(data, "problems", "the problems and the searches", metavar="FILE.yaml")
+    option(data, "root", "where the files that it names are", metavar="DIR")
+    option(data, "only", "these problems alone, with commas between", metavar="NAMES")
+
     what = parser.add_argument_group("what is compared")
-    what.add_argument("--budget", choices=("small", "full"), default=default.budget,
-                      help="small: 5 splits, the common losses tuned, small models; full: 10 splits, every loss tuned, "
-                      "each problem as its 'full' says (default: small)")  # fmt: skip
-    what.add_argument("--methods", default=default.methods, metavar="NAMES",
-                      help="untuned, tuned (with TPE and CMA-ES on the search's own parameters), and names of searches "
-                      f"in the problems' file (default: {default.methods})")  # fmt: skip
-    what.add_argument("--judge", choices=("test", "validation"), default=default.judge,
-                      help="what the finished models are judged on; validation: a fifth of the other samples, the test "
-                      "samples stay unseen, for choosing a search's defaults (default: test)")  # fmt: skip
-    what.add_argument("--reference", default=default.reference, metavar="NAME",
-                      help=f"the method that all others are tested against (default: {default.reference})")  # fmt: skip
+    option(what, "budget", "small: 5 splits, the common losses tuned, small models; full: 10 splits, every loss tuned, "
+           "each problem as its 'full' says", choices=("small", "full"))  # fmt: skip
+    option(what, "methods", "untuned, tuned (with TPE and CMA-ES on the search's own parameters), and names of "
+           "searches in the problems' file", metavar="NAMES")  # fmt: skip
+    option(what, "judge", "what the finished models are judged on; validation: a fifth of the other samples, the test "
+           "samples stay unseen, for choosing a search's defaults", choices=("test", "validation"))  # fmt: skip
+    option(what, "reference", "the method that all others are tested against", metavar="NAME")
+
     run = parser.add_argument_group("the run")
-    run.add_argument("--seeds", type=positive, metavar="N", help="splits of each problem; unset: the budget's")
-    run.add_argument("--workers", type=positive, default=default.workers, metavar="N",
-                     help=f"processes that share the work (default: {default.workers})")  # fmt: skip
-    run.add_argument("--out", default=default.out, metavar="DIR",
-                     help=f"directory for the results (default: {default.out})")  # fmt: skip
-    run.add_argument("--resume", action="store_true", help="keep what is finished in --out and do the rest")
+    option(run, "seeds", "splits of each problem; unset: the budget's", type=positive, metavar="N")
+    option(run, "workers", "processes that share the work", type=positive, metavar="N")
+    add_run_options(run, default)
     return parser
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[SuiteOptions, bool]:
-    """Options from a command line, and whether to resume.
+    """Options from a command line (and the files that it names), and whether to resume.
 
     Raises:
         InputError: an unknown option or a value that cannot be, or a resumption of other work.
     """
-    import yaml
-
-    given = vars(make_parser().parse_args(arguments))
-    resume = given.pop("resume")
-    options = SuiteOptions(**given)
-    kept = Path(options.out) / "config.yaml"
-    if resume and not kept.is_file():
-        raise InputError(f"there is no suite to resume in {options.out}: {kept} is missing")
-    if not resume and kept.exists():
-        raise InputError(f"there is a suite in {options.out} already: add --resume to go on, or give another --out")
-    if resume:
-        before = yaml.safe_load(kept.read_text(encoding="utf-8"))
-        for name, value in options.identity().items():
-            if before.get(name) != value:
-                raise InputError(f"the suite in {options.out} has --{name} {before.get(name)}, not {value}: "
-                                 "give the same, or another --out")  # fmt: skip
-    return options, resume
+    return read_options(SuiteOptions, make_parser(), arguments)

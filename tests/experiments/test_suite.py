@@ -89,6 +89,7 @@ def test_whole_run_and_resumption(root: Path, tmp_path: Path, monkeypatch: pytes
     assert run(root, tmp_path / "parts", "--methods", "untuned", "--seeds", "1") == 2, "there is a suite already"
     assert run(root, tmp_path / "parts", "--judge", "validation", "--resume") == 2
     assert run(root, tmp_path / "parts", *arguments, "--resume") == 0
+    assert main(["--out", str(tmp_path / "parts"), "--resume"]) == 0, "it knows what it was asked for last"
     again = json.loads((tmp_path / "parts" / "suite.json").read_text())["classification"]
     for method in summary["methods"]:
         values = [s["problems"]["wine"]["methods"][method]["values"] for s in (summary, again)]
@@ -274,7 +275,7 @@ def test_unfinished_methods_are_left_out() -> None:
         (["--problems", "nowhere.yaml"], "nowhere.yaml"),
         (["--only", "nope"], "'nope'"),
         (["--root", "nowhere"], "--root"),
-        (["--resume"], "no suite to resume"),
+        (["--resume"], "no run to resume"),
         (["--seeds", "0"], "0"),
     ],
 )

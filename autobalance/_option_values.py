@@ -1,0 +1,90 @@
+"""What the text of an option may be: a function for each kind of value, which returns it or says what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def several(text: str) -> int:
+    """A whole number of at least 2."""
+    if positive(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 2")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0."""
+    value = number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number that every generator takes as a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 up to, but not including, 1."""
+    value = number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 up to, but not including, 1")
+    return value
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not finite")
+    return value
+
+
+def two_counts(text: str) -> str:
+    """Two whole numbers, the first at least as large as the second."""
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) < int(parts[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not two falling whole numbers such as 100,20")
+    return ",".join(part.strip() for part in parts)
+
+
+def names(text: str) -> str:
+    """Names with commas between, spaces around them taken away; names that are repeated count once."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
+    return ",".join(dict.fromkeys(found))
+
+
+def names_of(known: Sequence[str]) -> Callable[[str], str]:
+    """A parser of `names` out of ``known``."""
+
+    def parse(text: str) -> str:
+        found = names(text)
+        if unknown := [name for name in found.split(",") if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return found
+
+    return parse
