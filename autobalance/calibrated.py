@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autobalance._evaluating import evaluating
 from autobalance.density import bin_index, check_edges
 from autobalance.errors import InputError
 from autobalance.fds import FDS
@@ -91,11 +92,11 @@ def _features(model: nn.Module, place: str, sample: Tensor) -> Tensor:
     """What the layer gives for ``sample``, in evaluation mode; the mode of each layer is as before afterwards."""
     if place == INPUT:
         return sample
-    training = [module for module in model.modules() if module.training]
     found: list[Tensor] = []
     hook = model.get_submodule(place).register_forward_hook(lambda module, given, out: found.append(out))
-    model.eval()(sample)
-    hook.remove()
-    for module in training:
-        module.training = True
+    try:
+        with evaluating(model):
+            model(sample)
+    finally:
+        hook.remove()
     return found[0]

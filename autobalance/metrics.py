@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from autobalance._evaluating import evaluating
 from autobalance.data import Batch, Samples
 
 
@@ -51,12 +52,8 @@ def predict(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tenso
 @torch.no_grad()
 def outputs(model: nn.Module, samples: Samples, batch_size: int = 2048) -> Tensor:
     """What a model in evaluation mode answers, (N, ...); the mode of each layer is as before afterwards."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    answers = torch.cat([model(batch.x) for batch in samples.batches(batch_size)])
-    for module in training:
-        module.training = True
-    return answers
+    with evaluating(model):
+        return torch.cat([model(batch.x) for batch in samples.batches(batch_size)])
 
 
 def evaluate(model: nn.Module, samples: Samples, num_classes: int) -> ClassificationMetrics:
