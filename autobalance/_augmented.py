@@ -13,6 +13,7 @@ from autobalance.augmentation import Policy, save_augmentation
 from autobalance.augmentation.space import AugmentationSpace, space_of
 from autobalance.config import Options
 from autobalance.data import Problem, Samples
+from autobalance.files import replacing
 
 #: What the name of a fixed loss ends with where it is trained with the augmentation that was found.
 AUGMENTED = "+augment"
@@ -31,10 +32,8 @@ def save_found(policy: Policy, problem: Problem, seed: int, directory: Path, pro
     save_augmentation(policy.cpu(), directory / "augmentation.json", provenance)
     if policy.kind == "image":
         classes, samples, copies = shown_samples(policy, problem.train, seed)
-        partial = directory / "augmented.npz.partial"
-        with partial.open("wb") as file:
+        with replacing(directory / "augmented.npz") as file:
             np.savez_compressed(file, classes=classes, samples=samples.numpy(), copies=copies.numpy())
-        partial.replace(directory / "augmented.npz")
     policy.to(problem.train.device)
 
 

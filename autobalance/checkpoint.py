@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autobalance.errors import InputError
+from autobalance.files import replacing
 
 _VERSION = 2
 
@@ -41,10 +41,8 @@ class Checkpoint:
         Raises:
             OSError: the file cannot be written, for example to a full disk.
         """
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with replacing(path) as file:
             torch.save({"version": _VERSION, **vars(self)}, file)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

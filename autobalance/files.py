@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from autobalance.errors import InputError
 
@@ -16,15 +17,23 @@ from autobalance.errors import InputError
 Fault = Callable[[str], InputError]
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Replaces a file as a whole, so that a reader (or a power cut) never meets half of it."""
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of ``path`` once it is whole: a reader, a kill or a power cut never
+    meets half of it."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with partial.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Replaces a file as a whole by ``text``."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from autobalance.data._image_files import ImageFiles
 from autobalance.data._samples import Problem, Samples
 from autobalance.errors import InputError
+from autobalance.files import write_text
 
 #: Samples whose inputs are looked at, and image files, evenly spread.
 _SAMPLES, _FILES = 64, 1000
@@ -30,7 +31,7 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
     """
     now = {part: _of(getattr(problem, part)) for part in ("train", "validation", "test")}
     if not resume or not file.exists():
-        file.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        write_text(file, json.dumps(now, indent=1) + "\n")
         return
     try:
         before = json.loads(file.read_text(encoding="utf-8"))

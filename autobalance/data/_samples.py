@@ -176,11 +176,6 @@ class Problem:
         """How many numbers a model answers with: logits, or one prediction."""
         return self.num_classes if self.bin_edges is None else 1
 
-    def without_groups(self) -> Problem:
-        """The same problem, as if nothing were known of its groups."""
-        parts = {name: replace(getattr(self, name), group=None) for name in ("train", "validation", "test")}
-        return replace(self, **parts, group_names=None)
-
     def to(self, device: torch.device | str) -> Problem:
         """The same problem with its samples on ``device``."""
         parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}

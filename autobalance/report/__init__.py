@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autobalance.files import write_text
 from autobalance.report._facts import (
     best_scores,
     choice_sentence,
@@ -46,9 +47,8 @@ def write_report(directory: str | Path) -> Path:
 
     directory = Path(directory)
     text = page(read_run(directory), directory)
-    path, partial = directory / "report.html", directory / "report.html.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    path = directory / "report.html"
+    write_text(path, text)
     return path
 
 
