@@ -19,6 +19,7 @@ from autobalance.metrics import classification_metrics
 from autobalance.regression_metrics import regression_metrics
 
 SHOTS = ("many", "medium", "few")
+_BY_SHOT = {shot: f"{shot}-shot" for shot in SHOTS}
 
 
 class Yardstick(ABC):
@@ -44,7 +45,7 @@ class Yardstick(ABC):
     by_class_title: ClassVar[str]
     axis: ClassVar[str]
     beside_axis: ClassVar[str]
-    beside: ClassVar[Mapping[str, str]] = {shot: f"{shot}-shot" for shot in SHOTS}
+    beside: ClassVar[Mapping[str, str]] = _BY_SHOT
     tie_name: ClassVar[str]
     unit: ClassVar[str]
     constant: ClassVar[str]
@@ -96,9 +97,7 @@ class ClassErrors(Yardstick):
     columns: ClassVar[Mapping[str, str]] = {
         "balanced_error": "balanced error",
         "error": "overall error",
-        "many": "many-shot",
-        "medium": "medium-shot",
-        "few": "few-shot",
+        **_BY_SHOT,
     }
     index, by_class_title, tie_name = "class", "Error by class", "balanced cross-entropy"
     axis, beside_axis = "balanced test error (%)", "test error (%) by shot"
@@ -144,9 +143,7 @@ class GroupErrors(ClassErrors):
         "deo": "DEO",
         "balanced_error": "balanced error",
         "error": "overall error",
-        "many": "many-shot",
-        "medium": "medium-shot",
-        "few": "few-shot",
+        **_BY_SHOT,
     }
     index, by_class_title, tie_name = "cell", "Error by cell", "group-balanced cross-entropy"
     axis, beside_axis = "group-balanced test error (%)", "over the cells (%)"
@@ -184,9 +181,7 @@ class Distances(Yardstick):
         "mae": "MAE",
         "mse": "MSE",
         "gm": "GM",
-        "many": "many-shot MAE",
-        "medium": "medium-shot MAE",
-        "few": "few-shot MAE",
+        **{shot: f"{title} MAE" for shot, title in _BY_SHOT.items()},
         "pearson": "Pearson",
         "spearman": "Spearman",
     }

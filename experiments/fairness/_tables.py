@@ -13,6 +13,7 @@ from autobalance.pipeline import Setup
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._work import FIGURES
 from experiments.results import mean_and_std
+from experiments.tables import spread
 
 TITLES = {
     "balanced_error": "balanced error",
@@ -59,9 +60,11 @@ def to_markdown(results: dict[str, Any], command: str) -> str:
     """The tables with all that a reader needs to judge them."""
     rows, cells = [], []
     for name, content in results["methods"].items():
-        rows.append({"loss": name} | {title: spread(content["summary"][key]) for key, title in TITLES.items()})
+        rows.append(
+            {"loss": name} | {title: spread(content["summary"][key], "{:.2f}".format) for key, title in TITLES.items()}
+        )
         cells.append({"loss": name} | {
-            f"{class_name}, {group_name}": spread(content["cell_error"][k][g], 1)
+            f"{class_name}, {group_name}": spread(content["cell_error"][k][g], "{:.1f}".format)
             for k, class_name in enumerate(results["class_names"])
             for g, group_name in enumerate(results["group_names"])
         } | {"worst cell": "; ".join(f"{cell} ({n}x)" for cell, n in content["worst_cells"].items())})  # fmt: skip
@@ -108,14 +111,6 @@ def _tuning_note(results: dict[str, Any]) -> str:
         "hyper-parameters of the fixed losses chosen on validation samples from three trials each (by 0.5 "
         f"{options['accuracy']} + 0.5 {options['fairness']}): {found}."
     )
-
-
-def spread(value: dict[str, float | None], digits: int = 2) -> str:
-    """``8.10 ± 0.30``; the mean alone without a spread, a dash where it is not known."""
-    if value["mean"] is None:
-        return "-"
-    text = f"{value['mean']:.{digits}f}"
-    return text if value["std"] is None else f"{text} ± {value['std']:.{digits}f}"
 
 
 def _markdown(rows: list[dict[str, str]]) -> str:
