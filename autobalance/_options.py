@@ -6,6 +6,8 @@ Imports no torch, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -100,7 +102,8 @@ class ProblemOptions(RunOptions):
 
     @property
     def subject(self) -> str:
-        return Path(self.data.rstrip("/")).name.replace(":", "-")
+        name = re.sub(r"\.(npz|parquet|[ct]sv(\.gz)?)$", "", Path(self.data.rstrip("/")).name)
+        return name.replace(":", "-")
 
     @property
     def shot_thresholds(self) -> tuple[int, int] | None:
@@ -126,7 +129,16 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as all errors of the command."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (--help lists the options)")
+        unknown = message.removeprefix("unrecognized arguments: ")
+        hint = "" if unknown == message else self._meant(unknown.split()[0])
+        raise InputError(f"{message}{hint} (--help lists the options)")
+
+    def _meant(self, unknown: str) -> str:
+        """What a person may have meant by an argument that is no option."""
+        if not unknown.startswith("-") and "--data" in self._option_string_actions:
+            return f"; data are given with --data {unknown}"
+        close = difflib.get_close_matches(unknown.partition("=")[0], self._option_string_actions, 1, 0.75)
+        return f"; is it {close[0]}?" if close else ""
 
 
 def adder(default: RunOptions) -> Callable[..., None]:

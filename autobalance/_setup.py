@@ -102,9 +102,12 @@ def set_up(options: Options) -> Setup:
         strength=STRENGTH in options.free.split(","),
     )
     if search.hypergradient_steps == 0:
+        per_epoch, warmup = recipe.steps_per_epoch(len(train_samples)), search.warmup_epochs
         raise InputError(
-            f"--epochs {options.epochs} leaves no room for a hypergradient: the search phase has fewer than "
-            f"--every {search.outer.every} training steps; give more epochs, or smaller --every and --unroll"
+            f"--epochs {options.epochs} leaves no room for a hypergradient: that is {options.epochs * per_epoch} "
+            f"training steps, {warmup * per_epoch} of them warm-up, and the first one comes after --every "
+            f"{search.outer.every}, --unroll {search.engine.steps} of them behind the warm-up; give more epochs, or a "
+            "smaller --every, --unroll or --batch-size"
         )
     return Setup(options, task, recipe, search, goal, goal.counts(problem.final_training), splits)
 

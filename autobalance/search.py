@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(" ".join(str(error).split()))
     except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename or directory}; what was written before is whole")
+        begun = directory is not None and (directory / "config.yaml").exists()
+        after = "what was written before is whole" if begun else "give another --out"
+        return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
     except KeyboardInterrupt:
         begun = directory is not None and (directory / "config.yaml").exists()
         hint = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""

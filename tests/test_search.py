@@ -67,7 +67,7 @@ def test_without_out_each_run_has_a_directory_of_its_own(tmp_path, data, monkeyp
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert main(["--data", str(data), *OPTIONS, "--seeds", "1"]) == 0
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["data.npz", "data.npz-2"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["data", "data-2"]
 
 
 def test_a_finished_run_can_be_resumed_and_repeated_from_its_options(tmp_path, data, whole):
@@ -133,9 +133,14 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
+        (["--nonsense", "1"], "unrecognized arguments: --nonsense 1 (--help"),
+        (["--traget", "y"], "unrecognized arguments: --traget y; is it --target? (--help"),
+        (["table.csv"], "unrecognized arguments: table.csv; data are given with --data table.csv (--help"),
         (["--epochs", "many"], "'many'"),
-        (["--epochs", "2", "--every", "13"], "--epochs 2 leaves no room for a hypergradient"),
+        (
+            ["--epochs", "2", "--every", "13"],
+            "2 leaves no room for a hypergradient: that is 12 training steps, 6 of them warm-up, and the first one",
+        ),
         (["--data", "nowhere.npz"], "there is no file nowhere.npz"),
         (["--data", "nowhere"], "'nowhere' is unknown"),
         (["--data", "table.csv"], "--target"),
@@ -153,7 +158,7 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
         (["--validation", "0"], "between 0 and 1"),
         (["--config", "nowhere.yaml"], "there is no file nowhere.yaml"),
         (["--out", "table.csv"], "table.csv is a file"),
-        (["--out", "table.csv/run"], "table.csv"),
+        (["--out", "table.csv/run"], "Not a directory: table.csv/run; give another --out"),
         (["--resume"], "there is no run to resume in run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
