@@ -6,7 +6,6 @@ A cell is a class in a group; n_kg is its number of training samples. ``docs/fai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
 from typing import Any
 
 import torch
@@ -38,19 +37,12 @@ def group_dro(cell_counts: Tensor, eta: float = 0.01, adjustment: float = 0.0) -
     return {"eta": eta, "adjustment": adjustment}
 
 
-_POINTS: Mapping[str, Callable[..., dict[str, Any]]] = {
+POINTS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "group-weighted": group_weighted,
     "group-la": group_la,
     "group-vs": group_vs,
     "group-dro": group_dro,
 }
-NAMES = tuple(_POINTS)
-
-
-def group_hyper_parameters(name: str) -> dict[str, Any]:
-    """The hyper-parameters of a named loss for groups with their defaults."""
-    parameters = signature(_POINTS[name]).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def check_cells(
@@ -85,7 +77,7 @@ def group_point(
 ) -> Loss:
     """A loss for groups by its name; see `autobalance.fixed_point`."""
     cells = check_cells(torch.as_tensor(cell_counts), class_names, group_names)
-    parameters = _POINTS[name](cells, **hyper)
+    parameters = POINTS[name](cells, **hyper)
     names: dict[str, Any] = {
         "class_names": None if class_names is None else tuple(class_names),
         "group_names": None if group_names is None else tuple(group_names),

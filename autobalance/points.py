@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance import group_points, regression_points
-from autobalance.density import fill_empty, lds_weights, normalise
+from autobalance import class_points, group_points, regression_points
+from autobalance.class_points import effective_number_weights, inverse_frequency
 from autobalance.errors import InputError
 from autobalance.losses import (
     CSL,
@@ -25,92 +25,6 @@ from autobalance.losses import (
     ScheduledLoss,
     deferred,
 )
-
-
-def log_prior(class_counts: Tensor) -> Tensor:
-    """log π_k = log(n_k / N), shape (K,)."""
-    return torch.log(class_counts / class_counts.sum())
-
-
-def inverse_frequency(class_counts: Tensor) -> Tensor:
-    """1 / n_k, scaled so that the weights sum to K, shape (K,)."""
-    weight = 1 / class_counts
-    return weight * (len(weight) / weight.sum())
-
-
-def effective_number_weights(class_counts: Tensor, beta: float = 0.9999) -> Tensor:
-    """(1 - β) / (1 - β^n_k), scaled so that they sum to K, shape (K,) (Cui et al. 2019, eq. 2 and section 4).
-
-    Raises:
-        InputError: β is not in [0, 1).
-    """
-    if not 0 <= beta < 1:
-        raise InputError(f"beta is {beta}; it lies in [0, 1), 0.9999 for example")
-    weight = (1 - beta) / (1 - beta**class_counts)
-    return weight * (len(weight) / weight.sum())
-
-
-# Points of the family: class counts (K,) in float64 and hyper-parameters -> parameters of `ParametricLoss`.
-
-
-def ce(class_counts: Tensor) -> dict[str, Any]:
-    """Cross-entropy: every parameter at its identity."""
-    return {}
-
-
-def weighted(class_counts: Tensor) -> dict[str, Any]:
-    """Weighted softmax: w_k = N / (K n_k), the weight that makes every class count the same."""
-    return {"w": class_counts.sum() / (len(class_counts) * class_counts)}
-
-
-def cb(class_counts: Tensor, beta: float = 0.9999) -> dict[str, Any]:
-    """Class-balanced: w from the effective number of samples (Cui et al. 2019)."""
-    return {"w": effective_number_weights(class_counts, beta)}
-
-
-def focal(class_counts: Tensor, gamma: float = 2.0) -> dict[str, Any]:
-    """Focal loss: (1 - p_y)^γ (Lin et al. 2017, eq. 4), over a softmax."""
-    return {"gamma": gamma}
-
-
-def cb_focal(class_counts: Tensor, beta: float = 0.9999, gamma: float = 1.0) -> dict[str, Any]:
-    """Class-balanced focal loss (Cui et al. 2019, section 4), over a softmax."""
-    return {**cb(class_counts, beta), **focal(class_counts, gamma)}
-
-
-def la(class_counts: Tensor, tau: float = 1.0) -> dict[str, Any]:
-    """Logit adjustment: l = τ log π (Menon et al. 2021, eq. 10)."""
-    return {"l": tau * log_prior(class_counts)}
-
-
-def balanced_softmax(class_counts: Tensor) -> dict[str, Any]:
-    """Balanced softmax: l = log n, up to a constant log π (Ren et al. 2020)."""
-    return la(class_counts)
-
-
-def cdt(class_counts: Tensor, gamma: float = 0.2) -> dict[str, Any]:
-    """Class-dependent temperatures: Δ_k = (n_k / n_max)^γ (Ye et al. 2020, eq. 6)."""
-    return {"delta": (class_counts / class_counts.max()) ** gamma}
-
-
-def vs(class_counts: Tensor, gamma: float = 0.3, tau: float = 1.0) -> dict[str, Any]:
-    """Vector scaling: Δ_k = (n_k / n_max)^γ and l = τ log π (Kini et al. 2021, eq. 2)."""
-    return {**cdt(class_counts, gamma), **la(class_counts, tau)}
-
-
-def ldam(class_counts: Tensor, max_m: float = 0.5, s: float = 30.0) -> dict[str, Any]:
-    """Label-distribution-aware margins: m_k = C n_k^-1/4, the largest being max_m (Cao et al. 2019, eq. 13).
-
-    The paper's logits are cosines: the model should have a cosine head.
-    """
-    return {"margin": max_m * (class_counts.min() / class_counts) ** 0.25, "scale": s}
-
-
-def lds(class_counts: Tensor, **hyper: Any) -> dict[str, Any]:
-    """Label-distribution smoothing for ordered classes: w_k ∝ 1 / p̃_k (Yang et al. 2021)."""
-    weights = fill_empty(lds_weights(class_counts, **hyper), class_counts)
-    return {"w": normalise(weights, class_counts)}
-
 
 # Built from other losses: class counts, the keywords that every loss is built with, hyper-parameters -> the loss.
 
@@ -218,18 +132,6 @@ def csl(
     return CSL(base, reward, strength, **({} if entropy_floor is None else {"entropy_floor": entropy_floor}))
 
 
-_EXACT: dict[str, Callable[..., dict[str, Any]]] = {
-    "ce": ce,
-    "weighted": weighted,
-    "cb": cb,
-    "focal": focal,
-    "cb-focal": cb_focal,
-    "la": la,
-    "balanced-softmax": balanced_softmax,
-    "cdt": cdt,
-    "vs": vs,
-    "ldam": ldam,
-}
 _BUILT: dict[str, Callable[..., Loss]] = {
     "ldam-drw": ldam_drw,
     "csl": csl,
@@ -251,10 +153,10 @@ def fixed_points(task: str = "classification") -> list[str]:
     ``lds``, a regression loss, can also be had for ordered classes: give it ``class_counts``.
     """
     if task == "groups":
-        return list(group_points.NAMES)
+        return list(group_points.POINTS)
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification, regression and groups")
-    return [*_EXACT, *_BUILT] if task == "classification" else list(regression_points.NAMES)
+    return [*class_points.POINTS, *_BUILT] if task == "classification" else list(regression_points.POINTS)
 
 
 def hyper_parameters(name: str) -> dict[str, Any]:
@@ -263,14 +165,10 @@ def hyper_parameters(name: str) -> dict[str, Any]:
     Raises:
         InputError: an unknown name.
     """
-    if name in regression_points.NAMES:
-        return regression_points.regression_hyper_parameters(name)
-    if name in group_points.NAMES:
-        return group_points.group_hyper_parameters(name)
-    if name not in _EXACT and name not in _BUILT:
-        every = [*fixed_points(), *group_points.NAMES, *regression_points.NAMES]
+    every = {**class_points.POINTS, **_BUILT, **group_points.POINTS, **regression_points.POINTS}
+    if name not in every:
         raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(every)}")
-    parameters = signature(_EXACT.get(name) or _BUILT[name]).parameters.values()
+    parameters = signature(every[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
@@ -313,7 +211,7 @@ def fixed_point(
         InputError (a ValueError): an unknown name or hyper-parameter, or a class without samples.
     """
     ordered = name == "lds" and class_counts is not None
-    if name in regression_points.NAMES and not ordered:
+    if name in regression_points.POINTS and not ordered:
         if class_counts is not None or class_names is not None:
             raise InputError(f"{name} is a regression loss: give bin_counts= or targets=, and no classes")
         of_bins = {key: hyper.pop(key) for key in _OF_BINS if key in hyper}
@@ -322,7 +220,7 @@ def fixed_point(
             name, weight=weight, reduction=reduction, dtype=dtype, hyper=hyper, **of_bins
         )
     _check_known(name, hyper)
-    if name in group_points.NAMES:
+    if name in group_points.POINTS:
         if cell_counts is None or class_counts is not None:
             raise InputError(f"{name} needs cell_counts, the number of training samples of each class in each group, "
                              "and no class_counts")  # fmt: skip
@@ -346,7 +244,7 @@ def fixed_point(
     common = {"weight": weight, "reduction": reduction, "class_names": class_names, "dtype": dtype}
     if name in _BUILT:
         return _BUILT[name](counts, common, **hyper)
-    parameters = lds(counts, **hyper) if ordered else _EXACT[name](counts, **hyper)
+    parameters = class_points.lds(counts, **hyper) if ordered else class_points.POINTS[name](counts, **hyper)
     if weight is not None:
         parameters["w"] = torch.as_tensor(weight)
     for_people = None if class_names is None else tuple(class_names)

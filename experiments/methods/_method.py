@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from autobalance._task import Task
+from autobalance.class_points import effective_number_weights
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.goals import Goal, goal_of
 from autobalance.losses import CSL, Loss, ReleasedCSL, deferred
-from autobalance.points import effective_number_weights
 from autobalance.training import Recipe, WithFeatures, train
 from experiments.methods._crt import retrain_classifier
 from experiments.methods._posthoc import LogitAdjusted
