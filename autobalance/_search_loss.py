@@ -18,10 +18,19 @@ from autobalance.augmentation.space import AUGMENT, space_of
 from autobalance.bilevel import Bilevel, OuterLoop, run
 from autobalance.choice import CHOICE_FOLDS, SEARCHED, Choice, Metric, choose, member, metric_of
 from autobalance.config import RATES, STRENGTH, Options
-from autobalance.data import FoldedSamples, Problem, Samples, as_samples, stratified_folds
-from autobalance.data._convert import Part, as_number_samples
-from autobalance.data._folds import Fold, side_by_side, stratum
-from autobalance.data._parts import check_names
+from autobalance.data import (
+    Fold,
+    FoldedSamples,
+    Part,
+    Problem,
+    Samples,
+    as_number_samples,
+    as_samples,
+    check_names,
+    side_by_side,
+    stratified_folds,
+    stratum,
+)
 from autobalance.density import check_edges, make_bin_edges
 from autobalance.errors import InputError
 from autobalance.files import write_text

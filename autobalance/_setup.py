@@ -14,8 +14,7 @@ from autobalance._task import Task, open_task, recipe_of
 from autobalance.bilevel import Bilevel, OuterLoop
 from autobalance.choice import CHOICE_FOLDS, member
 from autobalance.config import AUGMENT, RATES, STRENGTH, Complete, Options
-from autobalance.data import FoldedSamples, Problem, Samples, stratified_folds
-from autobalance.data._folds import Fold, side_by_side
+from autobalance.data import Fold, FoldedSamples, Problem, Samples, side_by_side, stratified_folds
 from autobalance.errors import InputError
 from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes

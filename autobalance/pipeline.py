@@ -20,8 +20,7 @@ from autobalance.bilevel import run
 from autobalance.checkpoint import Checkpoint
 from autobalance.choice import SEARCHED, Choice, choose, member, metric_of
 from autobalance.config import Options
-from autobalance.data import keep_or_check
-from autobalance.data._folds import stratum
+from autobalance.data import keep_or_check, stratum
 from autobalance.files import write_text
 from autobalance.losses import save_loss
 from autobalance.metrics import outputs

@@ -21,14 +21,13 @@ _PARTS = ("train", "val", "test")
 
 def load_npz(path: Path, options: Options) -> Problem:
     """Read x_train, y_train, x_test, y_test and, where they are there, x_val, y_val, group_train, group_val,
-    group_test,
-    class_names and group_names. For a regression y holds numbers, and there are no groups and names.
+    group_test, class_names and group_names. For a regression y holds numbers, and there are no groups and names.
 
     Nothing in the file is executed. Other arrays in it are ignored. With an imbalance the training samples are thinned
     out to a long tail in the order of their labels; validation samples of the file stay as they are.
     """
     options.refuse_columns(f"{path}, which has its targets in y_train and its groups in group_train")
-    arrays = _read(path)
+    arrays = read_arrays(path)
     given: dict[str, Given] = {}
     for part in _PARTS:
         x, y, group = (arrays.get(f"{kind}_{part}") for kind in ("x", "y", "group"))
@@ -57,8 +56,12 @@ def load_npz(path: Path, options: Options) -> Problem:
     )
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays that ``load_npz`` knows among those in the file."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays that `load_npz` knows among those in the file.
+
+    Raises:
+        InputError: the file is torn, holds objects, or one array without a name.
+    """
     known = {f"{kind}_{part}" for kind in ("x", "y", "group") for part in _PARTS} | {"class_names", "group_names"}
     try:
         with path.open("rb") as stream:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autobalance.data._npz import _read as read_npz
+from autobalance.data._npz import read_arrays
 from autobalance.data._read_table import SUFFIXES, read_table
 from autobalance.data._table import target_column
 from autobalance.errors import InputError
@@ -51,7 +51,7 @@ def _table(entry: Entry, source: Path, path: Path) -> None:
 
 def _images(entry: Entry, source: Path, path: Path) -> None:
     assert entry.largest is not None
-    arrays = read_npz(source)
+    arrays = read_arrays(source)
     generator = np.random.default_rng(0)
     sizes = {"train": entry.largest, "test": max(FEWEST_TEST_IMAGES, entry.largest // 4)}
     kept: dict[str, Any] = {name: value for name, value in arrays.items() if name == "class_names"}
