@@ -141,15 +141,8 @@ def train(
         InputError: the loss needs features and the model offers none.
         FloatingPointError: the training loss became NaN or infinite.
     """
-
-    def train_loss(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
-        if not loss.needs_features:
-            return loss(output, batch.y, group=batch.group)
-        logits, features = output
-        return loss(logits, batch.y, group=batch.group, features=features)
-
     trained = WithFeatures(model) if loss.needs_features else model
-    inner = recipe.inner(trained, train_loss, lambda logits, batch: logits.sum(), len(samples))
+    inner = recipe.inner(trained, train_loss_of(loss), lambda logits, batch: logits.sum(), len(samples))
     generator = torch.Generator().manual_seed(seed)
     model.train()
     loss.train()
@@ -172,6 +165,16 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch + 1, mean)
     state.copy_to(trained)
+
+
+def train_loss_of(loss: Loss) -> TrainLoss:
+    """``loss`` as an inner problem calls it: on a model's logits, or on what `WithFeatures` answers."""
+
+    def train_loss(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
+        logits, features = output if isinstance(output, tuple) else (output, None)
+        return loss(logits, batch.y, group=batch.group, features=features)
+
+    return train_loss
 
 
 def compiled_forward(model: nn.Module) -> Callable[[dict[str, Tensor], dict[str, Tensor], Tensor], Any]:

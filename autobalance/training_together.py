@@ -13,7 +13,7 @@ from autobalance.data import Batch, Samples
 from autobalance.errors import InputError
 from autobalance.hypergradients import Stacked, TrainLoss, folds, inner_step, stack_batches
 from autobalance.losses import Loss
-from autobalance.training import Recipe, SeesTargets, WithFeatures
+from autobalance.training import Recipe, SeesTargets, WithFeatures, train_loss_of
 
 
 def train_together(
@@ -57,7 +57,7 @@ def train_together(
     trained = [WithFeatures(model) if featured else model for model in models]
     own = [deepcopy(loss).train() for loss in losses]
     seen: list[list[Tensor]] = [[] for _ in models]
-    train_losses = [_train_loss(loss, values) for loss, values in zip(own, seen, strict=True)]
+    train_losses = [_noting(train_loss_of(loss), values) for loss, values in zip(own, seen, strict=True)]
     number = sizes[0]
     one = recipe.inner(trained[0], train_losses[0], lambda logits, batch: logits.sum(), number)
     inner = folds(one, [model.train() for model in trained], train_losses)
@@ -87,13 +87,12 @@ def train_together(
         model.load_state_dict(apart.state_dict())
 
 
-def _train_loss(loss: Loss, values: list[Tensor]) -> TrainLoss:
-    """The loss as an inner problem calls it; each value is noted in ``values``."""
+def _noting(train_loss: TrainLoss, values: list[Tensor]) -> TrainLoss:
+    """The same; each value is noted in ``values``."""
 
-    def train_loss(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
-        logits, features = output if isinstance(output, tuple) else (output, None)
-        value = loss(logits, batch.y, group=batch.group, features=features)
+    def noted(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
+        value = train_loss(hyper, output, batch)
         values.append(value.detach())
         return value
 
-    return train_loss
+    return noted

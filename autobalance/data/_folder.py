@@ -27,8 +27,7 @@ def load_folder(path: Path, options: Options) -> Problem:
     """Read the images of ``path/CLASS/*``, or of ``path/train/CLASS/*``, ``path/test/CLASS/*`` and maybe ``path/val``.
 
     Where the class folders hold folders in place of images, these are the groups, ``CLASS/GROUP/*``, every class's the
-    same.
-    Every image becomes RGB of ``options.image_size`` x ``options.image_size``, by default 32. The classes are the
+    same. Every image becomes RGB of ``options.image_size`` x ``options.image_size``, by default 32. The classes are the
     folders' names in the order of the alphabet, for a regression their names are the numbers to predict; files that are
     no images by their suffix are passed over. Without a test folder a fifth is split off for test, by the seed.
     Up to a gibibyte of images is read into memory, see `ImageFiles` for more.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from autobalance.data._read_table import is_number, row_name
 from autobalance.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,13 +67,11 @@ def _split(part: str, frame: pd.DataFrame, path: Path) -> tuple[str, str]:
 
 def _of_column(column: pd.Series, cuts: str) -> tuple[NDArray[np.int64], list[str]]:
     """Each row's group of one column, and the groups' names."""
-    import pandas as pd
-
     name = column.name
     if column.isna().any():
-        row = int(np.argmax(column.isna().to_numpy())) + 1
-        raise InputError(f"the group {name!r} has no value (NaN) in data row {row}: fill it in or drop the row")
-    number = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"
+        row = row_name(column, column.isna())
+        raise InputError(f"the group {name!r} has no value (NaN) in {row}: fill it in or drop the row")
+    number = is_number(column) and column.dtype.kind != "b"
     if cuts:
         if not number:
             raise InputError(f"the group {name!r} holds no numbers to cut at {cuts}: leave the cuts out")

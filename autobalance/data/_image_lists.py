@@ -23,6 +23,8 @@ from autobalance.data._table import classes_of, numbers_of, target_column
 from autobalance.errors import InputError
 
 DEFAULT_SIZE = 224
+#: Where iNaturalist's files have the classes.
+_LABELS = "annotations"
 
 
 class Listing(NamedTuple):
@@ -180,9 +182,6 @@ def _read_text(file: Path, numbers: bool) -> Listing:
     if not paths:
         raise InputError(f"{file} lists no images")
     return Listing(paths, np.array(targets), lambda i: f"{file}, line {lines[i]}")
-
-
-_LABELS = "annotations"
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from autobalance.data._assemble import DEFAULT_FRACTION, Options
 from autobalance.data._digits import load_digits
@@ -87,10 +86,22 @@ def load(
     Raises:
         InputError: data that cannot be used, or an option that has no effect on this source; with what helps.
     """
-    more: dict[str, Any] = {"text": tuple(text), "drop": tuple(drop), "split": split}
-    more |= {"group": group, "group_as_feature": group_as_feature, "images": images}
-    more["image_size"] = image_size
-    options = Options(target, imbalance, imbalance_type, validation_fraction, seed, task, bins, **more)
+    options = Options(
+        target=target,
+        imbalance=imbalance,
+        imbalance_type=imbalance_type,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        task=task,
+        bins=bins,
+        text=tuple(text),
+        drop=tuple(drop),
+        split=split,
+        group=group,
+        group_as_feature=group_as_feature,
+        images=images,
+        image_size=image_size,
+    )
     if group is not None and options.regression:
         raise InputError(f"--group {group} has no effect with --task regression: losses for groups are for classes")
     if task not in ("classification", "regression"):

@@ -128,3 +128,12 @@ def test_options_without_effect_are_errors(path):
         load("digits-groups", group="sex")
     with pytest.raises(InputError, match="--group sex has no effect with --task regression"):
         load(path, target="size", group="sex", task="regression")
+
+
+def test_a_missing_group_is_named_by_its_file_and_row(tmp_path):
+    whole, bad = frame(), frame()
+    bad.loc[3, "sex"] = None
+    whole.to_csv(tmp_path / "train.csv", index=False)
+    bad.to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(InputError, match=r"'sex' has no value \(NaN\) in test\.csv, data row 4: "):
+        load(str(tmp_path), target="kind", group="sex")
