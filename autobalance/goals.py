@@ -87,7 +87,7 @@ class Classify:
         return dict(vars(evaluate(model, samples, self.problem.num_classes)))
 
     def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {**_numbers(tests, ("balanced_error", "error")), **_tables(tests, "class_error")}
+        return {**numbers(tests, ("balanced_error", "error")), **_tables(tests, "class_error")}
 
     def facts(self, counts: Tensor) -> dict[str, Any]:
         return {"class_names": list(self.problem.class_names), **_counted(counts)}
@@ -139,7 +139,7 @@ class ClassifyGroups:
     def summary(self, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         rows = [_tables([{"row": test["cell_error"][k]} for test in tests], "row") for k in range(self._shape[0])]
         return {
-            **_numbers(tests, ("balanced_error", "error", *GROUP_FIGURES)),
+            **numbers(tests, ("balanced_error", "error", *GROUP_FIGURES)),
             **_tables(tests, "class_error"),
             **_tables(tests, "group_error"),
             "cell_error": [row["row"] for row in rows],
@@ -203,12 +203,12 @@ class Regress:
         names = ("balanced_mae", "mae", "mse", "gm", "pearson", "spearman")
         shots: dict[str, Any] = {
             shot: {
-                **_numbers([test["shots"][shot] for test in tests], ("mae", "mse", "gm")),
+                **numbers([test["shots"][shot] for test in tests], ("mae", "mse", "gm")),
                 "samples": tests[0]["shots"][shot]["samples"],
             }
             for shot in tests[0]["shots"]
         }
-        return {**_numbers(tests, names), **_tables(tests, "bin_mae"), "shots": shots}
+        return {**numbers(tests, names), **_tables(tests, "bin_mae"), "shots": shots}
 
     def facts(self, counts: Tensor) -> dict[str, Any]:
         return {
@@ -264,7 +264,7 @@ def _std(values: Sequence[float | None]) -> float | None:
     return statistics.stdev(known) if len(known) == len(values) > 1 else None
 
 
-def _numbers(tests: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+def numbers(tests: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     """Mean, standard deviation and values over the seeds; None where a value is not known."""
     summary: dict[str, Any] = {}
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from dataclasses import asdict
@@ -22,8 +23,10 @@ from autobalance.choice import SEARCHED, Choice, choose, member, metric_of
 from autobalance.config import Options
 from autobalance.data import keep_or_check, stratum
 from autobalance.files import write_text
+from autobalance.goals import numbers
 from autobalance.losses import save_loss
 from autobalance.metrics import outputs
+from autobalance.objectives import Own
 from autobalance.progress import Display
 from autobalance.report import choice_sentence, write_report
 from autobalance.search_state import SearchState
@@ -192,6 +195,9 @@ def _retrain(setup: Setup, methods: list[Method], progress: Checkpoint, director
         model = method.train(setup, samples, seed, show)
         seconds = time.perf_counter() - begun
         tested = setup.goal.test(model, setup.problem.test, setup.counts)
+        if isinstance(own := setup.search.objective, Own):
+            value = float(own(outputs(model, setup.problem.test), setup.problem.test.without_inputs()))
+            tested["objective"] = value if math.isfinite(value) else None
         progress.trainings[key] = {**tested, "seconds": seconds}
         progress.save(directory / "checkpoint.pt")
         finished += 1
@@ -221,7 +227,7 @@ def _result(
         "num_validation": len(problem.validation),
         "num_test": len(problem.test),
         "test": {
-            method: setup.goal.summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods
+            method: _summary(setup, [progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods
         },
         "search": {
             **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "epochs")},
@@ -247,6 +253,12 @@ def _result(
         },
         "versions": versions(),
     }
+
+
+def _summary(setup: Setup, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of a method over its seeds; with the objective where that is a function of the user's own."""
+    own = numbers(tests, ("objective",)) if all("objective" in test for test in tests) else {}
+    return {**setup.goal.summary(tests), **own}
 
 
 def _provenance(setup: Setup, state: SearchState) -> dict[str, Any]:

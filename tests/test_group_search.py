@@ -12,8 +12,11 @@ from autobalance import pipeline
 from autobalance.data import Samples
 from autobalance.errors import InputError
 from autobalance.group_metrics import group_metrics
-from autobalance.metrics import predict
+from autobalance.metrics import outputs, predict
 from autobalance.models import make_model
+from autobalance.points import fixed_point
+from autobalance.report import write_report
+from autobalance.report._facts import measure, scores, verdict
 from autobalance.training import Recipe, train
 
 CELLS = ((60, 8), (10, 40))
@@ -157,6 +160,25 @@ def test_a_function_of_ones_own_is_tried_before_anything_takes_time(data, tmp_pa
     logits = torch.randn(len(only), 2)
     wanted = torch.nn.functional.cross_entropy(logits[only], setup.problem.validation.y[only])
     assert setup.search.objective(logits, setup.problem.validation.all()).item() == pytest.approx(wanted.item())
+
+
+def test_a_function_of_ones_own_is_what_the_tested_models_are_ranked_by(data, tmp_path, monkeypatch, no_page):
+    (tmp_path / "own_goal.py").write_text("def first(z, y, group):\n    return (z.logsumexp(1) - z[:, 0]).mean()\n")
+    monkeypatch.chdir(tmp_path)
+    assert search(data, tmp_path / "run", "--objective", "own_goal:first", "--baselines", "ce") == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    setup = pipeline.set_up(pipeline_options(data, "--objective", "own_goal:first", "--baselines", "ce"))
+    model = setup.task.new_model(0)
+    train(model, setup.problem.final_training, fixed_point("ce", setup.counts.sum(1)), setup.recipe, 0)
+    expected = -torch.log_softmax(outputs(model, setup.problem.test), 1)[:, 0].mean().item()
+    assert result["test"]["ce"]["objective_by_seed"][0] == pytest.approx(expected, rel=1e-4)
+    what = measure(result)
+    assert (what.key, what.heading, what.other) == ("objective", "own_goal:first", "balanced_error")
+    ranked = sorted(result["test"], key=lambda name: result["test"][name]["objective"])
+    assert [row.method for row in scores(result)] == ranked
+    assert "a test value of own_goal:first of" in verdict(result).sentence
+    directory = write_report(tmp_path / "run")
+    assert "own_goal:first: your own objective, on the test samples" in directory.read_text()
 
 
 def test_from_python_with_samples_of_three():

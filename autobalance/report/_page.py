@@ -152,7 +152,9 @@ def _curves(run: Run) -> list[str | None]:
 
 def _watched(run: Run) -> str:
     if run.what.index == "class":
-        key, name = run.what.key, run.what.heading.removesuffix(" %")
+        percent = run.what.unit == " %"  # else it is one's own objective, which has a curve already
+        key, heading = (run.what.key, run.what.heading) if percent else (run.what.other, run.what.other_heading)
+        name = heading.removesuffix(" %")
         return search_plots.curve(run, key, f"Validation {name}", f"{name} (%)")
     return search_plots.curve(run, "mae", "Validation MAE", "MAE")
 

@@ -124,9 +124,11 @@ def class_differences(run: Run, fixed: str, height: float) -> str:
             axes.axvline(0, color="#4a4f57", lw=1)
             axes.barh(np.arange(len(difference)), difference, 0.6, color=_sides(difference, paint, fixed))
             _class_rows(axes, run)
-        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0 if run.what.unit else 1e-9)
+        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0 if run.what.index == "class" else 1e-9)
         axes.set_xlim(-reach, reach)
-        axes.set_xlabel(f"{run.what.step.strip() or 'difference'} (← searched better | searched worse →)")
+        axes.set_xlabel(
+            f"{'points' if run.what.index == 'class' else 'difference'} (← searched better | searched worse →)"
+        )
         axes.set_title(f"Searched minus {short(words(fixed), 26)}")
 
     return draw(plot, f"Difference in test error by {run.what.index}", height=height)
@@ -179,7 +181,7 @@ def _ranked(run: Run, which: str = "") -> str:
 
 
 def _error(run: Run) -> str:
-    return "test error (%)" if run.what.unit else "test MAE"
+    return "test error (%)" if run.what.index == "class" else "test MAE"
 
 
 def _legend(axes: Axes) -> None:
