@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from autobalance._option_values import names, not_negative, positive, positive_float, share, two_counts
 from autobalance.errors import InputError
+from autobalance.files import read_yaml
 
 # Named here a second time because the registry needs torch. A test compares them.
 MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
@@ -256,14 +257,7 @@ def read_options(
 
 def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser) -> dict[str, Any]:
     """A YAML file's options, checked as if they stood on the command line."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no options; it should have lines such as 'epochs: 60'")
     known = {field.name.replace("_", "-") for field in fields(kind)}

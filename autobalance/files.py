@@ -1,4 +1,4 @@
-"""The files that this package writes: replaced as a whole, and JSON that is checked, and never executed, when read."""
+"""The files that this package writes: replaced as a whole, and checked, never executed, when read."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replaces a file as a whole by ``text``."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """What a YAML file holds, plain values alone.
+
+    Raises:
+        InputError: there is no such file, or it is no YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
 
 from autobalance.errors import InputError
+from autobalance.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,7 @@ def read_published(paths: str) -> list[Published]:
 
 def _read(path: str) -> Published:
     """A YAML file with ``source``, ``errors`` and maybe ``title`` and ``others``."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"--published: there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--published: {path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("source"), str):
         raise InputError(f"--published: {path} needs a source, a text, and errors, a number for each method")
     tables = [content.get("errors", {}), content.get("others", {})]

@@ -22,7 +22,7 @@ from experiments.methods import Job, Method
 from experiments.ranges import RANGES, Range, ranges_of
 from experiments.yardsticks import Yardstick
 
-#: The trials' share of a method: one training each, other than the search's.
+#: Called with (trials done, epochs done of the present one, what is shown).
 OnTrial = Callable[[int, int, str], None]
 
 
@@ -81,7 +81,7 @@ def tune(
         seed: of the trainings, of what is tried and of the folds.
         storage, name: where the trials are kept.
         yardstick, shots: what is measured, see `Yardstick.figures`.
-        on_trial: called with (trials done, epochs done of the present one, what is shown).
+        on_trial: told how far it is.
 
     Returns:
         ``hyper`` and ``recipe``, the best trial's values; ``trials``, a record of each; ``seconds``.

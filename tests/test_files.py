@@ -5,7 +5,7 @@ import os
 import pytest
 
 from autobalance.errors import InputError
-from autobalance.files import JsonFormat, write_text
+from autobalance.files import JsonFormat, read_yaml, write_text
 
 FORMAT = JsonFormat("tests-thing", 3, "a thing")
 
@@ -45,3 +45,13 @@ def test_other_formats_and_versions_are_refused(tmp_path, other, words):
     other.write(tmp_path / "a.json", {})
     with pytest.raises(InputError, match=words):
         FORMAT.read(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "there is no file"), ("a: [", "cannot be read as YAML")])
+def test_yaml_that_cannot_be_read_is_named(tmp_path, content, words):
+    path = tmp_path / "a.yaml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=words) as found:
+        read_yaml(path)
+    assert str(path) in str(found.value) and "\n" not in str(found.value)

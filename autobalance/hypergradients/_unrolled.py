@@ -11,7 +11,14 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.hypergradients._folds import Stacked
-from autobalance.hypergradients._inner import Hypergradient, Inner, InnerState, check_batches, training_layers_off
+from autobalance.hypergradients._inner import (
+    Hypergradient,
+    Inner,
+    InnerState,
+    check_batches,
+    leaves,
+    training_layers_off,
+)
 from autobalance.hypergradients._optimiser import RATES, Slots, rate_at
 from autobalance.hypergradients._sgd import SGD
 
@@ -54,7 +61,7 @@ class Unrolled:
         if optimiser.momentum and state.step > 0:
             for name, parameter in start.named_parameters():
                 torch_optimiser.state[parameter]["momentum_buffer"] = state.optimiser["momentum"][name]
-        alpha = {name: value.detach().requires_grad_() for name, value in hyper.items()}
+        alpha = leaves(hyper)
 
         losses = []
         with higher.innerloop_ctx(start, torch_optimiser) as (model, unrolled_optimiser):

@@ -7,11 +7,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from autobalance._importing import import_function
 from autobalance.density import KERNELS, REWEIGHTS
 from autobalance.errors import InputError
+from autobalance.files import read_yaml
 from experiments.regression._own import SIGNATURES
 
 #: The parts of a method with what can stand in their place; the first means that there is nothing.
@@ -96,10 +95,7 @@ def read_plan(path: Path) -> Plan:
     Raises:
         InputError: the file cannot be read, or an entry of it cannot be; with its name.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} cannot be read as a plan: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     if not isinstance(content, dict) or set(content) - {"method", "ablations", "metrics"}:
         raise InputError(f"{path} should hold method, ablations and metrics, and nothing else")
     metrics = tuple(content.get("metrics") or ("mae", "mse", "gm"))

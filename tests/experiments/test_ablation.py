@@ -66,7 +66,7 @@ def test_changes_follow_one_another(tmp_path):
     "text, words",
     [
         ("[1]", "should hold method"),
-        ("a: [", "cannot be read as a plan"),
+        ("a: [", "cannot be read as YAML"),
         ("methods: {}", "should hold method"),
         ("metrics: [accuracy]", "'accuracy' is none of mae, mse, gm"),
         ("method: {weights: lds}", "there is no part 'weights'"),
