@@ -1,4 +1,4 @@
-"""The dynamic cost-sensitive (CSL) term added to any loss: as its paper describes it, and as its released code has it."""
+"""The dynamic cost-sensitive (CSL) term added to any loss: as its paper describes it, and as its code was released."""
 
 from __future__ import annotations
 
