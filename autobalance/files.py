@@ -13,8 +13,13 @@ from typing import Any, BinaryIO
 
 from autobalance.errors import InputError
 
-#: Makes the error that says what is wrong with a file, with the file's name.
+#: Makes the error that says what is wrong, and with which file.
 Fault = Callable[[str], InputError]
+
+
+def fault_in(path: str | os.PathLike[str]) -> Fault:
+    """What makes the errors of a file."""
+    return lambda what: InputError(f"{os.fspath(path)}: {what}")
 
 
 @contextmanager
@@ -66,37 +71,46 @@ class JsonFormat:
     version: int
     words: str
 
+    def marked(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """``content``, saying what it is."""
+        return {"format": self.name, "version": self.version, **content}
+
+    def unmarked(self, marked: Any, fault: Fault) -> dict[str, Any]:
+        """What `marked` was given.
+
+        Raises:
+            InputError: it is something else, or of another version.
+        """
+        if not isinstance(marked, dict) or marked.get("format") != self.name:
+            raise fault(f'not {self.words}: "format" should be "{self.name}"')
+        if (version := marked.get("version")) != self.version:
+            raise fault(f"version {version!r} is not the version {self.version} that this release reads")
+        if not isinstance(marked.get("provenance", {}), dict):
+            raise fault("provenance is not an object")
+        return {key: value for key, value in marked.items() if key not in ("format", "version")}
+
     def write(self, path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
         """Writes ``content`` as a file of this format.
 
         Raises:
             ValueError: a number in it is not finite.
         """
-        whole = {"format": self.name, "version": self.version, **content}
-        write_text(path, json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(self.marked(content), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(path, text + "\n")
 
     def read(self, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Fault]:
-        """What a file holds beside its format and version, and what makes the error of a further fault in it.
+        """What `write` was given, and what makes the error of a further fault in it.
 
         Raises:
             InputError: the file is torn, or of another format or version.
             FileNotFoundError: there is no such file.
         """
-
-        def fault(what: str) -> InputError:
-            return InputError(f"{os.fspath(path)}: {what}")
-
+        fault = fault_in(path)
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
-        if not isinstance(content, dict) or content.pop("format", None) != self.name:
-            raise fault(f'not {self.words}: "format" should be "{self.name}"')
-        if (version := content.pop("version", None)) != self.version:
-            raise fault(f"version {version!r} is not the version {self.version} that this release reads")
-        if not isinstance(content.get("provenance", {}), dict):
-            raise fault("provenance is not an object")
-        return content, fault
+        return self.unmarked(content, fault), fault
 
 
 def check_keys(content: Mapping[str, Any], required: Collection[str], optional: Collection[str], fault: Fault) -> None:

@@ -9,6 +9,8 @@ from autobalance.losses._csl import ReleasedCSL as ReleasedCSL
 from autobalance.losses._equalization import Equalization as Equalization
 from autobalance.losses._family import parametric_loss as parametric_loss
 from autobalance.losses._file import load_loss as load_loss
+from autobalance.losses._file import loss_from_dict as loss_from_dict
+from autobalance.losses._file import loss_to_dict as loss_to_dict
 from autobalance.losses._file import save_loss as save_loss
 from autobalance.losses._group_dro import GroupDRO as GroupDRO
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
@@ -31,6 +33,8 @@ __all__ = [
     "Stage",
     "deferred",
     "load_loss",
+    "loss_from_dict",
+    "loss_to_dict",
     "parametric_loss",
     "regression_loss",
     "save_loss",

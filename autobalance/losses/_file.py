@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from autobalance.errors import InputError
-from autobalance.files import Fault, JsonFormat, check_keys, check_number, check_table
+from autobalance.files import Fault, JsonFormat, check_keys, check_number, check_table, fault_in
 from autobalance.losses._base import REDUCTIONS, Member
 from autobalance.losses._kinds import KINDS, Kind, kind_of
 from autobalance.losses._schedule import ScheduledLoss
@@ -34,16 +34,29 @@ def save_loss(
     Raises:
         InputError: the loss, or one of its stages, is a plug-in and not a member of a family.
     """
+    FORMAT.write(path, _content(loss, provenance, fault_in(path)))
+
+
+def loss_to_dict(loss: Member | ScheduledLoss) -> dict[str, Any]:
+    """What `save_loss` writes, as plain values for a place that is no file.
+
+    Raises:
+        InputError: see `save_loss`.
+    """
+    return FORMAT.marked(_content(loss, None, InputError))
+
+
+def _content(loss: Member | ScheduledLoss, provenance: dict[str, Any] | None, fault: Fault) -> dict[str, Any]:
     members = []
     for stage in loss.stages:
         if not isinstance(stage.loss, Member):
-            raise InputError(f"{os.fspath(path)}: a loss file holds members of the family, {type(stage.loss).__name__} "
-                             f"is a plug-in; build it by its name")  # fmt: skip
+            raise fault(f"a loss file holds members of the family, {type(stage.loss).__name__} is a plug-in; build it "
+                        "by its name")  # fmt: skip
         members.append((stage.start, stage.loss))
     (_, base), *later = members
     kind = KINDS[kind_of(base)]
     schedule = [{"start": start, "parameters": _changes(kind, base, stage)} for start, stage in later]
-    content = {
+    return {
         "task": kind_of(base),
         **kind.describe(base),
         "parameters": {name: getattr(base, name).tolist() for name in kind.parameters},
@@ -51,7 +64,6 @@ def save_loss(
         "reduction": base.reduction,
         "provenance": provenance or {},
     }
-    FORMAT.write(path, content)
 
 
 def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
@@ -75,7 +87,19 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
             of wrong lengths or values that are not finite numbers. Names the file and the fault.
         FileNotFoundError: there is no such file.
     """
-    content, fault = FORMAT.read(path)
+    return _loss(*FORMAT.read(path), dtype)
+
+
+def loss_from_dict(content: Any) -> Member | ScheduledLoss:
+    """The loss that `loss_to_dict` described.
+
+    Raises:
+        InputError (a ValueError): see `load_loss`.
+    """
+    return _loss(FORMAT.unmarked(content, InputError), InputError, None)
+
+
+def _loss(content: dict[str, Any], fault: Fault, dtype: torch.dtype | None) -> Member | ScheduledLoss:
     kind = _check_content(content, fault)
     _check_parameters("parameters", content["parameters"], kind, fault)
     if set(content["parameters"]) != set(kind.parameters):

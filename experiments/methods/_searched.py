@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from autobalance._task import Task
 from autobalance.bilevel import OuterLoop
 from autobalance.errors import InputError
 from autobalance.goals import Goal, Regress
-from autobalance.losses import Loss, Member, RegressionLoss, load_loss, save_loss
+from autobalance.losses import Loss, Member, RegressionLoss, load_loss, loss_from_dict, loss_to_dict
 from autobalance.training import Recipe
 from experiments.methods._method import Hyper, Method
 
@@ -60,19 +58,12 @@ def _search(task: Task, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
     result = search_loss(
         task.new_model(seed), problem.train, problem.validation, recipe=recipe, outer=outer, seed=seed, **index
     )
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "loss.json"
-        save_loss(result.loss.cpu(), path)
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {"loss": content}
+    return {"loss": loss_to_dict(result.loss.cpu())}
 
 
 def _found(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
     """The loss that `_search` found; it came through the storage, so it is checked as any file is."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "loss.json"
-        path.write_text(json.dumps(hyper["loss"]), encoding="utf-8")
-        return _fitting(load_loss(path), goal, counts, "the searched loss")
+    return _fitting(loss_from_dict(hyper["loss"]), goal, counts, "the searched loss")
 
 
 def _fitting(loss: Loss, goal: Goal, counts: Tensor, where: str) -> Loss:

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from autobalance.errors import InputError
-from autobalance.losses import ParametricLoss, ScheduledLoss, deferred, load_loss, save_loss
+from autobalance.losses import (
+    ParametricLoss,
+    ScheduledLoss,
+    deferred,
+    load_loss,
+    loss_from_dict,
+    loss_to_dict,
+    save_loss,
+)
 from autobalance.losses._family import IDENTITY
 from autobalance.points import fixed_point, fixed_points
 
@@ -199,3 +207,15 @@ def test_json_that_is_no_object(tmp_path, value):
     (tmp_path / "loss.json").write_text(json.dumps(value))
     with pytest.raises(InputError, match="not a loss file"):
         load_loss(tmp_path / "loss.json")
+
+
+def test_a_loss_goes_through_plain_values(tmp_path):
+    loss = deferred(ParametricLoss(3, gamma=2.0), [0.5, 1.0, 1.5], 0.8)
+    described = json.loads(json.dumps(loss_to_dict(loss)))
+    save_loss(loss, tmp_path / "loss.json")
+    assert described == json.loads((tmp_path / "loss.json").read_text())
+    assert loss_to_dict(loss_from_dict(described)) == described
+    with pytest.raises(InputError, match=r"^version 2 is not"):
+        loss_from_dict({**described, "version": 2})
+    with pytest.raises(InputError, match="plug-in"):
+        loss_to_dict(fixed_point("ib", COUNTS))
