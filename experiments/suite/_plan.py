@@ -13,7 +13,7 @@ from autobalance._options import ProblemOptions
 from autobalance.errors import InputError
 
 #: What a problem's entry can hold beside the options of ``python -m autobalance.search`` on data, model and training.
-_OWN = ("name", "rows", "fewest", "largest", "metric", "full")
+_OWN = ("name", "rows", "fewest", "largest", "samples", "tail", "metric", "full")
 _KNOWN = {option.name for option in fields(ProblemOptions)} - {"seed", "seeds", "out", "validation", "device"}
 
 #: What the finished models are compared by, lower is better; the first that a problem's tests have.
@@ -36,6 +36,9 @@ class Entry:
         fewest: classes with fewer rows than this in a table are left out.
         largest: training images of each class in a .npz file that are used, before any thinning; a quarter as many
             test images, but 200 at least.
+        samples: training and validation samples in all, drawn anew for each seed, each class in proportion; None: all.
+        tail: before that a table's classes are thinned to a long tail of this imbalance ratio, in the order of their
+            frequency; None: as they are.
         metric: one of `METRICS`; None: the worst group's error where there are groups, the balanced error, the balanced
             MAE.
     """
@@ -46,6 +49,8 @@ class Entry:
     rows: int | None = None
     fewest: int | None = None
     largest: int | None = None
+    samples: int | None = None
+    tail: float | None = None
     metric: str | None = None
 
     @property
@@ -117,5 +122,5 @@ def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
         data = str(root / data)
         if not Path(data).is_file():
             raise InputError(f"there is no file {data}: --root names the folder of the files that {path} names")
-    own = {name: given.get(name) for name in ("rows", "fewest", "largest", "metric")}
+    own = {name: given.get(name) for name in ("rows", "fewest", "largest", "samples", "tail", "metric")}
     return Entry(given["name"], data, options, **own)
