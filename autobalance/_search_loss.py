@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from autobalance.augmentation import Policy, save_augmentation
 from autobalance.augmentation.space import AUGMENT, space_of
-from autobalance.bilevel import Bilevel, OuterLoop, run
+from autobalance.bilevel import OuterLoop, run
 from autobalance.choice import CHOICE_FOLDS, SEARCHED, Choice, Metric, choose, member, metric_of
 from autobalance.config import RATES, STRENGTH, Options
 from autobalance.data import (
@@ -39,6 +39,7 @@ from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
 from autobalance.metrics import outputs
 from autobalance.objectives import OwnFunction
+from autobalance.rounds import make_search
 from autobalance.search_state import SearchState
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe, train
@@ -104,6 +105,7 @@ def search_loss(
     hypergradient: Engine | None = None,
     recipe: Recipe | None = None,
     outer: OuterLoop | None = None,
+    rounds: int | None = None,
     seed: int = 0,
     folds: int | None = None,
     confidence: float = 0.0,
@@ -132,6 +134,7 @@ def search_loss(
         hypergradient: the engine, for example ``Replay(steps=5)``.
         recipe: how the model is trained. None: `Recipe`, for regression with the command's learning rate.
         outer: when and how the loss is updated.
+        rounds: search by so many whole trainings instead, see `Rounds`; ``hypergradient`` and ``outer`` stay unset.
         seed: of the order of the samples.
         folds: how many cross-validation folds of all samples are searched on at once; None: the split that is given.
         confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples of folds
@@ -165,19 +168,20 @@ def search_loss(
     validation_part: Samples | FoldedSamples = problem.validation
     if folds is not None:
         train_part, validation_part = side_by_side(problem, splits)
-    search = Bilevel(
+    search = make_search(
+        rounds,
         model,
         train_part,
         validation_part,
         LossSpace(point, counts.to(problem.train.device), names, tie, late, late_start, problem.group_names),
         goal.objective(default.objective if objective is None else objective),
-        hypergradient,
-        recipe or Recipe(lr=default.lr),
-        outer,
-        seed,
-        rates,
-        augmentation,
-        goal.watch,
+        engine=hypergradient,
+        recipe=recipe or Recipe(lr=default.lr),
+        outer=outer,
+        seed=seed,
+        rates=rates,
+        augmentation=augmentation,
+        watch=goal.watch,
         strength=strength,
     )
     if search.hypergradient_steps == 0:

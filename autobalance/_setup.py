@@ -20,6 +20,7 @@ from autobalance.goals import Goal, goal_of
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss
 from autobalance.points import head_of
+from autobalance.rounds import make_search
 from autobalance.space import LATE_START, LossSpace
 from autobalance.training import Recipe, WithFeatures
 
@@ -85,19 +86,20 @@ def set_up(options: Options) -> Setup:
     if options.folds is not None:
         train_counts = goal.counts(problem.train.join(problem.validation))
         start = goal.point(options.start, train_counts)
-    search = Bilevel(
+    search = make_search(
+        options.rounds,
         model,
         train_samples,
         validation_samples,
         _space(options, start, train_counts, problem.group_names),
         goal.objective(options.objective),
-        _engine(options),
-        recipe,
-        _outer_loop(options),
-        options.seed,
-        [name for name in options.free.split(",") if name in RATES],
-        augmentation_of(options, problem, train_counts),
-        goal.watch,
+        engine=_engine(options),
+        recipe=recipe,
+        outer=_outer_loop(options),
+        seed=options.seed,
+        rates=[name for name in options.free.split(",") if name in RATES],
+        augmentation=augmentation_of(options, problem, train_counts),
+        watch=goal.watch,
         strength=STRENGTH in options.free.split(","),
     )
     if search.hypergradient_steps == 0:
@@ -165,7 +167,10 @@ def _check_smoothing(options: Options, problem: Problem) -> None:
         raise InputError(f"{asked} cannot go through --compiled; leave one of them out")
 
 
-def _engine(options: Options) -> Engine:
+def _engine(options: Options) -> Engine | None:
+    if options.rounds is not None:
+        _check_rounds(options)
+        return None
     if processes() > 1 and options.hypergradient != "replay":
         raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
     if options.hypergradient == "one-step" and options.unroll is not None:
@@ -183,7 +188,20 @@ def _engine(options: Options) -> Engine:
     return ENGINES[options.hypergradient](*(() if options.unroll is None else (options.unroll,)))
 
 
-def _outer_loop(options: Options) -> OuterLoop:
+def _check_rounds(options: Options) -> None:
+    """Raises an InputError for options of a search within one training beside --rounds."""
+    default = Options()
+    for name in ("hypergradient", "unroll", "every", "outer_lr", "warmup", "late"):
+        if (given := getattr(options, name)) != getattr(default, name):
+            option = f"--{name.replace('_', '-')} {given}"
+            raise InputError(f"{option} has no effect with --rounds, which replays whole trainings: leave one out")
+    if options.compiled:
+        raise InputError("--compiled has no effect with --rounds, which replays whole trainings: leave one out")
+
+
+def _outer_loop(options: Options) -> OuterLoop | None:
+    if options.rounds is not None:
+        return None
     every = options.every or (ONE_STEP_EVERY if options.hypergradient == "one-step" else OuterLoop.every)
     return OuterLoop(warmup=options.warmup, every=every, lr=options.outer_lr)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -213,12 +213,22 @@ class Bilevel:
         """The strength at ``raw``; None where it is not searched."""
         return strength_of(raw).item() if self.strength else None
 
+    @property
+    def epochs(self) -> int:
+        """How many calls of `epoch` the search has."""
+        return self.recipe.epochs
+
+    #: What is shown of the progress within an epoch: parts that it is divided into, and what is called with the epochs
+    #: done as they pass.
+    parts: ClassVar[int] = 1
+    on_part: Callable[[float], None] | None = None
+
     def phase(self, epoch: int) -> str:
         """What happens in the epoch that follows ``epoch`` done ones."""
         return "warm-up" if epoch < self.warmup_epochs else "search"
 
     def finished(self, state: SearchState) -> bool:
-        return state.epoch >= self.recipe.epochs or self.stopped_early(state)
+        return state.epoch >= self.epochs or self.stopped_early(state)
 
     def stopped_early(self, state: SearchState) -> bool:
         """Whether too many steps in a row had values that were not finite."""

@@ -76,6 +76,7 @@ class Options(GroupOptions):
     every: int | None = None
     outer_lr: float = 0.05
     warmup: float = 0.3
+    rounds: int | None = None
     folds: int | None = None
     candidates: str | None = None
     confidence: float = 0.8
@@ -169,6 +170,8 @@ def make_parser() -> argparse.ArgumentParser:
            metavar="N")  # fmt: skip
     option(search, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")
     option(search, "warmup", "share of the epochs before the first hypergradient", type=share, metavar="SHARE")
+    option(search, "rounds", "search by R whole trainings instead, each followed back from its last step to its first; "
+           "for trainings of up to some thousand steps", type=positive, metavar="R")  # fmt: skip
 
     choice = parser.add_argument_group("which loss to use in the end")
     option(choice, "folds", "search on K cross-validation folds at once, so that every training sample validates once; "

@@ -142,7 +142,9 @@ def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Displa
     search, path = setup.search, directory / "checkpoint.pt"
     before, device = progress.search, setup.options.device
     state = search.init() if before is None else SearchState.from_dict(before, device)
-    display.phase(search.phase(state.epoch), search.recipe.epochs, state.epoch)
+    parts = search.parts
+    display.phase(search.phase(state.epoch), search.epochs * parts, state.epoch * parts, quiet_for=5.0 * (parts > 1))
+    search.on_part = lambda done: display.step(round(done * parts), "of a whole training, forwards and backwards")
     begun = saved = time.perf_counter()
 
     def on_epoch(now_at: SearchState, record: dict[str, Any]) -> None:
@@ -156,7 +158,7 @@ def _search(setup: Setup, progress: Checkpoint, directory: Path, display: Displa
             progress.save(path)
             saved = time.perf_counter()
         display.step(
-            state.epoch,
+            state.epoch * parts,
             f"validation objective {_figure(record['objective'])}  {setup.goal.progress(record)}",
             name=record["phase"],
         )

@@ -154,6 +154,18 @@ class LossSpace:
             )
         self._share = counts / counts.sum()
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the loss changes in the course of a training."""
+        return len(self._starts) > 1
+
+    @property
+    def balance(self) -> float:
+        """K² / Σ_k (1 / share_k) over the K classes, bins or cells that have samples: the share of independent samples
+        that a balanced mean is worth, 1 where all are equally frequent."""
+        share = self._share[self._share > 0]
+        return float(len(share.flatten()) ** 2 / (1 / share).sum())
+
     def _for_groups(self, start: Loss, counts: Tensor, group_names: Sequence[str] | None) -> Loss:
         """The start with a column a group in every free table, where the counts have groups."""
         groups = counts.shape[1] if counts.dim() == 2 else 0

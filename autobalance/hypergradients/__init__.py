@@ -24,6 +24,7 @@ from autobalance.hypergradients._inner import Transform as Transform
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
 from autobalance.hypergradients._one_step import OneStep as OneStep
+from autobalance.hypergradients._optimiser import RATES as RATES
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._parallel import processes as processes
 from autobalance.hypergradients._replay import Replay as Replay
@@ -38,6 +39,7 @@ ENGINES = {"replay": Replay, "unrolled": Unrolled, "one-step": OneStep, "implici
 
 __all__ = [
     "ENGINES",
+    "RATES",
     "SGD",
     "Adam",
     "Clipped",

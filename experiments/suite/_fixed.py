@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import optuna
 import torch
 from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
-from torch import Tensor
+from torch import Tensor, nn
 
+from autobalance.config import Options
 from autobalance.losses import Loss
 from autobalance.metrics import outputs
 from autobalance.points import fixed_points, head_of, hyper_parameters
 from autobalance.space import LossSpace
+from autobalance.training import Recipe
 from experiments.ranges import RANGES, Range
 from experiments.suite._case import Case, Choice
 from experiments.yardsticks import balanced_ce
@@ -28,9 +31,13 @@ COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "group-la", "group-vs", "group-dr
 SIX = ("ce", "weighted", "la", "cdt", "vs", "ldam-drw")
 SIX_REGRESSION = ("l1", "sqinv", "inv", "lds", "focal-r", "balanced-mse")
 SIX_GROUPS = ("ce", "ldam-drw", "group-weighted", "group-la", "group-vs", "group-dro")
+#: The loss that a search starts from where there are no groups, by kind of task, if it is not la.
+START = {"regression": "sqinv"}
 #: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
 #: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
 RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
+#: How far they move the recipe's rates, as factors either way: as far as `autobalance.rounds.TRUST` at most.
+RATE_BOX = {"lr": 2.0, "weight_decay": 10.0}
 #: The first trial is the published value, two are drawn at random, then TPE follows a model.
 TPE_STARTS = 3
 #: The smallest population with which CMA-ES adapts anything: a generation, and the first of the next.
@@ -62,6 +69,8 @@ class Candidate:
         first: what the first trial has.
         make_sampler: seed -> what proposes the others.
         head: of the model.
+        make_recipe: (**hyper) -> the recipe; None: the case's.
+        score: (case, model) -> what its trials are compared by, lower is better; None: `validation_score`.
     """
 
     method: str
@@ -70,13 +79,16 @@ class Candidate:
     first: Mapping[str, float]
     make_sampler: Callable[[int], BaseSampler]
     head: str = "linear"
+    make_recipe: Callable[..., Recipe] | None = None
+    score: Callable[[Case, nn.Module], float] | None = None
 
     def choice(self, hyper: Mapping[str, float], cost: float = 0.0, **about: Any) -> Choice:
         return Choice(
             self.method,
             lambda counts: self.make_loss(counts, **hyper),
             self.head,
-            cost=cost,
+            None if self.make_recipe is None else self.make_recipe(**hyper),
+            cost,
             about={"hyper": dict(hyper), **about},
         )
 
@@ -91,24 +103,40 @@ def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
         first = {key: default[key] for key in RANGES[name]}
         wide = {key: given.around(first[key]) for key, given in RANGES[name].items()}
         found.append(Candidate(f"{name}, tuned", partial(case.goal.point, name), wide, first, _tpe, head_of(name)))
-    return [*found, *(_on_raw(case, method, sampler) for method, sampler in {"TPE": _tpe, "CMA-ES": _cma_es}.items())]
-
-
-def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler]) -> Candidate:
-    """TPE or CMA-ES on the numbers that the search moves, from where it starts."""
-    start = "sqinv" if case.kind == "regression" else "group-la" if case.problem.num_groups else "la"
     free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
-    counts = case.goal.counts(case.problem.train)
-    sizes = {name: value.shape for name, value in _space(case, start, free, counts).init().items()}
+    return [*found, _on_raw(case, "TPE", _tpe, free), _on_raw(case, "CMA-ES", _cma_es, free)]
+
+
+def rivals(case: Case, free: Sequence[str]) -> list[Candidate]:
+    """TPE on what a search may change, comparing its trials by the figure and by the objective that the search follows.
+
+    Args:
+        case: what may be looked at.
+        free: what the search has free, of the loss and of the recipe.
+    """
+    by_objective = _on_raw(case, "TPE, same parameters, by objective", _tpe, free)
+    return [_on_raw(case, "TPE, same parameters", _tpe, free), replace(by_objective, score=objective_score)]
+
+
+def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler], free: Sequence[str]) -> Candidate:
+    """A candidate of the numbers that a search with these free parameters moves, from where it starts."""
+    start = START.get(case.kind, "la") if not case.problem.num_groups else "group-la"
+    rates = [name for name in free if name in RATE_BOX]
+    counts, of_loss = case.goal.counts(case.problem.train), [name for name in free if name not in RATE_BOX]
+    sizes = {name: value.shape for name, value in _space(case, start, of_loss, counts).init().items()}
     names = {name: [f"{name}{i}" for i in range(shape.numel())] for name, shape in sizes.items()}
     ranges = {key: Range(-RAW_BOX[name], RAW_BOX[name]) for name, keys in names.items() for key in keys}
+    ranges |= {name: Range(-math.log(RATE_BOX[name]), math.log(RATE_BOX[name])) for name in rates}
     first = dict.fromkeys(ranges, 0.0)
 
     def make_loss(counts: Tensor, **hyper: float) -> Loss:
         raw = {name: torch.tensor([hyper[key] for key in keys]).reshape(sizes[name]) for name, keys in names.items()}
-        return _space(case, start, free, counts).loss(raw)
+        return _space(case, start, of_loss, counts).loss(raw)
 
-    return Candidate(method, make_loss, ranges, first, make_sampler)
+    def make_recipe(**hyper: float) -> Recipe:
+        return replace(case.recipe, **{name: getattr(case.recipe, name) * math.exp(hyper[name]) for name in rates})
+
+    return Candidate(method, make_loss, ranges, first, make_sampler, make_recipe=make_recipe if rates else None)
 
 
 def _space(case: Case, start: str, free: Sequence[str], counts: Tensor) -> LossSpace:
@@ -116,48 +144,56 @@ def _space(case: Case, start: str, free: Sequence[str], counts: Tensor) -> LossS
 
 
 def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
-    """Each candidate's best of ``budget`` trials, by the validation samples. A trial trains one model.
+    """Each fixed loss with the best hyper-parameters of ``budget`` trials, and the best of six losses untuned.
 
     Args:
         case: what may be looked at.
         names: the fixed losses to tune; None: all.
         budget: trials, each the training of one model on the training samples.
     """
+    six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
+    of_six = [Choice(name, partial(case.goal.point, name), head_of(name)) for name in six]
+    scores = [validation_score(case, model) for model in case.train(of_six, case.problem.train)]
+    best = min(range(len(six)), key=scores.__getitem__)
+    about = {"chosen": six[best], "trials": dict(zip(six, scores, strict=True))}
+    chosen = Choice("best-of-six", of_six[best].loss, of_six[best].head, cost=len(six), about=about)
+    return [*best_of_trials(case, candidates(case, names), budget), chosen]
+
+
+def best_of_trials(case: Case, every: Sequence[Candidate], budget: int) -> list[Choice]:
+    """Each candidate's best of ``budget`` trials, by the validation samples. A trial trains one model."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    every = candidates(case, names)
     studies = [optuna.create_study(sampler=c.make_sampler(_seed(case, c.method))) for c in every]
     records: list[list[dict[str, Any]]] = [[] for _ in every]
     for c, study in zip(every, studies, strict=True):
         study.enqueue_trial({k: v for key in c.ranges for k, v in c.ranges[key].as_trial(key, c.first[key]).items()})
-    six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
-    of_six = [Choice(name, partial(case.goal.point, name), head_of(name)) for name in six]
     for number in range(budget):
         trials = [study.ask() for study in studies]
         hypers: list[dict[str, float]] = []
         for c, trial in zip(every, trials, strict=True):
             proposed = {key: given.suggest(trial, key) for key, given in c.ranges.items()}
             hypers.append(dict(c.first) if number == 0 else proposed)  # exactly, not as 1 - (1 - beta)
-        choices = [c.choice(hyper) for c, hyper in zip(every, hypers, strict=True)]
-        asked = len(choices)
-        if number == 0:
-            choices += of_six
-        models = case.train(choices, case.problem.train)
-        scores = [validation_score(case, model) for model in models]
-        for i in range(asked):
-            studies[i].tell(trials[i], scores[i])
-            records[i].append({"hyper": hypers[i], "score": scores[i]})
-        if number == 0:
-            best = min(range(len(six)), key=lambda i: scores[asked + i])
-            about = {"chosen": six[best], "trials": dict(zip(six, scores[asked:], strict=True))}
-            chosen = Choice("best-of-six", of_six[best].loss, of_six[best].head, cost=len(six), about=about)
+        models = case.train([c.choice(hyper) for c, hyper in zip(every, hypers, strict=True)], case.problem.train)
+        for c, study, trial, hyper, model, record in zip(every, studies, trials, hypers, models, records, strict=True):
+            score = (c.score or validation_score)(case, model)
+            study.tell(trial, score)
+            record.append({"hyper": hyper, "score": score})
     found = []
     for c, record in zip(every, records, strict=True):
         best_trial = min(record, key=lambda trial: trial["score"])
         found.append(c.choice(best_trial["hyper"], cost=budget, trials=record))
-    return [*found, chosen]
+    return found
 
 
-def validation_score(case: Case, model: torch.nn.Module) -> float:
+def objective_score(case: Case, model: nn.Module) -> float:
+    """The objective that a search follows by default, on the validation samples; 1e6 where it is not finite."""
+    name = Options(**Options.of_task(case.kind)).completed(grouped=case.problem.num_groups > 0).objective
+    samples = case.problem.validation
+    value = float(case.goal.objective(name)(outputs(model, samples), samples.without_inputs()))
+    return value if math.isfinite(value) else 1e6
+
+
+def validation_score(case: Case, model: nn.Module) -> float:
     """The figure on the validation samples; for classes, the balanced cross-entropy decides between equal errors."""
     tested = case.judge(model, case.problem.validation)
     if case.kind == "regression":

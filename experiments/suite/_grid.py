@@ -14,7 +14,7 @@ from typing import Any
 from autobalance.errors import InputError
 from autobalance.files import write_text
 from autobalance.progress import Display
-from experiments.suite._fixed import COMMON, tuned, untuned
+from experiments.suite._fixed import COMMON, best_of_trials, rivals, tuned, untuned
 from experiments.suite._options import SuiteOptions
 from experiments.suite._plan import Entry, Plan, read_plan
 from experiments.suite._prepare import prepare
@@ -26,7 +26,7 @@ SEEDS = {"small": 5, "full": 10}
 #: How processes are started.
 START = "spawn"
 #: What a group takes, in plain trainings, for the time left alone.
-WEIGHTS = {"untuned": 8, "tuned": 40}
+WEIGHTS = {"untuned": 8, "tuned": 40, "rivals": 14}
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class Grid:
             choices = untuned(case)
         elif piece.group == "tuned":
             choices = tuned(case, None if self.options.budget == "full" else list(COMMON), BUDGET)
+        elif piece.group == "rivals":
+            keywords = self.searches["ours"]
+            free = keywords.get("regression", keywords)["free"] if case.kind == "regression" else keywords["free"]
+            choices = best_of_trials(case, rivals(case, free), BUDGET)
         else:
             choices = [search(case, piece.group, self.searches[piece.group])]
         models = case.train(choices, case.everything)

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from autobalance._options import ProblemOptions
+from autobalance._options import GroupOptions
 from autobalance.errors import InputError
 
 #: What a problem's entry can hold beside the options of ``python -m autobalance.search`` on data, model and training.
-_OWN = ("name", "rows", "fewest", "largest", "samples", "tail", "metric", "full")
-_KNOWN = {option.name for option in fields(ProblemOptions)} - {"seed", "seeds", "out", "validation", "device"}
+_OWN = ("name", "rows", "fewest", "largest", "halved", "samples", "tail", "metric", "full")
+_KNOWN = {option.name for option in fields(GroupOptions)} - {"seed", "seeds", "out", "validation", "device"}
 
 #: What the finished models are compared by, lower is better; the first that a problem's tests have.
 METRICS = {
@@ -36,6 +36,7 @@ class Entry:
         fewest: classes with fewer rows than this in a table are left out.
         largest: training images of each class in a .npz file that are used, before any thinning; a quarter as many
             test images, but 200 at least.
+        halved: whether these images are then halved in width and height, each 2 x 2 pixels to their mean.
         samples: training and validation samples in all, drawn anew for each seed, each class in proportion; None: all.
         tail: before that a table's classes are thinned to a long tail of this imbalance ratio, in the order of their
             frequency; None: as they are.
@@ -49,6 +50,7 @@ class Entry:
     rows: int | None = None
     fewest: int | None = None
     largest: int | None = None
+    halved: bool = False
     samples: int | None = None
     tail: float | None = None
     metric: str | None = None
@@ -123,4 +125,4 @@ def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
         if not Path(data).is_file():
             raise InputError(f"there is no file {data}: --root names the folder of the files that {path} names")
     own = {name: given.get(name) for name in ("rows", "fewest", "largest", "samples", "tail", "metric")}
-    return Entry(given["name"], data, options, **own)
+    return Entry(given["name"], data, options, halved=bool(given.get("halved")), **own)

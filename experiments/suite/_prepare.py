@@ -12,6 +12,7 @@ from autobalance.data._npz import read_arrays
 from autobalance.data._read_table import SUFFIXES, read_table
 from autobalance.data._table import target_column
 from autobalance.errors import InputError
+from experiments.reduced import halved
 from experiments.suite._plan import Entry
 
 FEWEST_TEST_IMAGES = 200
@@ -35,7 +36,7 @@ def prepare(entry: Entry, directory: Path) -> Entry:
         unfinished = path.with_name("unfinished-" + path.name)
         (_images if images else _table)(entry, source, unfinished)
         unfinished.replace(path)
-    return replace(entry, data=str(path), rows=None, fewest=None, largest=None)
+    return replace(entry, data=str(path), rows=None, fewest=None, largest=None, halved=False)
 
 
 def _table(entry: Entry, source: Path, path: Path) -> None:
@@ -61,5 +62,5 @@ def _images(entry: Entry, source: Path, path: Path) -> None:
             raise InputError(f"{source} has no arrays x_{part} and y_{part}")
         of_classes = [np.flatnonzero(y == k) for k in np.unique(y)]
         taken = np.sort(np.concatenate([generator.permutation(index)[:size] for index in of_classes]))
-        kept |= {f"x_{part}": x[taken], f"y_{part}": y[taken]}
+        kept |= {f"x_{part}": halved(x[taken]) if entry.halved else x[taken], f"y_{part}": y[taken]}
     np.savez(path, **kept)
