@@ -57,9 +57,9 @@ class Rounds(Bilevel):
         a ← clip(a* - s c_i g_i / (h_i E)),    c_i = n / (n + 1000) for the loss's parameters, 1 for the recipe's rates
 
     with the best numbers a* so far, their objective E and its gradient, typical second derivatives h (`CURVATURE`), the
-    bounds of `TRUST`, and s = 1 until a training ends with a larger objective than that at a*, which cuts it to 0.3 s. n is the
-    effective number of validation samples of a balanced mean, N K² / Σ_k (1 / share_k): the fewer there are of the
-    rarest classes, the closer the loss stays to its start.
+    bounds of `TRUST`, and s = 1 until a training ends with a larger objective than that at a*, which cuts it to 0.3 s.
+    n is the effective number of validation samples of a balanced mean, N K² / Σ_k (1 / share_k): the fewer there are of
+    the rarest classes, the closer the loss stays to its start.
 
     Args:
         model, train_samples, validation_samples, space, objective, recipe, seed, rates, watch: as `Bilevel`'s.

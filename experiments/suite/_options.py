@@ -35,7 +35,7 @@ class SuiteOptions(RunOptions):
     only: str | None = None
     budget: str = "small"
     judge: str = "test"
-    methods: str = "untuned,tuned,published,ours"
+    methods: str = "untuned,tuned,rivals,published,ours"
     reference: str = "ours"
     seeds: int | None = None
     workers: int = 1

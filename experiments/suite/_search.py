@@ -31,8 +31,8 @@ PUBLISHED: Mapping[str, Any] = {
     "free": ["l", "delta"],
     "regression": {**_PUBLISHED, "start": "l1", "free": ["w"]},
 }
-#: The search that did best on the development problems (docs/what-helps.md): the rates of the recipe, by one hypergradient
-#: through a whole training with the loss that a search starts from.
+#: The search that did best on the development problems (docs/what-helps.md): the rates of the recipe, by a hypergradient
+#: through one whole training with the loss that a search starts from.
 OURS: Mapping[str, Any] = {"free": ["weight_decay", "lr"], "rounds": 1}
 #: What the suite says to every search itself.
 _GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}

@@ -18,6 +18,8 @@ Results = Mapping[str, Mapping[str, Mapping[int, Any]]]
 LEVEL = 0.05
 #: What a search plus its choice may cost, in plain trainings.
 DEAREST = 6.0
+#: The row that is TPE on the search's own parameters: the first of these that there is.
+TPE_ROWS = ("TPE, same parameters", "TPE")
 
 
 def summarise(results: Results, reference: str) -> dict[str, Any]:
@@ -152,8 +154,8 @@ def bars(summary: Mapping[str, Any]) -> list[tuple[str, bool, str]]:
         text = f"better: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"
         what = "significantly better than the best tuned fixed loss on three problems and worse on none"
         found.append((what, len(better) >= 3 and not worse, text))
-    if "TPE" in summary["overall"]:
-        entry = summary["overall"]["TPE"]
+    if tpe := [name for name in TPE_ROWS if name in summary["overall"]]:
+        entry = summary["overall"][tpe[0]]
         p = entry["wilcoxon_p"]
         sure = p is not None and p < LEVEL and entry["better"] > entry["worse"]
         text = f"better on {entry['better']}, worse on {entry['worse']} of {len(problems)}; Wilcoxon p {_p(p)}"

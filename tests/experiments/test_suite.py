@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import experiments.suite._grid as grid_module
 from autobalance.points import fixed_point
 from experiments.suite.__main__ import main
 from experiments.suite._case import Case, Choice, open_case
-from experiments.suite._fixed import tuned
+from experiments.suite._fixed import best_of_trials, rivals, tuned
 from experiments.suite._plan import Entry, read_plan
 from experiments.suite._prepare import prepare
 from experiments.suite._search import SEARCHES, search
@@ -74,7 +76,7 @@ def test_judging_samples_are_apart(root: Path) -> None:
 def test_whole_run_and_resumption(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid_module, "BUDGET", 2)
     monkeypatch.setattr(grid_module, "COMMON", ("la",))
-    arguments = ["--methods", "untuned,tuned,quick", "--reference", "quick", "--seeds", "2"]
+    arguments = ["--methods", "untuned,tuned,rivals,quick", "--reference", "quick", "--seeds", "2"]
     assert run(root, tmp_path / "whole", *arguments) == 0
     summary = json.loads((tmp_path / "whole" / "suite.json").read_text())["classification"]
     assert {"ce", "la", "ldam-drw", "la, tuned", "TPE", "CMA-ES", "best-of-six", "quick"} <= set(summary["methods"])
@@ -127,6 +129,37 @@ def test_tuning_takes_the_best_trial_and_begins_with_the_published_value(root: P
     torch.testing.assert_close(of_zero(logits, y), start(logits, y))
 
 
+def test_rivals_have_the_parameters_of_the_search(root: Path) -> None:
+    case, _ = open_case(wine(root), 0, "test")
+    found = best_of_trials(case, rivals(case, ["l", "weight_decay", "lr"]), 3)
+    assert [choice.method for choice in found] == ["TPE, same parameters", "TPE, same parameters, by objective"]
+    for choice in found:
+        best = min(choice.about["trials"], key=lambda trial: trial["score"])["hyper"]
+        assert set(best) == {"l0", "weight_decay", "lr"}
+        assert choice.recipe is not None
+        assert choice.recipe.lr == pytest.approx(case.recipe.lr * np.exp(best["lr"]))
+        assert choice.recipe.weight_decay == pytest.approx(case.recipe.weight_decay * np.exp(best["weight_decay"]))
+        first = choice.about["trials"][0]
+        assert set(first["hyper"].values()) == {0.0}
+    model = case.train([Choice("la", partial(case.goal.point, "la"))], case.problem.train)[0]
+    part = case.problem.validation
+    logarithms = model(part.x).log_softmax(1)[torch.arange(len(part)), part.y]
+    balanced = statistics.fmean(-logarithms[part.y == k].mean().item() for k in range(3))
+    assert first["score"] == pytest.approx(balanced, rel=1e-5), "balanced cross-entropy, the default objective"
+
+
+def test_fewer_samples_and_a_longer_tail(root: Path) -> None:
+    whole, held_out = open_case(wine(root), 0, "test")
+    entry = dataclasses.replace(wine(root), samples=40, tail=10.0)
+    case, same = open_case(entry, 0, "test")
+    assert torch.equal(same.x, held_out.x)
+    counts = case.goal.counts(case.everything).sort(descending=True).values.tolist()
+    assert sum(counts) == pytest.approx(40, abs=1)
+    assert counts[0] > 2 * counts[1] > 4 * counts[2] > 0, "57, 18 and 5 samples of which 40 are drawn"
+    assert rows(case.everything) < rows(whole.everything)
+    assert rows(open_case(entry, 1, "test")[0].everything) != rows(case.everything)
+
+
 def search_space_loss(case: Case, counts: torch.Tensor) -> Any:
     from experiments.suite._fixed import candidates
 
@@ -150,8 +183,13 @@ def test_regression_and_the_published_procedure(root: Path) -> None:
     entry = read_plan(root / "plan.yaml", True, root, "sugar").problems[0]
     case, held_out = open_case(entry, 0, "validation")
     assert case.kind == "regression"
-    for name, its in (("published", SEARCHES["published"]["regression"]), ("one-split", {})):
-        choice = search(case, name, {**its, "outer": {"every": 10}})
+    short = {"outer": {"every": 10}}
+    for name, its in (
+        ("published", {**SEARCHES["published"]["regression"], **short}),
+        ("one-split", short),
+        ("ours", SEARCHES["ours"]),
+    ):
+        choice = search(case, name, its)
         tested = case.judge(case.train([choice], case.everything)[0], held_out)
         assert case.metric_name(tested) == "balanced_mae"
         assert 20 < case.figure(tested) < 150
@@ -208,6 +246,9 @@ def test_prepared_files(root: Path, tmp_path: Path) -> None:
     images = np.load(prepare(Entry("images", str(root / "images.npz"), largest=7), tmp_path).data)
     assert np.bincount(images["y_train"]).tolist() == [7, 7]
     assert len(images["y_test"]) == 60
+    halved = np.load(prepare(Entry("halves", str(root / "images.npz"), largest=7, halved=True), tmp_path).data)
+    assert halved["x_train"].shape == (14, 1, 1, 1)
+    assert set(halved["x_train"].flat) <= set(x[:, 0, 0, 0])
     for image, label in zip(images["x_train"], images["y_train"], strict=True):
         assert (x[image.flat[0] // 2] == image).all()
         assert y[image.flat[0] // 2] == label
@@ -313,7 +354,7 @@ def test_bad_plan(tmp_path: Path, line: str, word: str, capsys: pytest.CaptureFi
 def test_committed_plans_can_be_read(tmp_path: Path) -> None:
     from experiments.suite._options import PLANS
 
-    for name in ("suite.yaml", "suite_builtin.yaml"):
+    for name in ("suite.yaml", "suite_builtin.yaml", "development.yaml"):
         content = (PLANS / name).read_text()
         for word in content.replace(",", " ").split():
             if word.endswith((".csv", ".csv.gz", ".npz")):
