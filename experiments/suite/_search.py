@@ -31,7 +31,7 @@ PUBLISHED: Mapping[str, Any] = {
     "free": ["l", "delta"],
     "regression": {**_PUBLISHED, "start": "l1", "free": ["w"]},
 }
-#: The search that did best on the development problems (docs/what-helps.md): the rates of the recipe, by a hypergradient
+#: The search that did best on the development problems (docs/what-helps.md): the rates of the recipe by a hypergradient
 #: through one whole training with the loss that a search starts from.
 OURS: Mapping[str, Any] = {"free": ["weight_decay", "lr"], "rounds": 1}
 #: What the suite says to every search itself.
