@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Smoothing:
         FORMAT.write(path, asdict(self))
 
 
-def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor) -> Calibrated:
+def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor, layer: str | None = None) -> Calibrated:
     """``model`` with the feature-distribution smoothing that a search saved, its statistics still to be collected.
 
     Call ``see(targets)`` before each training batch and ``end_epoch()`` after each epoch; `autobalance.training.train`
@@ -54,14 +54,16 @@ def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor) -> 
 
     Args:
         path: ``fds.json``.
-        model: the network; has a layer of the name in the file.
+        model: the network; has a layer of the name in the file, unless ``layer`` is given.
         sample: an input of one or more samples, by which the number of features is found.
+        layer: the one in this model, a name of ``model.named_modules()``; None: the one that the file names.
 
     Raises:
         InputError (a ValueError): the file is torn or says what cannot be; the model has no such layer.
         FileNotFoundError: there is no such file.
     """
-    return _smoothing(*FORMAT.read(path)).calibrate(model, sample)
+    smoothing = _smoothing(*FORMAT.read(path))
+    return (smoothing if layer is None else replace(smoothing, layer=layer)).calibrate(model, sample)
 
 
 def _smoothing(content: dict[str, Any], fault: Fault) -> Smoothing:

@@ -181,6 +181,10 @@ def _engine(options: Options) -> Engine | None:
         raise InputError(
             f"{changed[0]} has no effect on the steps that {options.hypergradient} takes; use --hypergradient replay"
         )
+    if options.hypergradient == "head" and options.weight_decay == 0:
+        raise InputError(
+            "--hypergradient head needs a --weight-decay above 0: without it the optimum may be at infinity"
+        )
     rest = ("weight_decay",)
     followed = {"unrolled": (), "implicit": rest, "head": rest}.get(options.hypergradient, RATES)
     if lost := [name for name in options.free.split(",") if name in RATES and name not in followed]:

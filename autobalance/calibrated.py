@@ -44,7 +44,8 @@ class Calibrated(nn.Module):
         names = [name for name, _ in model.named_modules() if name]
         place = "body" if place == LAST and "body" in names else place
         if place != INPUT and place not in names:
-            raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}")
+            where = "; name the one that puts out the features (load_fds takes layer=)" if place == LAST else ""
+            raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}{where}")
         self.model, self.place = model, place
         self._edges, self._bins = check_edges(bin_edges), torch.empty(0, dtype=torch.int64)
         self._strength: Tensor | None = None

@@ -20,6 +20,14 @@ def model():
     return nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
 
 
+def test_another_model_has_another_layer(tmp_path):
+    Smoothing("last", SMOOTHING.bin_edges).save(tmp_path / "fds.json")
+    with pytest.raises(InputError, match=r"no layer 'last': it has input, 0, 1, 2; name .* layer="):
+        load_fds(tmp_path / "fds.json", model(), X[:1])
+    loaded = load_fds(tmp_path / "fds.json", model(), X[:1], layer="2")
+    assert loaded.place == "2" and loaded.layer.feature_dim == 1
+
+
 def test_what_is_saved_is_loaded(tmp_path):
     SMOOTHING.save(tmp_path / "fds.json")
     loaded = load_fds(tmp_path / "fds.json", model(), X[:1])
