@@ -61,7 +61,7 @@ def write_all(grid: Grid, done: dict[str, Any], published: Sequence[Published]) 
     """Writes the tables, the figure and ``results.json``, and the files of the runs that other machines did."""
     from autobalance.files import write_text
     from experiments.figure import draw
-    from experiments.grid import write_json
+    from experiments.json_files import write_json
     from experiments.results import summarise
     from experiments.tables import to_csv, to_markdown
 

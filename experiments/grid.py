@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 
 from autobalance._task import Task, open_task, recipe_of
 from autobalance.data import stratified_folds
-from autobalance.files import write_text
 from autobalance.training import Recipe
+from experiments.json_files import read_json, write_json
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method, parse_methods
 from experiments.options import CompareOptions
@@ -220,18 +220,3 @@ def _stop_without_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
         raise KeyboardInterrupt
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replaces a file as a whole; its directory is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The file's content, or None where there is no whole file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None

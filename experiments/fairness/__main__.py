@@ -24,7 +24,7 @@ def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
     from experiments.fairness._figure import draw
     from experiments.fairness._tables import summarise, to_markdown
     from experiments.fairness._work import Piece, check, pieces, work
-    from experiments.grid import write_json
+    from experiments.json_files import write_json
 
     fairness_report([0, 1], [0, 1], [0, 1], "ab", "ab")  # so that a missing fairlearn is said now
     setup = check(options)

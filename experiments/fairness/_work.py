@@ -18,7 +18,7 @@ from autobalance.pipeline import Setup, set_up
 from autobalance.training import train
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._tuning import tune
-from experiments.grid import read_json, write_json
+from experiments.json_files import read_json, write_json
 
 #: The figures of a run that the table shows.
 FIGURES = (

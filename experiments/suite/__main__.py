@@ -35,9 +35,8 @@ def _run(options: SuiteOptions, directory: Path, resume: bool) -> None:
 
 def write_results(results: Results, options: SuiteOptions, directory: Path) -> None:
     """Writes ``suite.md``, ``suite.json`` and a figure for each kind of problems."""
-    import json
-
     from autobalance.files import write_text
+    from experiments.json_files import write_json
     from experiments.suite._figure import draw
     from experiments.suite._tables import markdown
     from experiments.suite._verdict import summarise
@@ -47,7 +46,7 @@ def write_results(results: Results, options: SuiteOptions, directory: Path) -> N
         summary = summaries[kind] = summarise(of_kind, options.reference)
         texts.append(f"## {kind.capitalize()}\n\n{markdown(summary, options.judge)}\n![ranks](suite-{kind}.svg)\n")
         draw(summary, directory / f"suite-{kind}.svg")
-    write_text(directory / "suite.json", json.dumps(summaries, indent=1, allow_nan=False) + "\n")
+    write_json(directory / "suite.json", summaries)
     write_text(directory / "suite.md", "\n".join(texts))
 
 
