@@ -13,9 +13,11 @@ loss = autobalance.load_loss(sys.argv[1])
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 for epoch in range(20):
     loss.start_epoch(epoch / 20)
+    values = []
     for index in torch.randperm(len(y)).split(64):
         optimizer.zero_grad()
         value = loss(model(x[index].float() / 16), y[index])
         value.backward()
         optimizer.step()
-    print(f"epoch {epoch + 1}: loss {value.item():.3f}")
+        values.append(value.item())
+    print(f"epoch {epoch + 1}: mean loss {sum(values) / len(values):.3f}")
