@@ -314,7 +314,7 @@ def choice_sentence(result: dict[str, Any]) -> str:
     measured = f" of {objective.replace('_', ' ') if ':' not in objective else objective}" if objective else ""
     beside = (
         f"confidence {result['confidence']:.3g}{needed}; margin {margin}{unit}{measured}, "
-        f"from {low} to {high} with 95 %"
+        f"from {low} to {high} with 95\u00a0%"
     )
     if result["chosen"] == "searched":
         return f"Chosen: the searched loss. On held-out samples it beats {words(result['best_fixed'])} ({beside})."
