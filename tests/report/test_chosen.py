@@ -53,8 +53,10 @@ def test_a_run_without_a_choice_names_none(tmp_path):
 
 
 def test_the_sentence_has_the_unit_and_what_was_needed():
-    assert choice_sentence(content("la")).replace("\u00a0", " ").endswith(
-        "(confidence 0.797, needed 0.8; margin -0.58 points of balanced error, from -2.5 to 1.6 with 95 %)."
+    assert (
+        choice_sentence(content("la"))
+        .replace("\u00a0", " ")
+        .endswith("(confidence 0.797, needed 0.8; margin -0.58 points of balanced error, from -2.5 to 1.6 with 95 %).")
     )
     own = choice_sentence(content("searched", objective="mine:goal"))
     assert "margin -0.58 of mine:goal" in own
