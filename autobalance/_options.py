@@ -247,7 +247,7 @@ def read_options(
     kept = Path(given["out"]) / "config.yaml"
     if not kept.is_file():
         raise InputError(f"there is no run to resume in {given['out']}: {kept} is missing")
-    before = kind(**{**_read(kept, kind, parser), "out": given["out"]})
+    before = kind(**{**_read(kept, kind, parser, unset=True), "out": given["out"]})
     asked = kind(**{**asdict(before), **given})
     if changed := asked.differences(before):
         raise InputError(f"the run in {given['out']} has other options ({'; '.join(changed)}): leave them out to "
@@ -255,8 +255,11 @@ def read_options(
     return asked, True
 
 
-def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """A YAML file's options, checked as if they stood on the command line."""
+def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, unset: bool = False) -> dict[str, Any]:
+    """A YAML file's options, checked as if they stood on the command line.
+
+    ``unset``: options without a value are unset, as the suite's first versions wrote them, and not refused.
+    """
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no options; it should have lines such as 'epochs: 60'")
@@ -266,6 +269,8 @@ def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser) -
     flags = {action.dest for action in parser._actions if action.nargs == 0}
     arguments = []
     for key, value in content.items():
+        if value is None and unset:
+            continue
         if isinstance(value, bool) and key.replace("-", "_") in flags:
             arguments += [f"--{key}"] if value else []
             continue

@@ -170,6 +170,11 @@ def test_a_run_is_resumed_with_its_own_options_alone(tmp_path):
     assert "--lr 0.3 -> 0.1" in message and "--target None -> y" in message and "epochs" not in message
 
 
+def test_what_a_kept_file_leaves_empty_is_unset(tmp_path):
+    (tmp_path / "config.yaml").write_text("lr: 0.3\ntarget: null\n")
+    assert parse(["--resume", "--out", str(tmp_path)])[0] == Options(lr=0.3, out=str(tmp_path))
+
+
 def test_the_file_of_a_run_holds_what_was_set():
     content = yaml.safe_load(Options(outer_lr=0.5).to_yaml())
     assert content["outer-lr"] == 0.5 and "target" not in content
