@@ -243,6 +243,7 @@ def _result(
             "skipped_steps": state.skipped,
             "stopped_early": setup.search.stopped_early(state),
             "folds": options.folds,
+            "rounds": options.rounds,
         },
         **({"chosen": SEARCHED, "margin": None, "confidence": None} if choice is None else _chosen(setup, choice)),
         "cost": {
