@@ -1,0 +1,114 @@
+"""Hypergradients by how many steps they look back through: ``python -m experiments.horizon --root DIR``.
+
+On each problem a model is trained with the loss that a search starts from. The derivative of the validation objective
+in l (along log n), in the logarithm of the learning rate and in that of the weight decay is taken through the last T
+steps, again and again as in a search, and averaged; and once through the whole training, which counts in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from autobalance.bilevel import Bilevel, OuterLoop, run
+from autobalance.data import Batch
+from autobalance.errors import InputError
+from autobalance.hypergradients import Hypergradient, Inner, InnerState, Replay
+from autobalance.objectives import make_objective
+from autobalance.progress import Display
+from autobalance.rounds import Rounds
+from autobalance.space import LossSpace
+from experiments.suite._case import Case, open_case
+from experiments.suite._options import PLANS
+from experiments.suite._plan import read_plan
+from experiments.suite._prepare import prepare
+
+NAMES = ("l", "log_lr", "log_weight_decay")
+RATES = ("lr", "weight_decay")
+OBJECTIVE = make_objective("balanced_error")
+
+
+class Noted:
+    """`Replay` of T steps, which keeps what it finds."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.found: list[dict[str, Tensor]] = []
+
+    def __call__(
+        self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
+    ) -> tuple[InnerState, Hypergradient]:
+        state, answer = Replay(self.steps)(inner, state, hyper, batches, outer_batch)
+        self.found.append(answer.gradient)
+        return state, answer
+
+
+def through(case: Case, steps: int) -> dict[str, float]:
+    """The mean hypergradient through ``steps`` steps after the warm-up; the searched numbers stay where they start."""
+    engine, part, outer = Noted(steps), case.problem, OuterLoop(every=steps, lr=1e-12)
+    model = case.task.new_model(case.seed)
+    parts = model, part.train, part.validation, _space(case), OBJECTIVE
+    search = Bilevel(*parts, engine, case.recipe, outer, case.seed, RATES)
+    run(search)
+    return {name: torch.stack([gradient[name].sum() for gradient in engine.found]).mean().item() for name in NAMES}
+
+
+def through_all(case: Case) -> dict[str, float]:
+    """The hypergradient through the whole training."""
+    model, part = case.task.new_model(case.seed), case.problem
+    parts = model, part.train, part.validation, _space(case), OBJECTIVE
+    search = Rounds(*parts, case.recipe, case.seed, RATES)
+    gradient = run(search).outer["gradient"]
+    return {name: gradient[name].sum().item() for name in NAMES}
+
+
+def _space(case: Case) -> LossSpace:
+    counts = case.goal.counts(case.problem.train)
+    return LossSpace(case.goal.point("la", counts), counts, ("l",))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.horizon", description=__doc__.split(":")[0], allow_abbrev=False
+    )
+    parser.add_argument("--problems", default=str(PLANS / "development.yaml"), metavar="FILE.yaml")
+    parser.add_argument("--root", default="data", metavar="DIR", help="where the files are that it names")
+    parser.add_argument("--only", metavar="NAMES", help="these problems alone, with commas between")
+    parser.add_argument("--steps", type=int, nargs="+", default=[5, 20], metavar="T")
+    parser.add_argument("--out", default="runs/horizon", metavar="DIR", help="where prepared files are kept")
+    options = parser.parse_args(arguments)
+    try:
+        plan = read_plan(Path(options.problems), False, Path(options.root), options.only)
+        cases = [open_case(prepare(entry, Path(options.out)), 0, "validation")[0] for entry in plan.problems]
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    cases = [case for case in cases if case.kind == "classification" and not case.problem.num_groups]
+    rows: list[dict[str, object]] = []
+    agree = {(steps, name): 0 for steps in options.steps for name in NAMES}
+    with Display() as display:
+        display.phase("problems", len(cases))
+        for number, case in enumerate(cases):
+            whole = through_all(case)
+            short = {steps: through(case, steps) for steps in options.steps}
+            for steps, name in agree:
+                agree[steps, name] += (short[steps][name] > 0) == (whole[name] > 0)
+            for name in NAMES:
+                each = {f"T = {steps}": f"{short[steps][name]:+.4f}" for steps in options.steps}
+                rows.append({"problem": case.name, "in": name, **each, "whole training": f"{whole[name]:+.4f}"})
+            display.step(number + 1, case.name)
+    print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+    for (steps, name), number in agree.items():
+        print(f"T = {steps}, {name}: the sign of the whole training's on {number} of {len(cases)} problems")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
