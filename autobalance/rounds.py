@@ -1,8 +1,8 @@
 """The search by whole trainings: each is followed back from its last step to its first by one exact hypergradient.
 
 Hypergradients through a few steps are biased (Wu et al. 2018): they see what a change does at once, not what it does to
-the finished model. Within five steps more weight decay always looks harmless, and a τ beyond logit adjustment's often
-does. Where a training is short enough, all of it can be followed, with what it costs to train three or four times.
+the finished model. In l their sign was right on 6 of 11 development problems (experiments/horizon.py). Where a training
+is short enough, all of it can be followed, with what it costs to train about three times.
 """
 
 from __future__ import annotations
