@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -24,10 +23,9 @@ from autobalance.objectives import make_objective
 from autobalance.progress import Display
 from autobalance.rounds import Rounds
 from autobalance.space import LossSpace
+from experiments.development import classifications, make_parser
+from experiments.development import run as run_with
 from experiments.suite._case import Case, open_case
-from experiments.suite._options import PLANS
-from experiments.suite._plan import read_plan
-from experiments.suite._prepare import prepare
 
 NAMES = ("l", "log_lr", "log_weight_decay")
 RATES = ("lr", "weight_decay")
@@ -55,6 +53,8 @@ def through(case: Case, steps: int) -> dict[str, float]:
     model = case.task.new_model(case.seed)
     parts = model, part.train, part.validation, _space(case), OBJECTIVE
     search = Bilevel(*parts, engine, case.recipe, outer, case.seed, RATES)
+    if search.hypergradient_steps == 0:
+        raise InputError(f"a training on {case.name} has no room for {steps} steps after its warm-up: fewer --steps")
     run(search)
     return {name: torch.stack([gradient[name].sum() for gradient in engine.found]).mean().item() for name in NAMES}
 
@@ -75,22 +75,13 @@ def _space(case: Case) -> LossSpace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.horizon", description=__doc__.split(":")[0], allow_abbrev=False
-    )
-    parser.add_argument("--problems", default=str(PLANS / "development.yaml"), metavar="FILE.yaml")
-    parser.add_argument("--root", default="data", metavar="DIR", help="where the files are that it names")
-    parser.add_argument("--only", metavar="NAMES", help="these problems alone, with commas between")
+    parser = make_parser("horizon", __doc__)
     parser.add_argument("--steps", type=int, nargs="+", default=[5, 20], metavar="T")
-    parser.add_argument("--out", default="runs/horizon", metavar="DIR", help="where prepared files are kept")
-    options = parser.parse_args(arguments)
-    try:
-        plan = read_plan(Path(options.problems), False, Path(options.root), options.only)
-        cases = [open_case(prepare(entry, Path(options.out)), 0, "validation")[0] for entry in plan.problems]
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    cases = [case for case in cases if case.kind == "classification" and not case.problem.num_groups]
+    return run_with(parser, _compare, arguments)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    cases = [open_case(entry, 0, "validation")[0] for entry in classifications(options)]
     rows: list[dict[str, object]] = []
     agree = {(steps, name): 0 for steps in options.steps for name in NAMES}
     with Display() as display:
@@ -101,13 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for steps, name in agree:
                 agree[steps, name] += (short[steps][name] > 0) == (whole[name] > 0)
             for name in NAMES:
-                each = {f"T = {steps}": f"{short[steps][name]:+.4f}" for steps in options.steps}
-                rows.append({"problem": case.name, "in": name, **each, "whole training": f"{whole[name]:+.4f}"})
+                each = {f"T = {steps}": f"{short[steps][name]:+.2e}" for steps in options.steps}
+                rows.append({"problem": case.name, "in": name, **each, "whole training": f"{whole[name]:+.2e}"})
             display.step(number + 1, case.name)
     print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
     for (steps, name), number in agree.items():
         print(f"T = {steps}, {name}: the sign of the whole training's on {number} of {len(cases)} problems")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""What the scripts on development problems share: their options, and the problems."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autobalance.errors import InputError
+from experiments.command import BAD_INPUT, DONE
+from experiments.suite._options import PLANS
+from experiments.suite._plan import Entry, read_plan
+from experiments.suite._prepare import prepare
+
+
+def make_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the options on problems and files."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m experiments.{name}", description=description.split(":")[0], allow_abbrev=False
+    )
+    parser.add_argument("--problems", default=str(PLANS / "development.yaml"), metavar="FILE.yaml")
+    parser.add_argument("--root", default="data", metavar="DIR", help="where the files are that it names")
+    parser.add_argument("--only", metavar="NAMES", help="these problems alone, with commas between")
+    parser.add_argument("--out", default=f"runs/{name}", metavar="DIR", help="where prepared files are kept")
+    return parser
+
+
+def classifications(options: argparse.Namespace) -> list[Entry]:
+    """The problems that are plain classifications, prepared.
+
+    Raises:
+        InputError: what is wrong with the plan or a file.
+    """
+    plan = read_plan(Path(options.problems), False, Path(options.root), options.only)
+    plain = [entry for entry in plan.problems if not {"task", "group"} & set(entry.options)]
+    return [prepare(entry, Path(options.out)) for entry in plain]
+
+
+def run(
+    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], None], arguments: Sequence[str] | None
+) -> int:
+    """Does the work with the options; returns the exit status, 2 after one line that says what is wrong with them."""
+    try:
+        work(parser.parse_args(arguments))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return DONE

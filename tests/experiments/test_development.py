@@ -1,0 +1,75 @@
+"""The scripts on development problems: what they print follows from trainings that are done here once more."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_wine
+
+from experiments import headroom, horizon
+from experiments.suite._case import Choice, open_case
+from experiments.suite._plan import read_plan
+
+PLAN = """\
+problems:
+  - {name: wine, data: wine.csv, target: y, samples: 40, tail: 8, model: linear, epochs: 3,
+     batch_size: 16, lr: 0.01}
+  - {name: sugar, data: diabetes, task: regression, model: linear, epochs: 4}
+"""
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("root")
+    load_wine(as_frame=True).frame.rename(columns={"target": "y"}).to_csv(folder / "wine.csv", index=False)
+    (folder / "plan.yaml").write_text(PLAN)
+    return ["--problems", str(folder / "plan.yaml"), "--root", str(folder), "--out", str(folder / "out")]
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of a Markdown table, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_headroom(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert headroom.main([*arguments, "--seeds", "1"]) == 0
+    (name, plain, place, *figures), average = table(capsys.readouterr().out)
+    assert (name, average[0]) == ("wine", "on average")
+    best, by_error, by_objective = map(float, figures)
+    assert best <= min(0.0, by_error, by_objective), "chosen by the judging samples themselves"
+    folder = Path(arguments[1]).parent
+    case, held_out = open_case(read_plan(folder / "plan.yaml", False, folder, "wine").problems[0], 0, "test")
+    tau, decay = place.removeprefix("τ ").split(", × ")
+    recipe = case.recipe.__class__(**{**vars(case.recipe), "weight_decay": case.recipe.weight_decay * float(decay)})
+    choices = [
+        Choice("la", partial(case.goal.point, "la")),
+        Choice("best", partial(case.goal.point, "la", tau=float(tau)), recipe=recipe),
+    ]
+    own = [case.figure(case.judge(model, held_out)) for model in case.train(choices, case.everything)]
+    assert float(plain) == pytest.approx(own[0], abs=0.006)
+    assert best == pytest.approx(own[1] - own[0], abs=0.006)
+
+
+def test_horizon(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert horizon.main([*arguments, "--steps", "2", "3"]) == 0
+    text = capsys.readouterr().out
+    rows = table(text)
+    assert [row[:2] for row in rows] == [["wine", name] for name in horizon.NAMES]
+    for place, steps in ((2, 2), (3, 3)):
+        for row in rows:
+            same = (float(row[place]) > 0) == (float(row[4]) > 0)
+            assert f"T = {steps}, {row[1]}: the sign of the whole training's on {int(same)} of 1 problems" in text
+
+
+@pytest.mark.parametrize("main", [headroom.main, horizon.main])
+def test_a_plan_that_is_missing(main: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--problems", "nowhere.yaml"]) == 2  # type: ignore[operator]
+    assert capsys.readouterr().err.startswith("error: --problems: there is no file nowhere.yaml")
+
+
+def test_more_steps_than_a_training_has(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert horizon.main([*arguments, "--steps", "500"]) == 2
+    assert "error: a training on wine has no room for 500 steps" in capsys.readouterr().err
