@@ -110,6 +110,9 @@ def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:
             raise InputError(
                 f"the search {method!r} has the unknown keyword {sorted(unknown)[0]!r}; there are {listed}"
             )
+    beside = sorted({"outer", "hypergradient", "unroll"} & set(keywords))
+    if "rounds" in keywords and beside:
+        raise InputError(f"the search {method!r}: {beside[0]} has no effect beside rounds; leave one of the two out")
     _engine(keywords.get("hypergradient", "replay"), keywords.get("unroll"))
     if "regression" in keywords:
         check_keywords(method, keywords["regression"])

@@ -342,6 +342,7 @@ def test_bad_input(
         ("{problems: [{name: a, data: digits}], searches: {ours: {sped: 3}}}", "'sped'"),
         ("{problems: [{name: a, data: digits}], searches: {ours: {outer: {evry: 3}}}}", "'evry'"),
         ("{problems: [{name: a, data: digits}], searches: {ours: {hypergradient: nope}}}", "'nope'"),
+        ("{problems: [{name: a, data: digits}], searches: {ours: {rounds: 1, unroll: 5}}}", "unroll has no effect"),
     ],
 )
 def test_bad_plan(tmp_path: Path, line: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
