@@ -36,7 +36,7 @@ START = {"regression": "sqinv"}
 #: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
 #: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
 RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
-#: How far they move the recipe's rates, as factors either way: as far as `autobalance.rounds.TRUST` at most.
+#: How far they move the recipe's rates, as factors either way: about as far as `autobalance.rounds.TRUST` lets rounds.
 RATE_BOX = {"lr": 2.0, "weight_decay": 10.0}
 #: The first trial is the published value, two are drawn at random, then TPE follows a model.
 TPE_STARTS = 3

@@ -62,8 +62,8 @@ def make_parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what is compared")
     option(what, "budget", "small: 5 splits, the common losses tuned, small models; full: 10 splits, every loss tuned, "
            "each problem as its 'full' says", choices=("small", "full"))  # fmt: skip
-    option(what, "methods", "untuned, tuned (with TPE and CMA-ES on the search's own parameters), and names of "
-           "searches in the problems' file", metavar="NAMES")  # fmt: skip
+    option(what, "methods", "untuned, tuned (with TPE and CMA-ES on w, l and delta), rivals (TPE on what ours may "
+           "change), and searches: ours, published, and those of the problems' file", metavar="NAMES")  # fmt: skip
     option(what, "judge", "what the finished models are judged on; validation: a fifth of the other samples, the test "
            "samples stay unseen, for choosing a search's defaults", choices=("test", "validation"))  # fmt: skip
     option(what, "reference", "the method that all others are tested against", metavar="NAME")
