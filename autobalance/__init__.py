@@ -14,40 +14,42 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autobalance._fds_file import load_fds as load_fds
-    from autobalance._search_loss import SearchResult as SearchResult
-    from autobalance._search_loss import search_loss as search_loss
-    from autobalance.augmentation import load_augmentation as load_augmentation
     from autobalance.bilevel import OuterLoop as OuterLoop
-    from autobalance.density import lds_weights as lds_weights
-    from autobalance.errors import InputError as InputError
-    from autobalance.fds import FDS as FDS
+    from autobalance.bilevel import SearchResult as SearchResult
+    from autobalance.bilevel import search_loss as search_loss
+    from autobalance.common import InputError as InputError
+    from autobalance.common.density import lds_weights as lds_weights
+    from autobalance.data.augmentation import load_augmentation as load_augmentation
     from autobalance.hypergradients import Replay as Replay
     from autobalance.hypergradients import Unrolled as Unrolled
     from autobalance.losses import ParametricLoss as ParametricLoss
     from autobalance.losses import load_loss as load_loss
     from autobalance.losses import save_loss as save_loss
-    from autobalance.points import fixed_point as fixed_point
-    from autobalance.points import fixed_points as fixed_points
+    from autobalance.losses.named import fixed_point as fixed_point
+    from autobalance.losses.named import fixed_points as fixed_points
+    from autobalance.models import FDS as FDS
+    from autobalance.models import load_fds as load_fds
+    from autobalance.tasks import fairness_report as fairness_report
     from autobalance.training import Recipe as Recipe
 
 _HOMES = {
-    "FDS": "fds",
-    "InputError": "errors",
+    "FDS": "models",
+    "InputError": "common",
     "OuterLoop": "bilevel",
     "ParametricLoss": "losses",
     "Recipe": "training",
     "Replay": "hypergradients",
-    "SearchResult": "_search_loss",
+    "SearchResult": "bilevel",
     "Unrolled": "hypergradients",
-    "fixed_point": "points",
-    "fixed_points": "points",
-    "lds_weights": "density",
-    "load_augmentation": "augmentation",
-    "load_fds": "_fds_file",
+    "fairness_report": "tasks",
+    "fixed_point": "losses.named",
+    "fixed_points": "losses.named",
+    "lds_weights": "common.density",
+    "load_augmentation": "data.augmentation",
+    "load_fds": "models",
     "load_loss": "losses",
     "save_loss": "losses",
-    "search_loss": "_search_loss",
+    "search_loss": "bilevel",
 }
 
 __all__ = sorted(_HOMES)

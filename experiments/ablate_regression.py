@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance._figures import significant
-from autobalance._option_values import positive, positive_float, seed
-from autobalance._options import Parser, ProblemOptions, add_problem_options, add_run_options, adder, read_options
+from autobalance.cli._option_values import positive, positive_float, seed
+from autobalance.cli._options import Parser, ProblemOptions, add_problem_options, add_run_options, adder, read_options
+from autobalance.common import significant
 from experiments.command import run_command
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AblateOptions(ProblemOptions):
 
 def make_parser() -> argparse.ArgumentParser:
     """The command's parser; every default comes from `AblateOptions`."""
-    from autobalance.config import REGRESSION_OBJECTIVES
+    from autobalance.cli._config import REGRESSION_OBJECTIVES
 
     parser = Parser(
         prog=f"python -m {PROGRAM}",
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
-    from autobalance.files import write_text
+    from autobalance.common import write_text
     from experiments.regression._plan import read_plan
 
     plan = read_plan(Path(options.plan))
@@ -116,8 +116,8 @@ def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
 
 
 def _bench(options: AblateOptions, number: int) -> Any:
-    from autobalance._task import open_task, recipe_of
-    from autobalance.goals import Regress, goal_of
+    from autobalance.cli._task import open_task, recipe_of
+    from autobalance.tasks import Regress, goal_of
     from experiments.regression._train import Bench
 
     task = open_task(replace(options, seed=number))

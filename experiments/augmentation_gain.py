@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import autobalance
-from autobalance.augmentation import Policy, save_augmentation
-from autobalance.augmentation.space import AugmentationSpace
+from autobalance.bilevel import AugmentationSpace
+from autobalance.cli._progress import Display
 from autobalance.data import Problem, load
-from autobalance.goals import Classify
+from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Loss
-from autobalance.metrics import evaluate
 from autobalance.models import default_model, make_model
-from autobalance.progress import Display
+from autobalance.tasks import Classify, evaluate
 from autobalance.training import Recipe, train
 
 

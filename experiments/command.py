@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from autobalance._options import AnyOptions, RunOptions, run_directory
-from autobalance.errors import InputError
+from autobalance.cli._options import AnyOptions, RunOptions, run_directory
+from autobalance.common import InputError
 
 DONE, UNFINISHED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

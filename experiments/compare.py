@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from experiments.command import command_line, run_command
 from experiments.options import CompareOptions, parse
 
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
+    from autobalance.cli._progress import Display
+    from autobalance.common import write_text
     from autobalance.data import keep_or_check
-    from autobalance.files import write_text
-    from autobalance.progress import Display
     from experiments.grid import open_grid
     from experiments.published import read_published
     from experiments.storage import open_storage
@@ -59,7 +59,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
 
 def write_all(grid: Grid, done: dict[str, Any], published: Sequence[Published]) -> None:
     """Writes the tables, the figure and ``results.json``, and the files of the runs that other machines did."""
-    from autobalance.files import write_text
+    from autobalance.common import write_text
     from experiments.figure import draw
     from experiments.json_files import write_json
     from experiments.results import summarise

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from experiments.command import BAD_INPUT, DONE
 from experiments.suite._options import PLANS
 from experiments.suite._plan import Entry, read_plan

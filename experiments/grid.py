@@ -15,7 +15,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from autobalance._task import Task, open_task, recipe_of
+from autobalance.cli._task import Task, open_task, recipe_of
 from autobalance.data import stratified_folds
 from autobalance.training import Recipe
 from experiments.json_files import read_json, write_json

@@ -17,9 +17,9 @@ from functools import partial
 
 import pandas as pd
 
-from autobalance._option_values import positive
+from autobalance.cli._option_values import positive
+from autobalance.cli._progress import Display
 from autobalance.data import Samples
-from autobalance.progress import Display
 from experiments.development import classifications, make_parser, run
 from experiments.suite._case import Case, Choice, open_case
 from experiments.suite._fixed import objective_score, validation_score

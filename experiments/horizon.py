@@ -15,14 +15,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from autobalance.bilevel import Bilevel, OuterLoop, run
+from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, Rounds, run
+from autobalance.cli._progress import Display
+from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.errors import InputError
 from autobalance.hypergradients import Hypergradient, Inner, InnerState, Replay
-from autobalance.objectives import make_objective
-from autobalance.progress import Display
-from autobalance.rounds import Rounds
-from autobalance.space import LossSpace
+from autobalance.tasks.objectives import make_objective
 from experiments.development import classifications, make_parser
 from experiments.development import run as run_with
 from experiments.suite._case import Case, open_case

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autobalance.files import write_text
+from autobalance.common import write_text
 
 
 def write_json(path: Path, content: Any) -> None:

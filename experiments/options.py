@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from autobalance._option_values import names, number, positive, seed
-from autobalance._options import (
+from autobalance.cli._config import REGRESSION_DEFAULTS
+from autobalance.cli._option_values import names, number, positive, seed
+from autobalance.cli._options import (
     GroupOptions,
     Parser,
     add_group_options,
@@ -17,8 +18,7 @@ from autobalance._options import (
     adder,
     read_options,
 )
-from autobalance.config import REGRESSION_DEFAULTS
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 EXAMPLES = """\
 a method is a fixed loss, for classes with any of these behind it:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autobalance.errors import InputError
-from autobalance.files import read_yaml
+from autobalance.common import InputError, read_yaml
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import optuna
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 
 class Range(NamedTuple):

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autobalance.common import InputError
 from autobalance.data import long_tail_counts
-from autobalance.errors import InputError
 
 IMBALANCE = 100.0
 #: Training images of the largest class; the smallest has a hundredth.

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 JOURNAL = "storage.log"
 

@@ -14,7 +14,7 @@ import torch
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from autobalance._task import Task
+from autobalance.cli._task import Task
 from autobalance.data import stratified_folds
 from autobalance.training import Recipe
 from experiments.judge import train_and_judge

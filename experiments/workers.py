@@ -10,8 +10,8 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
-from autobalance.errors import InputError
-from autobalance.progress import Display
+from autobalance.cli._progress import Display
+from autobalance.common import InputError
 from experiments.command import Unfinished
 from experiments.grid import Grid, open_grid
 from experiments.options import CompareOptions

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from autobalance._figures import significant
+from autobalance.common import significant
 from autobalance.data import Problem, Samples
-from autobalance.group_metrics import group_metrics
-from autobalance.metrics import classification_metrics
-from autobalance.regression_metrics import regression_metrics
+from autobalance.tasks import classification_metrics, group_metrics, regression_metrics
 
 SHOTS = ("many", "medium", "few")
 _BY_SHOT = {shot: f"{shot}-shot" for shot in SHOTS}

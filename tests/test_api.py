@@ -9,7 +9,7 @@ import pytest
 from fresh import printed
 
 import autobalance
-from autobalance.augmentation import Policy, save_augmentation
+from autobalance.data.augmentation import Policy, save_augmentation
 
 NAMES = {
     "FDS",
@@ -29,7 +29,7 @@ NAMES = {
     "search_loss",
 }
 UNWANTED = {"higher", "optuna", "torchvision", "pandas", "matplotlib", "rich", "sklearn", "yaml"}
-ROOMS = {f"autobalance.{name}" for name in ("bilevel", "pipeline", "space", "training", "data", "hypergradients")}
+ROOMS = {f"autobalance.{name}" for name in ("bilevel", "cli", "training", "hypergradients", "study", "tasks", "report")}
 
 
 def test_the_public_names_are_there():
@@ -44,7 +44,7 @@ def test_names_that_are_not_there():
         _ = autobalance.loss
 
 
-@pytest.mark.parametrize("first", ("autobalance.SearchResult", "import_module('autobalance._search_loss')"))
+@pytest.mark.parametrize("first", ("autobalance.SearchResult", "import_module('autobalance.bilevel._search_loss')"))
 def test_the_search_is_a_function_whatever_was_imported_before(first):
     code = f"from importlib import import_module; import autobalance; {first}; print(callable(autobalance.search_loss))"
     assert printed(code).strip() == "True"
@@ -68,7 +68,7 @@ def test_loading_an_augmentation_imports_none_of_the_search(tmp_path):
     save_augmentation(Policy("table", {"noise": [0.1]}, {"noise": [0.5]}), path)
     code = f"import sys, autobalance; autobalance.load_augmentation({str(path)!r}); print(*sys.modules)"
     loaded = set(printed(code).split())
-    assert "autobalance.augmentation" in loaded and not loaded & (UNWANTED | ROOMS)
+    assert "autobalance.data.augmentation" in loaded and not loaded & (UNWANTED | ROOMS)
 
 
 def test_importing_the_package_imports_no_torch():

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autobalance.common import InputError
 from autobalance.data._image_files import ImageFiles
 from autobalance.data._samples import Samples
-from autobalance.errors import InputError
 
 
 @dataclass(frozen=True)

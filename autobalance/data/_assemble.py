@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from autobalance.common import InputError
 from autobalance.data._arrays import Arrays, to_samples
 from autobalance.data._long_tail import long_tail_subset
 from autobalance.data._numbers import ordered_split, problem_of_numbers
 from autobalance.data._samples import Problem
 from autobalance.data._split import stratified_split
-from autobalance.errors import InputError
 
 DEFAULT_FRACTION = 0.2
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from autobalance.common import InputError
 from autobalance.data._arrays import check_finite
 from autobalance.data._image_files import ImageFiles
 from autobalance.data._parts import Given, check_parts
 from autobalance.data._samples import Samples
-from autobalance.errors import InputError
 
 Part = Samples | Dataset | tuple[Any, ...]
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 
+from autobalance.common import InputError, write_text
 from autobalance.data._image_files import ImageFiles
 from autobalance.data._samples import Problem, Samples
-from autobalance.errors import InputError
-from autobalance.files import write_text
 
 #: Samples whose inputs are looked at, and image files, evenly spread.
 _SAMPLES, _FILES = 64, 1000

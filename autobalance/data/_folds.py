@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autobalance.common import InputError
+from autobalance.common.density import bin_index
 from autobalance.data._samples import Batch, Problem, Samples, batch_size
-from autobalance.density import bin_index
-from autobalance.errors import InputError
 
 Fold = tuple[Tensor, Tensor]
 

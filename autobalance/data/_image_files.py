@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autobalance.common import InputError
 from autobalance.data._crops import CropAndFlip, draw_crops
-from autobalance.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

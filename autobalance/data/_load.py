@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from autobalance.common import InputError
 from autobalance.data._assemble import DEFAULT_FRACTION, Options
-from autobalance.data._digits import load_digits
-from autobalance.data._digits_groups import load_digits_groups
-from autobalance.data._folder import load_folder
-from autobalance.data._image_lists import load_image_table, load_lists
-from autobalance.data._npz import load_npz
-from autobalance.data._part_files import part_files
-from autobalance.data._read_table import SUFFIXES as TABLES
-from autobalance.data._regression import load_diabetes, load_regression_table
 from autobalance.data._samples import Problem
-from autobalance.data._table import load_table
-from autobalance.data._tiny_imagenet import is_tiny_imagenet, load_tiny_imagenet
-from autobalance.data._torchvision import load_cifar
-from autobalance.data._user import load_user
-from autobalance.errors import InputError
+from autobalance.data.sources._digits import load_digits
+from autobalance.data.sources._digits_groups import load_digits_groups
+from autobalance.data.sources._folder import load_folder
+from autobalance.data.sources._image_lists import load_image_table, load_lists
+from autobalance.data.sources._npz import load_npz
+from autobalance.data.sources._part_files import part_files
+from autobalance.data.sources._read_table import SUFFIXES as TABLES
+from autobalance.data.sources._regression import load_diabetes, load_regression_table
+from autobalance.data.sources._table import load_table
+from autobalance.data.sources._tiny_imagenet import is_tiny_imagenet, load_tiny_imagenet
+from autobalance.data.sources._torchvision import load_cifar
+from autobalance.data.sources._user import load_user
 
 _CLASSES: dict[str, Callable[[Options], Problem]] = {
     "digits": load_digits,

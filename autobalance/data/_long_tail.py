@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 
 def long_tail_counts(largest: int, num_classes: int, imbalance: float, kind: str = "exp") -> list[int]:

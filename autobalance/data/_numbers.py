@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from autobalance._figures import trimmed
+from autobalance.common import InputError, trimmed
+from autobalance.common.density import make_bin_edges
 from autobalance.data._arrays import Arrays, check_inputs
 from autobalance.data._parts import Given
 from autobalance.data._samples import Problem, Samples
 from autobalance.data._split import Index, stratified_split
-from autobalance.density import make_bin_edges
-from autobalance.errors import InputError
 
 
 def check_number_parts(given: Mapping[str, Given]) -> dict[str, Arrays]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from autobalance.common import InputError
 from autobalance.data._arrays import Arrays, check_arrays
-from autobalance.errors import InputError
 
 Given = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 

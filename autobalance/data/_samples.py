@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from autobalance.common import InputError
 from autobalance.data._crops import resized_crop_and_flip
 from autobalance.data._image_files import ImageFiles
-from autobalance.errors import InputError
 
 #: Samples and numbers in a batch of `Samples.batches` at most: 55 images of 224 x 224.
 _MOST_SAMPLES, _MOST_NUMBERS = 2048, 2**23

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 Index = NDArray[np.int64]
 

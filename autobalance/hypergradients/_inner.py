@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.fds import FDS
 from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
 from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
+from autobalance.models import FDS
 
 TrainLoss = Callable[[Mapping[str, Tensor], Tensor, Batch], Tensor]
 Objective = Callable[[Tensor, Batch], Tensor]

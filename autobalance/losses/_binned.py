@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance.density import bin_index, check_edges
+from autobalance.common.density import bin_index, check_edges
 from autobalance.losses._base import Member, check_reduction
 from autobalance.losses._regression import ERRORS, REGRESSION_DEFAULTS, REGRESSION_TABLES, regression_loss
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from autobalance.errors import InputError
-from autobalance.files import Fault, JsonFormat, check_keys, check_number, check_table, fault_in
+from autobalance.common import Fault, InputError, JsonFormat, check_keys, check_number, check_table, fault_in
 from autobalance.losses._base import REDUCTIONS, Member
 from autobalance.losses._kinds import KINDS, Kind, kind_of
 from autobalance.losses._schedule import ScheduledLoss

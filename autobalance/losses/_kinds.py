@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from autobalance.files import Fault, check_count, check_number, check_strings
+from autobalance.common import Fault, check_count, check_number, check_strings
 from autobalance.losses._base import Member
 from autobalance.losses._binned import RegressionLoss
 from autobalance.losses._family import IDENTITY, TABLES

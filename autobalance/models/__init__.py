@@ -1,7 +1,13 @@
-"""Reference models, each a body that makes features and a head that makes logits."""
+"""Reference models, each a body that makes features and a head that makes logits; and feature smoothing (FDS)."""
 
-from autobalance.models._base import CosineLinear, FeatureModel
-from autobalance.models._make import default_model, make_model, model_names
-from autobalance.models._regression import rescaled
-
-__all__ = ["CosineLinear", "FeatureModel", "default_model", "make_model", "model_names", "rescaled"]
+from autobalance.models._base import CosineLinear as CosineLinear
+from autobalance.models._base import FeatureModel as FeatureModel
+from autobalance.models._calibrated import Calibrated as Calibrated
+from autobalance.models._evaluating import evaluating as evaluating
+from autobalance.models._fds import FDS as FDS
+from autobalance.models._fds_file import Smoothing as Smoothing
+from autobalance.models._fds_file import load_fds as load_fds
+from autobalance.models._make import default_model as default_model
+from autobalance.models._make import make_model as make_model
+from autobalance.models._make import model_names as model_names
+from autobalance.models._regression import rescaled as rescaled

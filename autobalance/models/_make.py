@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.models._base import CosineLinear, FeatureModel
 from autobalance.models._bodies import cnn_body, linear_body, mlp_body
 from autobalance.models._resnet import cifar_resnet_body, torchvision_body

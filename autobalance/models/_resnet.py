@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 SHORTCUTS = ("pad", "projection")
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from autobalance.augmentation import OPERATIONS
+from autobalance.data.augmentation import OPERATIONS
 from autobalance.report._run import Array, Run
 from autobalance.report._svg import draw, root, short
 

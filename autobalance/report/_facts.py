@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autobalance._figures import decimals, significant
-from autobalance.errors import InputError
+from autobalance.common import InputError, decimals, significant
 
 WORDS = {
     "searched": "searched loss",

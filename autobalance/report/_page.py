@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from autobalance.augmentation import OPERATIONS
+from autobalance.data.augmentation import OPERATIONS
 from autobalance.report import _augmentation_plots as augmentation_plots
 from autobalance.report import _bins_plot as bins_plot
 from autobalance.report import _plots as plots
@@ -51,7 +51,7 @@ def _found(entry: dict[str, Any], key: str) -> float:
 def page(run: Run, directory: Path) -> str:
     """The HTML of a run's report."""
     environment = Environment(
-        loader=PackageLoader("autobalance"),
+        loader=PackageLoader("autobalance.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

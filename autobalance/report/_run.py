@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.augmentation import Policy, load_augmentation
-from autobalance.errors import InputError
+from autobalance.common import InputError
+from autobalance.data.augmentation import Policy, load_augmentation
 from autobalance.losses import Member, load_loss
-from autobalance.points import fixed_point
+from autobalance.losses.named import fixed_point
 from autobalance.report._facts import Measure, as_float, measure
 
 Array = NDArray[np.float64]

@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
-    from autobalance.fairness import fairness_report
-    from autobalance.files import write_text
-    from autobalance.progress import Display
+    from autobalance.cli._progress import Display
+    from autobalance.common import write_text
+    from autobalance.tasks import fairness_report
     from experiments.fairness._figure import draw
     from experiments.fairness._tables import summarise, to_markdown
     from experiments.fairness._work import Piece, check, pieces, work

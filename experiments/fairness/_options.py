@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from autobalance._option_values import number, positive, positive_float, seed
-from autobalance._options import (
+from autobalance.cli._config import Options
+from autobalance.cli._option_values import number, positive, positive_float, seed
+from autobalance.cli._options import (
     GroupOptions,
     Parser,
     add_group_options,
@@ -16,8 +17,7 @@ from autobalance._options import (
     adder,
     read_options,
 )
-from autobalance.config import Options
-from autobalance.errors import InputError
+from autobalance.common import InputError
 
 EXAMPLES = """\
 examples:

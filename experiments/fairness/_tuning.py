@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autobalance.metrics import outputs
-from autobalance.objectives import Blend
-from autobalance.pipeline import Setup
+from autobalance.cli._pipeline import Setup
+from autobalance.tasks import outputs
+from autobalance.tasks.objectives import Blend
 from autobalance.training import train
 
 #: What is tried; the first of each are the papers' own values.

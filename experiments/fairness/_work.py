@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from autobalance.bilevel import run
-from autobalance.errors import InputError
-from autobalance.fairness import fairness_report
-from autobalance.group_metrics import group_metrics
+from autobalance.cli._pipeline import Setup, set_up
+from autobalance.common import InputError
 from autobalance.losses import Loss, save_loss
-from autobalance.metrics import classification_metrics, predict
-from autobalance.pipeline import Setup, set_up
+from autobalance.tasks import classification_metrics, fairness_report, group_metrics, predict
 from autobalance.training import train
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._tuning import tune

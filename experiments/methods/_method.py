@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance._task import Task
-from autobalance.class_points import effective_number_weights
+from autobalance.cli._task import Task
+from autobalance.common import InputError
 from autobalance.data import Samples
-from autobalance.errors import InputError
-from autobalance.goals import Goal, goal_of
 from autobalance.losses import CSL, Loss, ReleasedCSL, deferred
+from autobalance.losses.named import effective_number_weights
+from autobalance.tasks import Goal, goal_of
 from autobalance.training import Recipe, WithFeatures, train
 from experiments.methods._crt import retrain_classifier
 from experiments.methods._posthoc import LogitAdjusted

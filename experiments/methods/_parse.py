@@ -6,11 +6,10 @@ from functools import partial
 
 from torch import Tensor
 
-from autobalance.errors import InputError
-from autobalance.goals import Goal
+from autobalance.common import InputError
 from autobalance.losses import Loss
-from autobalance.points import fixed_points, head_of, hyper_parameters
-from autobalance.regression_points import IN_DEVIATIONS
+from autobalance.losses.named import IN_DEVIATIONS, fixed_points, head_of, hyper_parameters
+from autobalance.tasks import Goal
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
 from experiments.options import CompareOptions

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from autobalance._task import Task
 from autobalance.bilevel import OuterLoop
-from autobalance.errors import InputError
-from autobalance.goals import Goal, Regress
+from autobalance.cli._task import Task
+from autobalance.common import InputError
 from autobalance.losses import Loss, Member, RegressionLoss, load_loss, loss_from_dict, loss_to_dict
+from autobalance.tasks import Goal, Regress
 from autobalance.training import Recipe
 from experiments.methods._method import Hyper, Method
 

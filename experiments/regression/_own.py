@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance._importing import import_function
+from autobalance.common import InputError, import_function
 from autobalance.data import Samples
-from autobalance.errors import InputError
 from autobalance.losses import Loss
 
 #: What the function of each part is called with and gives.

@@ -7,10 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from autobalance._importing import import_function
-from autobalance.density import KERNELS, REWEIGHTS
-from autobalance.errors import InputError
-from autobalance.files import read_yaml
+from autobalance.common import InputError, import_function, read_yaml
+from autobalance.common.density import KERNELS, REWEIGHTS
 from experiments.regression._own import SIGNATURES
 
 #: The parts of a method with what can stand in their place; the first means that there is nothing.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from autobalance.common import InputError
+from autobalance.common.density import bin_index
 from autobalance.data import Samples
-from autobalance.density import bin_index
-from autobalance.errors import InputError
 
 
 def smote(samples: Samples, bin_edges: torch.Tensor, seed: int, neighbours: int = 5) -> Samples:

@@ -12,17 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from autobalance import FDS
-from autobalance._importing import import_function
-from autobalance._task import Task
-from autobalance.bilevel import Bilevel, run
-from autobalance.calibrated import Calibrated
+from autobalance.bilevel import Bilevel, LossSpace, run
+from autobalance.cli._task import Task
+from autobalance.common import InputError, import_function
 from autobalance.data import Samples
-from autobalance.errors import InputError
-from autobalance.goals import Regress
 from autobalance.losses import Loss
-from autobalance.models import FeatureModel
-from autobalance.points import fixed_point
-from autobalance.space import LossSpace
+from autobalance.losses.named import fixed_point
+from autobalance.models import Calibrated, FeatureModel
+from autobalance.tasks import Regress
 from autobalance.training import Recipe, train
 from experiments.regression._own import own_loss, own_samples
 from experiments.regression._plan import Method

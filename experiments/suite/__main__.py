@@ -20,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: SuiteOptions, directory: Path, resume: bool) -> None:
-    from autobalance.files import write_text
-    from autobalance.progress import Display
+    from autobalance.cli._progress import Display
+    from autobalance.common import write_text
     from experiments.suite._grid import open_grid, work
 
     grid = open_grid(options)
@@ -35,7 +35,7 @@ def _run(options: SuiteOptions, directory: Path, resume: bool) -> None:
 
 def write_results(results: Results, options: SuiteOptions, directory: Path) -> None:
     """Writes ``suite.md``, ``suite.json`` and a figure for each kind of problems."""
-    from autobalance.files import write_text
+    from autobalance.common import write_text
     from experiments.json_files import write_json
     from experiments.suite._figure import draw
     from experiments.suite._tables import markdown

@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autobalance._task import Task, open_task, recipe_of
-from autobalance.config import Options
+from autobalance.cli._config import Options
+from autobalance.cli._task import Task, open_task, recipe_of
 from autobalance.data import Problem, Samples
 from autobalance.data._assemble import DEFAULT_FRACTION
 from autobalance.data._long_tail import long_tail_subset
 from autobalance.data._numbers import ordered_split
 from autobalance.data._split import stratified_split
-from autobalance.goals import Goal, goal_of
 from autobalance.losses import Loss
-from autobalance.training import Recipe, train
-from autobalance.training_together import train_together
+from autobalance.tasks import Goal, goal_of
+from autobalance.training import Recipe, train, train_together
 from experiments.suite._plan import METRICS, Entry
 from experiments.tuning import without_test
 

@@ -45,7 +45,7 @@ GREY, BLUE, GREEN = "#777777", "#4477AA", "#228833"
 
 
 def _colour(method: str) -> str:
-    from autobalance.points import fixed_points
+    from autobalance.losses.named import fixed_points
 
     if method in (*fixed_points(), *fixed_points("regression")):
         return GREY

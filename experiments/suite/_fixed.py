@@ -15,11 +15,11 @@ import torch
 from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from torch import Tensor, nn
 
-from autobalance.config import Options
+from autobalance.bilevel import LossSpace
+from autobalance.cli._config import Options
 from autobalance.losses import Loss
-from autobalance.metrics import outputs
-from autobalance.points import fixed_points, head_of, hyper_parameters
-from autobalance.space import LossSpace
+from autobalance.losses.named import fixed_points, head_of, hyper_parameters
+from autobalance.tasks import outputs
 from autobalance.training import Recipe
 from experiments.ranges import RANGES, Range
 from experiments.suite._case import Case, Choice
@@ -36,7 +36,7 @@ START = {"regression": "sqinv"}
 #: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
 #: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
 RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
-#: How far they move the recipe's rates, as factors either way: about as far as `autobalance.rounds.TRUST` lets rounds.
+#: How far they move the recipe's rates, as factors either way: about as far as `TRUST` lets rounds.
 RATE_BOX = {"lr": 2.0, "weight_decay": 10.0}
 #: The first trial is the published value, two are drawn at random, then TPE follows a model.
 TPE_STARTS = 3

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autobalance.errors import InputError
-from autobalance.files import write_text
-from autobalance.progress import Display
+from autobalance.cli._progress import Display
+from autobalance.common import InputError, write_text
 from experiments.suite._fixed import COMMON, best_of_trials, rivals, tuned, untuned
 from experiments.suite._options import SuiteOptions
 from experiments.suite._plan import Entry, Plan, read_plan

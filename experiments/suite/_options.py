@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from autobalance._option_values import positive
-from autobalance._options import Parser, RunOptions, add_run_options, adder, read_options
+from autobalance.cli._option_values import positive
+from autobalance.cli._options import Parser, RunOptions, add_run_options, adder, read_options
 
 PLANS = Path(__file__).parent.parent / "plans"
 

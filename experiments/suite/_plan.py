@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from autobalance._options import GroupOptions
-from autobalance.errors import InputError
+from autobalance.cli._options import GroupOptions
+from autobalance.common import InputError
 
 #: What a problem's entry can hold beside the options of ``python -m autobalance.search`` on data, model and training.
 _OWN = ("name", "rows", "fewest", "largest", "halved", "samples", "tail", "metric", "full")

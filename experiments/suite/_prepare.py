@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autobalance.data._npz import read_arrays
-from autobalance.data._read_table import SUFFIXES, read_table
-from autobalance.data._table import target_column
-from autobalance.errors import InputError
+from autobalance.common import InputError
+from autobalance.data.sources._npz import read_arrays
+from autobalance.data.sources._read_table import SUFFIXES, read_table
+from autobalance.data.sources._table import target_column
 from experiments.reduced import halved
 from experiments.suite._plan import Entry
 

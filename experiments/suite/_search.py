@@ -11,7 +11,7 @@ from typing import Any
 
 from autobalance import search_loss
 from autobalance.bilevel import OuterLoop
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.hypergradients import ENGINES, Engine, Neumann
 from experiments.suite._case import Case, Choice
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from autobalance.common import InputError
 from autobalance.data._arrays import Arrays, check_arrays, to_samples
-from autobalance.errors import InputError
 
 RNG = np.random.default_rng(0)
 Y = np.array([0, 1, 0, 1])

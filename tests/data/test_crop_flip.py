@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autobalance.data._crop_flip import crop_and_flip
+from autobalance.data import crop_and_flip
 
 
 def candidates(image, padding):

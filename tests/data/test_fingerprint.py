@@ -6,8 +6,8 @@ import pytest
 import torch
 from image_cases import write_image
 
+from autobalance.common import InputError
 from autobalance.data import Problem, Samples, image_files, keep_or_check
-from autobalance.errors import InputError
 
 X, Y = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
 

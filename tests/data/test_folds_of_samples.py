@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autobalance.data import FoldedSamples, Problem, Samples, stratified_folds
-from autobalance.data._folds import stratum
-from autobalance.errors import InputError
+from autobalance.common import InputError
+from autobalance.data import FoldedSamples, Problem, Samples, stratified_folds, stratum
 
 
 def problem_of(counts: list[int], groups: bool = False) -> Problem:

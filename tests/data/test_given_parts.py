@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autobalance.common import InputError
 from autobalance.data import load
-from autobalance.data._part_files import part_files
-from autobalance.errors import InputError
+from autobalance.data.sources._part_files import part_files
 
 
 def rows(n, start=0):

@@ -10,10 +10,10 @@ from image_cases import write_image
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
+from autobalance.common import InputError
 from autobalance.data import Samples, image_files
 from autobalance.data._crops import draw_crops, resized_crop_and_flip
 from autobalance.data._image_files import IMAGENET
-from autobalance.errors import InputError
 
 
 @pytest.fixture

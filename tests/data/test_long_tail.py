@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from autobalance.common import InputError
 from autobalance.data import long_tail_counts
 from autobalance.data._long_tail import long_tail_subset
-from autobalance.errors import InputError
 
 
 def test_profiles_of_the_literature():

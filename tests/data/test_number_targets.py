@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from autobalance.common import InputError
 from autobalance.data import load
 from autobalance.data._numbers import bin_names, ordered_split
-from autobalance.errors import InputError
 
 
 def table(n=120, **more):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from autobalance.common import InputError
 from autobalance.data._split import stratified_split
-from autobalance.errors import InputError
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [100, 10, 2]))
 

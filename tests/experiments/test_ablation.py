@@ -10,9 +10,9 @@ import torch
 from torch.nn import GroupNorm
 
 from autobalance import FDS
-from autobalance.calibrated import Calibrated
+from autobalance.common import InputError
 from autobalance.data import Samples
-from autobalance.errors import InputError
+from autobalance.models import Calibrated
 from experiments import ablate_regression
 from experiments.regression._plan import CHOICES, Method, Plan, read_plan
 from experiments.regression._smote import smote

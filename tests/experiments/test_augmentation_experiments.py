@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from autobalance.augmentation import load_augmentation
+from autobalance.data.augmentation import load_augmentation
 from experiments.augmentation_gain import ARMS, run, table
 from experiments.bench_augmentation import images, seconds
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from autobalance._options import RunOptions
-from autobalance.errors import InputError
+from autobalance.cli._options import RunOptions
+from autobalance.common import InputError
 from experiments.command import Unfinished, command_line, run_command
 
 

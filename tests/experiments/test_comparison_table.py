@@ -13,7 +13,7 @@ import pytest
 from make_comparison import compare
 from scipy import stats
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from experiments.compare import main
 from experiments.published import read_published
 from experiments.results import mean_and_std, shot_of

@@ -13,9 +13,9 @@ from make_comparison import compare
 from torch.nn import functional as F
 
 from autobalance.data import Problem, Samples
-from autobalance.goals import goal_of
 from autobalance.losses import GroupDRO, load_loss, save_loss
-from autobalance.points import fixed_point
+from autobalance.losses.named import fixed_point
+from autobalance.tasks import goal_of
 from experiments.compare import main
 from experiments.grid import open_grid
 from experiments.options import CompareOptions

@@ -10,14 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from autobalance._task import Task, open_task
-from autobalance.class_points import effective_number_weights
+from autobalance.cli._task import Task, open_task
+from autobalance.common import InputError
 from autobalance.data import Samples
-from autobalance.errors import InputError
-from autobalance.goals import goal_of
 from autobalance.losses import CSL, ReleasedCSL, ScheduledLoss, save_loss
+from autobalance.losses.named import effective_number_weights, fixed_point
 from autobalance.models import CosineLinear, make_model
-from autobalance.points import fixed_point
+from autobalance.tasks import goal_of
 from autobalance.training import Recipe
 from experiments.judge import train_and_judge
 from experiments.methods import Job

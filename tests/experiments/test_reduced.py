@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autobalance.common import InputError
 from autobalance.data import load
-from autobalance.errors import InputError
 from experiments.reduced import halved
 
 

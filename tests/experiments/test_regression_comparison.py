@@ -13,8 +13,8 @@ import torch
 from scipy import stats
 
 from autobalance import fixed_point, save_loss
-from autobalance._task import open_task, recipe_of
-from autobalance.density import bin_index
+from autobalance.cli._task import open_task, recipe_of
+from autobalance.common.density import bin_index
 from autobalance.losses import RegressionLoss
 from autobalance.training import train
 from experiments.compare import main

@@ -17,7 +17,7 @@ import torch
 from scipy import stats
 
 import experiments.suite._grid as grid_module
-from autobalance.points import fixed_point
+from autobalance.losses.named import fixed_point
 from experiments.suite.__main__ import main
 from experiments.suite._case import Case, Choice, open_case
 from experiments.suite._fixed import best_of_trials, rivals, tuned

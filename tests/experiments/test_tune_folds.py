@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from autobalance._task import Task, open_task
+from autobalance.cli._task import Task, open_task
 from autobalance.data import stratified_folds
 from autobalance.training import Recipe
 from experiments.judge import train_and_judge

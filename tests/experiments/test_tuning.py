@@ -13,7 +13,7 @@ import experiments.grid
 import experiments.tuning
 from autobalance.bilevel import OuterLoop
 from autobalance.data import Samples
-from autobalance.points import hyper_parameters
+from autobalance.losses.named import hyper_parameters
 from experiments.judge import Outcome, train_and_judge
 from experiments.methods import Job, Method
 
@@ -92,7 +92,7 @@ def test_same_seed_same_table(tmp_path: Path) -> None:
 def test_search_and_loss_file_are_rows(tmp_path: Path) -> None:
     searched = tmp_path / "loss.json"
     from autobalance.losses import save_loss
-    from autobalance.points import fixed_point
+    from autobalance.losses.named import fixed_point
 
     loss = fixed_point("la", [128, 99, 76, 59, 46, 35, 27, 21, 16, 12])
     save_loss(loss, searched)  # type: ignore[arg-type]
@@ -115,7 +115,7 @@ def test_a_search_without_tuning_is_one_search(tmp_path: Path) -> None:
 
 def test_searched_la_is_la(tmp_path: Path) -> None:
     from autobalance.losses import save_loss
-    from autobalance.points import fixed_point
+    from autobalance.losses.named import fixed_point
 
     counts = compare(tmp_path / "a", "--losses", "la", "--seeds", "2")["class_counts"]
     save_loss(fixed_point("la", counts), tmp_path / "loss.json")  # type: ignore[arg-type]

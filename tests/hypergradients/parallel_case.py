@@ -7,7 +7,7 @@ from torch import nn
 from autobalance.data import Batch
 from autobalance.hypergradients import SGD, Adam, Inner, Replay
 from autobalance.losses import parametric_loss
-from autobalance.objectives import make_objective
+from autobalance.tasks.objectives import make_objective
 
 OPTIMISERS = {"sgd": SGD(0.3, momentum=0.9, nesterov=True, weight_decay=1e-2), "adam": Adam(0.05)}
 

@@ -11,9 +11,9 @@ from hypergradient_cases import MODELS, differences, objective, tensors, train_l
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autobalance.augmentation import OPERATIONS
-from autobalance.augmentation.space import AugmentationSpace
+from autobalance.bilevel import AugmentationSpace
 from autobalance.data import Batch
+from autobalance.data.augmentation import OPERATIONS
 from autobalance.hypergradients import (
     SGD,
     Adam,

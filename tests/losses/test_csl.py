@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.autograd import gradcheck
 
 from autobalance.losses import CSL, ParametricLoss, ReleasedCSL
-from autobalance.points import fixed_point
+from autobalance.losses.named import fixed_point
 
 K, COUNTS = 4, [50, 20, 8, 3]
 

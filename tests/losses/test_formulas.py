@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.autograd import gradcheck
 
 from autobalance.losses import ParametricLoss
-from autobalance.points import fixed_point, fixed_points
+from autobalance.losses.named import fixed_point, fixed_points
 
 COUNTS = [400, 90, 30, 7, 2]
 HYPER = {

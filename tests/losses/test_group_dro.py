@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from autobalance.errors import InputError
-from autobalance.points import fixed_point
+from autobalance.common import InputError
+from autobalance.losses.named import fixed_point
 
 CELLS = torch.tensor([[60, 10], [5, 25], [20, 30]])
 

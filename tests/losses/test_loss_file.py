@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.losses import (
     ParametricLoss,
     ScheduledLoss,
@@ -17,7 +17,7 @@ from autobalance.losses import (
     save_loss,
 )
 from autobalance.losses._family import IDENTITY
-from autobalance.points import fixed_point, fixed_points
+from autobalance.losses.named import fixed_point, fixed_points
 
 COUNTS = [50, 9, 2]
 LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.losses import RegressionLoss, ScheduledLoss, deferred, load_loss, regression_loss, save_loss
 from autobalance.losses._regression import REGRESSION_DEFAULTS
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "regression.json").read_text())["regression_losses"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden" / "regression.json").read_text())[
+    "regression_losses"
+]
 SETTINGS = {
     "weighted_mse": {"error": "mse"},
     "weighted_l1": {"error": "l1"},

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from autobalance.losses import CSL, InfluenceBalanced, Loss, ParametricLoss, ScheduledLoss, deferred
-from autobalance.points import fixed_point
+from autobalance.losses.named import fixed_point
 
 LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])
 COUNTS = [100, 20, 3]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.models import CosineLinear, FeatureModel, default_model, make_model, model_names
 
 

@@ -10,10 +10,10 @@ import torch
 from make_run import result, write_run
 from PIL import Image
 
-from autobalance._augmented import SHOWN_COPIES, save_found, shown_samples
-from autobalance.augmentation import Policy, save_augmentation
+from autobalance.cli._augmented import SHOWN_COPIES, save_found, shown_samples
+from autobalance.common import InputError
 from autobalance.data import Samples
-from autobalance.errors import InputError
+from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.report import results_table, write_report
 from autobalance.report._augmentation_plots import _mosaic
 from autobalance.report._facts import best_fixed, scores, verdict

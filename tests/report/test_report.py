@@ -16,7 +16,7 @@ import pytest
 from make_run import result, write_run
 from rich.console import Console
 
-from autobalance.errors import InputError
+from autobalance.common import InputError
 from autobalance.report import results_table, write_report
 from autobalance.report._facts import verdict
 from autobalance.report._run import on_gauge, read_history, read_run

@@ -1,0 +1,230 @@
+"""What is searched: which parameters of the loss are free, where they start, their bounds and their gauge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from autobalance.common import InputError
+from autobalance.data import Batch
+from autobalance.losses import Loss, Member, ScheduledLoss
+from autobalance.losses.named import check_cells
+
+#: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
+BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
+#: What one unit of a searched number means. Δ multiplies logits that are several units large, so the same change of
+#: log Δ moves a decision several times as far as a change of l; and w and Δ, which helped least and harmed most when
+#: they were wrong, are held closer to their start.
+UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1}
+
+
+def frequency_basis(counts: Tensor) -> Tensor:
+    """log n_k less its mean, (K, 1): deviations in proportion to it are those of LA (in l), CDT (in log Δ) and
+    inverse-frequency weights (in log w). For counts (K, G) the same of the cells, (K, 1, G): each group has a factor of
+    its own, and the same factor for all groups gives group-LA, group-VS and group-balanced weights."""
+    logarithm = counts.log()
+    return (logarithm - logarithm.mean()).unsqueeze(1)
+
+
+def class_basis(counts: Tensor) -> Tensor:
+    """The identity, (K, K), or (K, K, G) with groups: every class, or every cell, deviates by itself."""
+    identity = torch.eye(len(counts)).to(counts)
+    return identity if counts.dim() == 1 else identity[:, :, None].expand(-1, -1, counts.shape[1])
+
+
+#: The share of the epochs after which late parameters are switched on: epoch 160 of 200 in LDAM-DRW.
+LATE_START = 0.8
+
+
+def cluster_basis(counts: Tensor, size: int) -> Tensor:
+    """Membership in clusters of ``size`` classes that are next to one another by frequency, (K, ⌈K / size⌉), or with
+    a last dimension G: the classes of a cluster deviate as one (Li et al. 2021; sizes of 10 on CIFAR-100, 20 on
+    ImageNet-LT, 40 on iNaturalist)."""
+    total = counts if counts.dim() == 1 else counts.sum(1)
+    if not 1 <= size < len(total):
+        raise InputError(f"{len(total)} classes cannot be tied in clusters of {size}: give from 1 to {len(total) - 1}")
+    rank = total.argsort(descending=True, stable=True).argsort()
+    members = torch.eye(-(-len(total) // size)).to(counts)[rank // size]
+    return members if counts.dim() == 1 else members[:, :, None].expand(-1, -1, counts.shape[1])
+
+
+#: How the deviations of the classes are tied, by the names that ``--tie`` takes.
+TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, "class": class_basis}
+#: Before the number of classes in a cluster.
+CLUSTER = "cluster:"
+
+
+def basis_of(tie: str, counts: Tensor) -> Tensor:
+    """The basis of a tie: a name of `TIES`, or ``cluster:C``.
+
+    Raises:
+        InputError: neither, or clusters that cannot be.
+    """
+    if tie.startswith(CLUSTER) and tie.removeprefix(CLUSTER).isdecimal():
+        return cluster_basis(counts, int(tie.removeprefix(CLUSTER)))
+    if tie not in TIES:
+        raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)} and {CLUSTER}C")
+    return TIES[tie](counts)
+
+
+class LossSpace:
+    """The losses around a start: each free parameter deviates from it along a basis over the classes.
+
+    With the search's raw numbers a, all zero at the start, the basis B, its largest row sum r = max_k Σ_j |B_kj|,
+    units c and d(a) = B (b/r) tanh(c r a / b), which is bounded by b and stays in the span of B:
+
+        w = w⁰ exp(d(a_w)) / mean,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
+
+    so that w has mean one over the training samples and l has mean zero over the classes: the gauge, without which
+    a constant in l and a factor in w would drift, since neither changes what is learned.
+
+    With groups (Li et al. 2021, eq. 4.2) every free parameter is a table over the cells, a class in a group each, and
+    so are a and d. A sample sees the column of its group alone, so a constant in each column of l changes nothing: l
+    has mean zero over the classes *in each group*. Of w only a factor common to all cells does nothing, since the
+    groups share one model: w has mean one over the samples of all cells.
+
+    A start with a schedule keeps it: the deviations apply in all its stages. Parameters named in ``late`` deviate from
+    the start in the last part of training only, as LDAM-DRW's weights do (Cao et al. 2019, algorithm 1).
+
+    Args:
+        start: the loss at a = 0: a point of the family, or a schedule of such points. Its reduction is trained with.
+        class_counts: training samples of each class, (K,), or of each class in each group, (K, G).
+        free: which of ``w``, ``l``, ``delta`` are searched, or none; the others stay as they are in ``start``.
+        tie: ``frequency`` (one number for each free parameter, times log n_k; with groups one a group, times log n_kg),
+            ``class`` (K numbers, or K G), or ``cluster:C`` (one for each cluster of C classes that are next to one
+            another by frequency).
+        late: free parameters that deviate only from ``late_start`` on.
+        late_start: a share of the epochs, above 0 and below 1.
+        group_names: G names for the loss that is found.
+
+    Raises:
+        InputError (a ValueError): names that cannot be, a start that is no point of the family or has another number
+            of classes, or a class without training samples (bins of a regression may be empty).
+    """
+
+    def __init__(
+        self,
+        start: Loss,
+        class_counts: Tensor,
+        free: Sequence[str] = ("w", "l", "delta"),
+        tie: str = "frequency",
+        late: Sequence[str] = (),
+        late_start: float = LATE_START,
+        group_names: Sequence[str] | None = None,
+    ) -> None:
+        if unknown := [name for name in free if name not in BOUNDS]:
+            raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
+        if bound := [name for name in late if name not in free]:
+            raise InputError(f"{bound[0]!r} is late but not free: only a searched parameter can be switched on late")
+        if not 0 < late_start < 1:
+            raise InputError(f"late_start is {late_start}; it is a share of the epochs, above 0 and below 1")
+        for stage in start.stages:
+            if not isinstance(stage.loss, Member):
+                raise InputError(
+                    f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
+                    "such as ce, la, vs or ldam-drw"
+                )
+        self.free, self.tie = tuple(dict.fromkeys(free)), tie
+        self.start = self._for_groups(start, class_counts, group_names)
+        first = self._point(0.0)
+        if idle := [name for name in self.free if name not in first.searchable]:
+            raise InputError(
+                f"{idle[0]!r} has no effect on the loss to start from: free any of {', '.join(first.searchable)}"
+            )
+        if class_counts.dim() == 2 and len(class_counts) == start.num_classes:
+            check_cells(class_counts.cpu(), start.class_names, group_names)
+        elif len(class_counts) != start.num_classes or ((class_counts < 1).any() and not first.ordered):
+            raise InputError(
+                f"the loss to start from has {start.num_classes} classes, each of which needs training samples; "
+                f"there are {class_counts.tolist()}"
+            )
+        self.late, self.late_start = frozenset(late), late_start
+        starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
+        self._starts = sorted(starts)
+        counts = class_counts.to(first.w)
+        self._basis = basis_of(tie, counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
+        self._reach = self._basis.abs().sum(1).max()
+        if self._reach == 0 and self.free:
+            what = "classes" if counts.dim() == 1 else "classes of all groups"
+            raise InputError(
+                f"all {what} have the same number of samples, so nothing can follow their frequency: tie by class "
+                "(--tie class) instead"
+            )
+        self._share = counts / counts.sum()
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the loss changes in the course of a training."""
+        return len(self._starts) > 1
+
+    @property
+    def balance(self) -> float:
+        """K² / Σ_k (1 / share_k) over the K classes, bins or cells that have samples: the share of independent samples
+        that a balanced mean is worth, 1 where all are equally frequent."""
+        share = self._share[self._share > 0]
+        return float(len(share.flatten()) ** 2 / (1 / share).sum())
+
+    def _for_groups(self, start: Loss, counts: Tensor, group_names: Sequence[str] | None) -> Loss:
+        """The start with a column a group in every free table, where the counts have groups."""
+        groups = counts.shape[1] if counts.dim() == 2 else 0
+        if start.num_groups not in (0, groups):
+            raise InputError(
+                f"the loss to start from has {start.num_groups} groups, the samples have {groups or 'none'}"
+            )
+        if not groups:
+            return start
+        stages = []
+        for stage in start.stages:
+            assert isinstance(stage.loss, Member)  # checked before
+            tables = {name: getattr(stage.loss, name) for name in self.free}
+            wide = {
+                name: table if table.dim() == 2 else table[:, None].expand(-1, groups) for name, table in tables.items()
+            }
+            names = {} if group_names is None else {"group_names": tuple(group_names)}
+            stages.append((stage.start, stage.loss.replace(**wide, **names)))
+        return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
+
+    def _point(self, progress: float) -> Member:
+        point = self.start.at(progress)
+        assert isinstance(point, Member)  # checked for every stage
+        return point
+
+    def init(self) -> dict[str, Tensor]:
+        """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group)."""
+        return {name: self._basis.new_zeros(self._basis.shape[1:]) for name in self.free}
+
+    def parameters(self, raw: Mapping[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
+        """The parameters of the loss at ``raw`` and a share of the epochs, differentiable in ``raw``.
+
+        Those that have no effect are left out; numbers in ``raw`` that are not the loss's are not looked at.
+        """
+        point = self._point(progress)
+        parameters = point.parameters_in_effect
+        for name, value in raw.items():
+            if name not in self.free or (name in self.late and progress < self.late_start):
+                continue
+            bound = BOUNDS[name] / self._reach
+            along = bound * torch.tanh(UNITS[name] * value / bound)
+            deviation = torch.einsum("kc...,c...->k...", self._basis, along)
+            start = getattr(point, name)
+            parameters[name] = start + deviation if name == "l" else start * deviation.exp()
+        if "w" in parameters:
+            w = parameters["w"]
+            parameters["w"] = w / (self._share * (w if w.dim() == self._share.dim() else w[:, None])).sum()
+        if "l" in parameters:
+            parameters["l"] = parameters["l"] - parameters["l"].mean(dim=0)
+        return parameters
+
+    def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch, progress: float = 0.0) -> Tensor:
+        """The training loss at ``raw`` on a batch, at a share of the epochs."""
+        return self._point(progress).value(logits, batch.y, self.parameters(raw, progress), batch.group)
+
+    def loss(self, raw: Mapping[str, Tensor]) -> Member | ScheduledLoss:
+        """The loss at ``raw`` as a module of its own: a point of the family, or a schedule of points."""
+        stages = []
+        for start in self._starts:
+            values = {name: value.detach() for name, value in self.parameters(raw, start).items()}
+            stages.append((start, self._point(start).replace(**values)))
+        return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)

@@ -1,0 +1,202 @@
+"""The options of the search command: their names, defaults and help, and their YAML form. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, several, share
+from autobalance.cli._options import (
+    GroupOptions,
+    Parser,
+    add_group_options,
+    add_problem_options,
+    add_run_options,
+    adder,
+    read_options,
+)
+
+# Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
+OBJECTIVES = ("balanced_error", "error", "group_balanced_error", "worst_group", "deo")
+REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
+ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
+TIES = ("frequency", "class")
+AUGMENT_TIES = ("all", "frequency", "class")
+GEOMETRY = ("shift", "rotation", "scale", "shear")
+OPERATIONS = (*GEOMETRY, "brightness", "contrast", "saturation", "mix", "noise", "erasing", "masking")
+FREE = ("w", "l", "delta")
+RATES = ("lr", "weight_decay")
+AUGMENT = "augment"
+STRENGTH = "fds"
+
+#: What is not said with ``--task regression``. On validation samples of two tables this lr did better than 0.1.
+REGRESSION_DEFAULTS: dict[str, Any] = {
+    "objective": "balanced_mae",
+    "free": "w",
+    "start": "sqinv",
+    "baselines": "l1,sqinv,inv,lds",
+    "lr": 0.02,
+}
+#: What is not said of a classification, without and with groups.
+CLASS_DEFAULTS = {"objective": "balanced_error", "start": "la", "baselines": "ce,la"}
+GROUP_DEFAULTS = {
+    "objective": "group_balanced_error",
+    "start": "group-la",
+    "baselines": "ce,la,group-weighted,group-la",
+}
+
+EXAMPLES = """\
+examples:
+  python -m autobalance.search                                    the embedded digits, a minute
+  python -m autobalance.search --data table.csv --target label    a table
+  python -m autobalance.search --data table.csv --target label --group sex --objective worst_group
+  python -m autobalance.search --data diabetes --task regression  a number to predict
+  python -m autobalance.search --data images.npz --model cnn --epochs 30 --out runs/images
+  python -m autobalance.search --out runs/images --resume         go on after an interruption
+  python -m autobalance.search --config runs/images/config.yaml --seed 1 --out runs/images-1
+"""
+
+
+@dataclass(frozen=True)
+class Options(GroupOptions):
+    """What the command was asked to do; see ``python -m autobalance.search --help``."""
+
+    objective: str | None = None
+    free: str = "w,l,delta"
+    tie: str = "frequency"
+    start: str | None = None
+    late: str | None = None
+    late_start: float | None = None
+    tie_augment: str | None = None
+    operations: str | None = None
+    hypergradient: str = "replay"
+    unroll: int | None = None
+    every: int | None = None
+    outer_lr: float = 0.05
+    warmup: float = 0.3
+    rounds: int | None = None
+    folds: int | None = None
+    candidates: str | None = None
+    confidence: float = 0.8
+    baselines: str | None = None
+    fds_layer: str | None = None
+
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        return {"regression": REGRESSION_DEFAULTS}.get(task, {})
+
+    def completed(self, grouped: bool) -> Complete:
+        """These options with what they leave to the data.
+
+        Args:
+            grouped: whether the samples have groups.
+        """
+        default = GROUP_DEFAULTS if grouped else CLASS_DEFAULTS
+        unset = {name: value for name, value in default.items() if getattr(self, name) is None}
+        return Complete(**{**asdict(self), **unset})
+
+
+@dataclass(frozen=True)
+class Complete(Options):
+    """Options of which none is left to the data any more."""
+
+    objective: str = CLASS_DEFAULTS["objective"]
+    start: str = CLASS_DEFAULTS["start"]
+    baselines: str = CLASS_DEFAULTS["baselines"]
+
+
+def tie_name(text: str) -> str:
+    """A name of `TIES`, or ``cluster:C``."""
+    if text not in TIES and not (text.startswith("cluster:") and text.removeprefix("cluster:").isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(TIES)} and cluster:C")
+    return text
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``python -m autobalance.search``; every default comes from `Options`."""
+    parser = Parser(
+        prog="python -m autobalance.search",
+        description="Searches a training loss for imbalanced data, retrains with it, and compares it with fixed losses "
+        "on the test split. Writes loss.json, result.json, report.html and more to the --out directory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    default = Options()
+
+    option = adder(default)
+    add_problem_options(parser, default, ("classification", "regression"))
+    add_group_options(parser, default)
+
+    loss = parser.add_argument_group("the loss that is searched")
+    option(
+        loss,
+        "objective",
+        f"what the loss shall make small on validation samples: {', '.join(OBJECTIVES)}, or a sum such as "
+        f"'0.5*balanced_error + 0.5*deo'; for regression {', '.join(REGRESSION_OBJECTIVES)}; or your own function of "
+        "(logits, target, group) as package.module:function; unset: balanced_error, with groups group_balanced_error",
+        metavar="NAME",
+    )
+    option(
+        loss,
+        "free",
+        f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, {AUGMENT}: how the "
+        f"training samples of each class are augmented, and {STRENGTH}: the strength of --fds-layer",
+        type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
+        metavar="NAMES",
+    )
+    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; "
+           "cluster:C: one for every C classes of about the same frequency; with "
+           "groups both of each class in each group",
+           type=tie_name, metavar="TIE")  # fmt: skip
+    option(loss, "start", "the fixed loss to start from; unset: la, with groups group-la", metavar="POINT")
+    option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
+           type=names_of(FREE), metavar="NAMES")  # fmt: skip
+    option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
+    option(loss, "tie-augment", f"with {AUGMENT}: one policy for all classes, policies that follow the class "
+           "frequency, or one for every class; unset: frequency", choices=AUGMENT_TIES)  # fmt: skip
+    option(loss, "operations", f"with {AUGMENT}: what is done to samples, any of {','.join(OPERATIONS)}; unset: all "
+           "that fit images or rows", type=names_of(OPERATIONS), metavar="NAMES")  # fmt: skip
+
+    search = parser.add_argument_group("how it is searched")
+    option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is replay's cheap "
+           "case of one step; implicit is AutoBalance's own; head solves the last layer", choices=ENGINES)  # fmt: skip
+    option(search, "unroll", "training steps that a hypergradient looks back through; unset: 5, with implicit 10",
+           type=positive, metavar="T")  # fmt: skip
+    option(search, "every", "training steps between hypergradients; unset: 20, with one-step 4", type=positive,
+           metavar="N")  # fmt: skip
+    option(search, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")
+    option(search, "warmup", "share of the epochs before the first hypergradient", type=share, metavar="SHARE")
+    option(search, "rounds", "search by R whole trainings instead, each followed back from its last step to its first; "
+           "for trainings of up to some thousand steps", type=positive, metavar="R")  # fmt: skip
+
+    choice = parser.add_argument_group("which loss to use in the end")
+    option(choice, "folds", "search on K cross-validation folds at once, so that every training sample validates once; "
+           "unset: the search looks at one validation split, and 3 folds make the choice", type=several,
+           metavar="K")  # fmt: skip
+    option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, beside the one "
+           "that it started from; unset: that one alone", type=names, metavar="POINTS")  # fmt: skip
+    option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others",
+           type=share, metavar="SHARE")  # fmt: skip
+
+    run = parser.add_argument_group("the run")
+    option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
+    option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la",
+           type=names, metavar="POINTS")  # fmt: skip
+    option(run, "fds-layer", "regression: smooth the features behind this layer (FDS): input, last or a layer's name, "
+           "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
+    add_run_options(run, default)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[Options, bool]:
+    """Options from a command line (and the files that it names), and whether to resume.
+
+    Raises:
+        InputError: an unknown option or a value that cannot be.
+    """
+    return read_options(Options, make_parser(), arguments)

@@ -1,0 +1,311 @@
+"""What the commands share: options of data, model and training, their YAML form, and how they are read.
+
+Imports no torch, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
+
+from autobalance.cli._option_values import names, not_negative, positive, positive_float, share, two_counts
+from autobalance.common import InputError, read_yaml
+
+# Named here a second time because the registry needs torch. A test compares them.
+MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where the results of a command are kept, and which of its options decide them."""
+
+    #: Options that do not change the results: a run can be resumed with others.
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out"})
+
+    out: str | None = None
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults that are others because of what is given."""
+        return {}
+
+    @property
+    def subject(self) -> str:
+        """What a new directory is named after."""
+        return "results"
+
+    def to_yaml(self) -> str:
+        """These options as a file that ``--config`` reads; those that are unset are left out."""
+        import yaml
+
+        set_ones = {name.replace("_", "-"): value for name, value in asdict(self).items() if value is not None}
+        return yaml.safe_dump(set_ones, sort_keys=False)
+
+    def identity(self) -> dict[str, Any]:
+        """The options that decide the results."""
+        return {name: value for name, value in asdict(self).items() if name not in self.PLACES}
+
+    def differences(self, other: Self) -> list[str]:
+        """The options whose values differ, `PLACES` aside, as ``--name theirs -> ours``."""
+        theirs = other.identity()
+        return [
+            f"--{name.replace('_', '-')} {theirs[name]} -> {ours}"
+            for name, ours in self.identity().items()
+            if ours != theirs[name]
+        ]
+
+
+@dataclass(frozen=True)
+class ProblemOptions(RunOptions):
+    """The data, the model and its training, and where to compute."""
+
+    data: str = "digits"
+    target: str | None = None
+    text: str | None = None
+    drop: str | None = None
+    split: str | None = None
+    images: str | None = None
+    image_size: int | None = None
+    task: str = "classification"
+    bins: int | None = None
+    shots: str | None = None
+    imbalance: float | None = None
+    imbalance_type: str = "exp"
+    validation: float | None = None
+    model: str | None = None
+    features_only: bool = False
+    epochs: int = 60
+    batch_size: int = 64
+    lr: float = 0.1
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    augment: str = "none"
+    precision: str = "float32"
+    compiled: bool = False
+    device: str = "cpu"
+    seed: int = 0
+    seeds: int = 3
+
+    @classmethod
+    def of_task(cls, task: str) -> dict[str, Any]:
+        """The defaults that ``task`` has of its own."""
+        return {}
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return cls.of_task(given.get("task", cls.task))
+
+    @property
+    def subject(self) -> str:
+        name = re.sub(r"\.(npz|parquet|[ct]sv(\.gz)?)$", "", Path(self.data.rstrip("/")).name)
+        return name.replace(":", "-")
+
+    @property
+    def shot_thresholds(self) -> tuple[int, int] | None:
+        """``shots`` as numbers."""
+        if self.shots is None:
+            return None
+        many, few = map(int, self.shots.split(","))
+        return many, few
+
+
+@dataclass(frozen=True)
+class GroupOptions(ProblemOptions):
+    """The options of commands that know what to do with groups."""
+
+    group: str | None = None
+    group_as_feature: bool = False
+
+
+AnyOptions = TypeVar("AnyOptions", bound=RunOptions)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all errors of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        hint = "" if unknown == message else self._meant(unknown.split()[0])
+        raise InputError(f"{message}{hint} (--help lists the options)")
+
+    def _meant(self, unknown: str) -> str:
+        """What a person may have meant by an argument that is no option."""
+        if not unknown.startswith("-") and "--data" in self._option_string_actions:
+            return f"; data are given with --data {unknown}"
+        close = difflib.get_close_matches(unknown.partition("=")[0], self._option_string_actions, 1, 0.75)
+        return f"; is it {close[0]}?" if close else ""
+
+
+def adder(default: RunOptions) -> Callable[..., None]:
+    """``add(group, name, help, **settings)``, which adds an option and says its default in its help."""
+
+    def add(group: Any, name: str, help: str, **settings: Any) -> None:
+        value = getattr(default, name.replace("-", "_"))
+        shown = "" if value is None or value is False else f" (default: {value})"
+        regression = type(default).defaults({"task": "regression"}).get(name)
+        shown += "" if regression is None else f" (with --task regression: {regression})"
+        group.add_argument(f"--{name}", help=(help + shown).replace("%", "%%"), **settings)
+
+    return add
+
+
+def add_problem_options(
+    parser: argparse.ArgumentParser, default: ProblemOptions, tasks: Sequence[str] = ("classification",)
+) -> None:
+    """Adds the groups "data" and "model and training"; every default comes from ``default``.
+
+    Args:
+        parser: gets the options.
+        default: what is said of each.
+        tasks: what the command can do.
+    """
+    option = adder(default)
+    data = parser.add_argument_group("data")
+    option(data, "data", "digits, digits-groups, cifar10, cifar100; a .npz, .csv, .tsv or .parquet file, or a folder "
+           "of tables, one a part; a folder of images, one folder a class, or of lists of images; or "
+           "package.module:function",
+           metavar="SOURCE")  # fmt: skip
+    option(data, "target", "the column of a table that holds the class, or the number to predict", metavar="COLUMN")
+    option(data, "text", "a column of a table that holds free text, or two columns whose texts are to be compared",
+           type=names, metavar="COLUMN[,COLUMN]")  # fmt: skip
+    option(data, "drop", "columns of a table to leave out", type=names, metavar="COLUMNS")
+    option(data, "split", "the column of a table that says which rows are for train, val and test", metavar="COLUMN")
+    option(data, "images", "the folder that the paths in lists of images start from; with it a table is such a list, "
+           "in its column 'path'", metavar="FOLDER")  # fmt: skip
+    option(data, "image-size", "side in pixels of images in files; unset: 32 for folders, 64 for Tiny ImageNet, 224 "
+           "for lists", type=positive, metavar="N")  # fmt: skip
+    option(data, "task", "what the target is: a class or a number", choices=tasks)
+    option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
+           "root of the number of samples", type=positive, metavar="K")  # fmt: skip
+    option(data, "shots", "regression: a bin is many-shot above the first number of training samples and few-shot "
+           "below the second; unset: 100,20", type=two_counts, metavar="MANY,FEW")  # fmt: skip
+    option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
+           "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=positive_float,
+           metavar="RHO")  # fmt: skip
+    option(data, "imbalance-type", "profile of the thinning", choices=("exp", "step"))
+    option(data, "validation", "share of the training samples that judges the loss; unset: 0.2, or the source's own "
+           "validation samples", type=share, metavar="SHARE")  # fmt: skip
+
+    training = parser.add_argument_group("model and training, the same for every loss")
+    option(training, "model", "unset: cnn for images, mlp for tables", choices=MODELS)
+    option(training, "features-only", "train one linear layer on the features of the trained model that the data "
+           "source brings: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
+    option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
+    option(training, "batch-size", "samples a step", type=positive, metavar="N")
+    option(training, "lr", "largest learning rate of SGD", type=positive_float, metavar="RATE")
+    option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
+    option(training, "schedule", "of the learning rate: a cosine to zero, or a tenth after 80 and 90 % of the epochs",
+           choices=("cosine", "steps"))  # fmt: skip
+    option(training, "augment", "of the training images: crop-flip shifts and mirrors small ones, resized-crop takes a "
+           "random part of large ones", choices=("none", "crop-flip", "resized-crop"))  # fmt: skip
+    option(training, "precision", "of the training steps; hypergradients are float32 all the same",
+           choices=("float32", "bfloat16"))  # fmt: skip
+    option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "
+           "it needs a C++ compiler", action="store_true")  # fmt: skip
+    option(training, "device", "where to compute", choices=("cpu", "cuda"))
+
+
+def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) -> None:
+    """Adds the group "groups"; every default comes from ``default``."""
+    option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, grounds)")
+    option(groups, "group", "the column of a table that says each row's group; numbers need cuts, age:25; several with "
+           "commas between are combined. Other sources bring their groups along", metavar="COLUMN")  # fmt: skip
+    option(groups, "group-as-feature", "let the model see the columns of --group; else they are hidden from it",
+           action="store_true")  # fmt: skip
+
+
+def add_run_options(group: Any, default: RunOptions) -> None:
+    """Adds ``--out``, which `run_directory` follows, and ``--config`` and ``--resume``, which `read_options` does."""
+    unset = "; unset: a new one under runs/" if default.out is None else ""
+    adder(default)(group, "out", f"directory for the results{unset}", metavar="DIR")
+    group.add_argument("--config", metavar="FILE.yaml", help="read options from a file; the command line goes first")
+    group.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
+
+
+def read_options(
+    kind: type[AnyOptions], parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[AnyOptions, bool]:
+    """Options from a command line (and the files that it names), and whether to resume.
+
+    Raises:
+        InputError: an unknown option or a value that cannot be.
+    """
+    given = vars(parser.parse_args(arguments))
+    resume, config = given.pop("resume", False), given.pop("config", None)
+    if config is not None:
+        given = {**_read(Path(config), kind, parser), **given}
+    if not resume:
+        return kind(**{**kind.defaults(given), **given}), False
+    if "out" not in given:
+        raise InputError("--resume needs --out with the directory of the interrupted run")
+    kept = Path(given["out"]) / "config.yaml"
+    if not kept.is_file():
+        raise InputError(f"there is no run to resume in {given['out']}: {kept} is missing")
+    before = kind(**{**_read(kept, kind, parser, unset=True), "out": given["out"]})
+    asked = kind(**{**asdict(before), **given})
+    if changed := asked.differences(before):
+        raise InputError(f"the run in {given['out']} has other options ({'; '.join(changed)}): leave them out to "
+                         "resume it, or start another with another --out")  # fmt: skip
+    return asked, True
+
+
+def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, unset: bool = False) -> dict[str, Any]:
+    """A YAML file's options, checked as if they stood on the command line.
+
+    ``unset``: options without a value are unset, as the suite's first versions wrote them, and not refused.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no options; it should have lines such as 'epochs: 60'")
+    known = {field.name.replace("_", "-") for field in fields(kind)}
+    if unknown := [str(key) for key in content if key not in known]:
+        raise InputError(f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    flags = {action.dest for action in parser._actions if action.nargs == 0}
+    arguments = []
+    for key, value in content.items():
+        if value is None and unset:
+            continue
+        if isinstance(value, bool) and key.replace("-", "_") in flags:
+            arguments += [f"--{key}"] if value else []
+            continue
+        if value is None or isinstance(value, bool | dict):
+            raise InputError(f"{path}: {key} is {value!r}, no text or number; leave it out, or put quotes around it")
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        arguments.append(f"--{key}={text}")
+    try:
+        return vars(parser.parse_args(arguments))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def run_directory(options: RunOptions, resume: bool, prefix: str = "") -> Path:
+    """Where a run is kept: ``--out``, which no other run may be in, or a new directory under runs/.
+
+    Args:
+        options: ``out`` and what a new directory is named after are read.
+        resume: whether a run in ``--out`` is to be gone on with.
+        prefix: of the new directory's name.
+
+    Raises:
+        InputError: ``--out`` is a file or holds another run.
+    """
+    if options.out is not None:
+        directory = Path(options.out)
+        if directory.is_file():
+            raise InputError(f"--out {directory} is a file; give a directory")
+        if not resume and (directory / "config.yaml").exists():
+            raise InputError(
+                f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
+            )
+        return directory
+    stem = prefix + options.subject
+    for number in range(1, 100_000):
+        directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        if not directory.exists():
+            return directory
+    raise InputError("runs/ is full; give --out")

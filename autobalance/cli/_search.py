@@ -1,0 +1,102 @@
+"""The command ``python -m autobalance.search``: arguments in, a searched loss and a report out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autobalance.cli._config import Options, parse
+from autobalance.cli._options import run_directory
+from autobalance.cli._processes import aside, joined, leads
+from autobalance.common import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, with a
+        checkpoint that ``--resume`` goes on from.
+    """
+    directory: Path | None = None
+    try:
+        options, resume = parse(arguments)
+        if leads():
+            directory = run_directory(options, resume)
+            _run(options, directory, resume)
+        else:
+            with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
+                _run(options, place, resume)
+    except InputError as error:
+        return _fail(" ".join(str(error).split()))
+    except OSError as error:
+        begun = directory is not None and (directory / "config.yaml").exists()
+        after = "what was written before is whole" if begun else "give another --out"
+        return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
+    except KeyboardInterrupt:
+        begun = directory is not None and (directory / "config.yaml").exists()
+        hint = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
+        return INTERRUPTED
+    return DONE
+
+
+def _fail(message: str) -> int:
+    if leads():
+        print(f"error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _run(options: Options, directory: Path, resume: bool) -> None:
+    from rich.console import Console
+
+    from autobalance.cli._pipeline import search_and_compare
+    from autobalance.cli._progress import Display
+    from autobalance.report import results_table
+
+    new = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with joined(options.device), Display() as display:
+            result = search_and_compare(options, directory, resume, display)
+    except (InputError, KeyboardInterrupt):
+        if new and not any(directory.iterdir()):
+            directory.rmdir()  # nothing began: leave no empty directory behind
+        raise
+    console = Console()
+    console.print(results_table(result))
+    _say_what_is_where(console, result, directory)
+
+
+def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
+    from autobalance.report import choice_sentence, found_rates
+
+    cost, chosen = result["cost"], result["chosen"]
+    choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
+    console.print(
+        f"The search took {cost['search_seconds']:.1f} s, {cost['ratio']:.2f} times one plain training "
+        f"({cost['train_seconds']:.1f} s){choice}.",
+        highlight=False,
+    )
+    if sentence := choice_sentence(result):
+        console.print(sentence, highlight=False)
+    if (rates := found_rates(result)) and (chosen == "searched" or chosen.endswith("+rates")):
+        console.print(f"Train with the rates that were found beside it: {rates}.", highlight=False)
+    beside = "" if chosen == "searched" else "; it goes with searched.json"
+    for name, what in {
+        "report.html": "the report, for a browser",
+        "loss.json": f'the loss to use ({chosen}), for autobalance.load_loss("...")',
+        "searched.json": "the searched loss, which was not chosen",
+        "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
+        "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
+        "result.json": "every figure",
+    }.items():
+        if (directory / name).exists():
+            console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)

@@ -1,0 +1,21 @@
+"""What every room stands on: the error for bad input, files that are whole at any moment, numbers for people.
+
+Bins of an ordered label and their smoothed density are in `autobalance.common.density`, since they need torch.
+"""
+
+from autobalance.common._errors import InputError as InputError
+from autobalance.common._files import Fault as Fault
+from autobalance.common._files import JsonFormat as JsonFormat
+from autobalance.common._files import check_count as check_count
+from autobalance.common._files import check_keys as check_keys
+from autobalance.common._files import check_number as check_number
+from autobalance.common._files import check_strings as check_strings
+from autobalance.common._files import check_table as check_table
+from autobalance.common._files import fault_in as fault_in
+from autobalance.common._files import read_yaml as read_yaml
+from autobalance.common._files import replacing as replacing
+from autobalance.common._files import write_text as write_text
+from autobalance.common._importing import import_function as import_function
+from autobalance.common._numbers import decimals as decimals
+from autobalance.common._numbers import significant as significant
+from autobalance.common._numbers import trimmed as trimmed

@@ -1,0 +1,140 @@
+"""Folders of images, one sub-folder a class, and in each where there are groups one a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from autobalance.common import InputError
+from autobalance.data._arrays import Arrays
+from autobalance.data._assemble import Options, assemble
+from autobalance.data._image_files import ImageFiles, image_files
+from autobalance.data._numbers import check_varied, ordered_split
+from autobalance.data._samples import Problem
+from autobalance.data._split import TEST_FRACTION, stratified_split
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+DEFAULT_SIZE = 32
+#: Images that take more than this as float32 stay on disk.
+IN_MEMORY = 2**30
+
+
+def load_folder(path: Path, options: Options) -> Problem:
+    """Read the images of ``path/CLASS/*``, or of ``path/train/CLASS/*``, ``path/test/CLASS/*`` and maybe ``path/val``.
+
+    Where the class folders hold folders in place of images, these are the groups, ``CLASS/GROUP/*``, every class's the
+    same. Every image becomes RGB of ``options.image_size`` x ``options.image_size``, by default 32. The classes are the
+    folders' names in the order of the alphabet, for a regression their names are the numbers to predict; files that are
+    no images by their suffix are passed over. Without a test folder a fifth is split off for test, by the seed.
+    Up to a gibibyte of images is read into memory, see `ImageFiles` for more.
+
+    Raises:
+        InputError: no images, a file that is no image although its name says so, a part without one of the classes.
+    """
+    options.refuse_columns("a folder, whose sub-folders are the classes, and theirs the groups")
+    options.refuse_images(f"the folder {path}, whose images are in it")
+    size = options.image_size or DEFAULT_SIZE
+    in_parts = (path / "train").is_dir() and (path / "test").is_dir()
+    places = {p: path / p for p in ("train", "test", "val") if (path / p).is_dir()} if in_parts else {"train": path}
+    names = class_folders(places["train"])
+    groups = _group_folders(places["train"], names)
+    parts = {part: list_images(place, names, groups, size) for part, place in places.items()}
+    if options.regression:
+        if groups:
+            raise InputError(f"the groups of {path} have no effect on a regression: {', '.join(groups)}")
+        numbers = np.array([_number(name, path) for name in names])
+        parts = {part: Arrays(found.x, numbers[found.y]) for part, found in parts.items()}
+        check_varied(parts["train"].y, f"{path}: the target")
+    if "test" not in parts:
+        whole, generator = parts["train"], np.random.default_rng(options.seed)
+        if options.regression:
+            rest, held = ordered_split(whole.y, TEST_FRACTION, generator)
+        else:
+            rest, held = stratified_split(
+                whole.y, TEST_FRACTION, generator, group=whole.group, class_names=names, group_names=groups, leave=2
+            )
+        parts = {"train": whole.subset(rest), "test": whole.subset(held)}
+    parts = in_memory(parts)
+    return assemble(
+        path.resolve().name,
+        parts["train"],
+        parts["test"],
+        options,
+        validation=parts.get("val"),
+        class_names=names,
+        group_names=groups,
+    )
+
+
+def class_folders(path: Path) -> tuple[str, ...]:
+    """Names of the visible sub-folders, sorted."""
+    names = _folders(path)
+    if len(names) < 2:
+        raise InputError(f"{path} has {len(names)} sub-folders: it needs one for each of at least two classes")
+    return names
+
+
+def list_images(path: Path, names: Sequence[str], groups: Sequence[str] | None, size: int, below: str = "") -> Arrays:
+    """The images of one part, undecoded, ``path/CLASS/BELOW/*``, their classes and groups."""
+    unknown = set(class_folders(path)) - set(names)
+    if unknown:
+        raise InputError(f"{path / min(unknown)} is no class of the training images: {', '.join(names)}")
+    paths: list[Path] = []
+    cells: list[tuple[int, int]] = []
+    for k, name in enumerate(names):
+        if unknown := set(_folders(path / name) if groups and (path / name).is_dir() else ()) - set(groups or ()):
+            known = ", ".join(groups or ())
+            raise InputError(f"{path / name / min(unknown)} is no group of the training images: {known}")
+        for g, group in enumerate(groups or (below,)):
+            found = _image_paths(path / name / group)
+            if not found:
+                what = f"class {name!r}" + (f" of group {group!r}" if groups else "")
+                raise InputError(f"{path / name / group} has no images: {what} needs some ({', '.join(SUFFIXES)})")
+            paths += found
+            cells += [(k, g)] * len(found)
+    labels, group_index = np.array(cells, dtype=np.int64).T
+    return Arrays(unmeasured(paths, size), labels, group_index if groups else None)
+
+
+def in_memory(parts: dict[str, Arrays]) -> dict[str, Arrays]:
+    """The images as bytes where all of them together are few enough, else as they are."""
+    images = {part: arrays.x for part, arrays in parts.items() if isinstance(arrays.x, ImageFiles)}
+    if sum(4 * math.prod(x.shape) for x in images.values()) > IN_MEMORY:
+        return parts
+    return {part: replace(parts[part], x=x.pixels(np.arange(len(x)))) for part, x in images.items()}
+
+
+def unmeasured(paths: Sequence[Path], size: int) -> ImageFiles:
+    """Whole images whose mean and standard deviation are to be those of the training images."""
+    return replace(image_files(paths, size, centre=False), mean=(), scale=())
+
+
+def _folders(path: Path) -> tuple[str, ...]:
+    return tuple(sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")))
+
+
+def _image_paths(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def _group_folders(path: Path, classes: Sequence[str]) -> tuple[str, ...] | None:
+    """Names of the groups, where the class folders hold folders in place of images; else None."""
+    if any(_image_paths(path / name) for name in classes):
+        return None
+    groups = tuple(sorted({group for name in classes for group in _folders(path / name)}))
+    if len(groups) == 1:
+        raise InputError(f"{path} has the one group {groups[0]!r}: put the images into the class folders themselves")
+    return groups or None
+
+
+def _number(name: str, path: Path) -> float:
+    try:
+        return float(name)
+    except ValueError:
+        raise InputError(
+            f"{path / name} is no number: for --task regression the sub-folders' names are the numbers to predict"
+        ) from None

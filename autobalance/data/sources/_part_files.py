@@ -1,0 +1,56 @@
+"""The files of a folder that hold the parts of one data set, such as ``train.csv`` and ``ImageNet_LT_test.txt``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from autobalance.common import InputError
+
+#: What people call the parts, and what they are here.
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+}
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """The file of each part, in the order train, val, test: those with one of ``suffixes`` among whose name's words is
+    exactly one of `PART_NAMES`.
+
+    Returns:
+        nothing where no file is called train, or only that one beside a folder of this name.
+
+    Raises:
+        InputError: two files for one part; train alone.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((s for s in suffixes if path.name.endswith(s)), None)
+        if suffix is None or path.name.startswith(".") or not path.is_file():
+            continue
+        words = _WORD.findall(path.name.removesuffix(suffix))
+        parts = {PART_NAMES[word.lower()] for word in words if word.lower() in PART_NAMES}
+        if len(parts) != 1:
+            continue
+        (part,) = parts
+        if part in found:
+            raise InputError(
+                f"{folder} holds two files for {part}, {found[part].name} and {path.name}: "
+                "put each data set into a folder of its own"
+            )
+        found[part] = path
+    if "train" not in found:
+        return {}
+    if len(found) == 1 and (folder / "train").is_dir():
+        return {}
+    if len(found) == 1:
+        raise InputError(f"{folder} holds {found['train'].name}, but no file of that kind whose name has test or val")
+    return {part: found[part] for part in ("train", "val", "test") if part in found}

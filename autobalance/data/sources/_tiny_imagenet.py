@@ -1,0 +1,48 @@
+"""Tiny ImageNet as it is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from autobalance.common import InputError
+from autobalance.data._arrays import Arrays
+from autobalance.data._assemble import Options, assemble
+from autobalance.data._samples import Problem
+from autobalance.data.sources._folder import class_folders, in_memory, list_images, unmeasured
+
+TINY_SIZE = 64
+
+
+def is_tiny_imagenet(path: Path) -> bool:
+    return (path / "train").is_dir() and (path / "val" / "val_annotations.txt").is_file()
+
+
+def load_tiny_imagenet(path: Path, options: Options) -> Problem:
+    """Tiny ImageNet (Stanford CS231n) as downloaded: ``train/CLASS/images/*.JPEG``, and ``val/images`` with
+    ``val/val_annotations.txt``, which is the test part, since the labels of its own test images are not public.
+
+    Images are ``options.image_size`` pixels wide and high, by default 64. The classes are the WordNet ids.
+    """
+    options.refuse_columns(f"{path}, whose folders are the classes")
+    options.refuse_images(f"{path}, whose images are in it")
+    if options.regression:
+        raise InputError(f"{path} has classes as targets, not numbers: leave --task regression out")
+    size = options.image_size or TINY_SIZE
+    names = class_folders(path / "train")
+    train = list_images(path / "train", names, None, size, "images")
+    number = {name: k for k, name in enumerate(names)}
+    files, labels = [], []
+    annotations = path / "val" / "val_annotations.txt"
+    for line, text in enumerate(annotations.read_text(encoding="utf-8").splitlines(), 1):
+        words = text.split("\t")
+        if len(words) < 2 or words[1] not in number:
+            raise InputError(f"{annotations}, line {line}, is {text[:80]!r}: it must be a file and a class of train/")
+        files.append(path / "val" / "images" / words[0])
+        if not files[-1].is_file():
+            raise InputError(f"{annotations}, line {line}: there is no image {files[-1]}")
+        labels.append(number[words[1]])
+    test = Arrays(unmeasured(files, size), np.array(labels, dtype=np.int64))
+    parts = in_memory({"train": train, "test": test})
+    return assemble(path.resolve().name, parts["train"], parts["test"], options, class_names=names)

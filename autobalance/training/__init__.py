@@ -1,0 +1,9 @@
+"""How models are trained: the recipe, one training, and several side by side."""
+
+from autobalance.training._features import on_features as on_features
+from autobalance.training._together import train_together as train_together
+from autobalance.training._training import Recipe as Recipe
+from autobalance.training._training import SeesTargets as SeesTargets
+from autobalance.training._training import WithFeatures as WithFeatures
+from autobalance.training._training import end_epoch as end_epoch
+from autobalance.training._training import train as train

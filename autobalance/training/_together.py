@@ -1,0 +1,98 @@
+"""Several small models trained in one pass, each on its own samples with its own loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.common import InputError
+from autobalance.data import Batch, Samples
+from autobalance.hypergradients import Stacked, TrainLoss, folds, inner_step, stack_batches
+from autobalance.losses import Loss
+from autobalance.training._training import Recipe, SeesTargets, WithFeatures, train_loss_of
+
+
+def train_together(
+    models: Sequence[nn.Module],
+    samples: Sequence[Samples],
+    losses: Sequence[Loss],
+    recipe: Recipe,
+    seeds: Sequence[int],
+    on_epoch: Callable[[int, list[float]], None] | None = None,
+) -> None:
+    """Trains each of M models in place, as ``train(model, samples, loss, recipe, seed)`` does one after the other.
+
+    The layers of all models are computed at once, which pays where the models are so small that a call costs more than
+    its arithmetic. The results are those of `train` up to rounding, unless the models draw random numbers (dropout).
+
+    Args:
+        models: of one structure; each starts from its present weights.
+        samples: one a model, all of the same number: the training samples of folds, or the same ones again.
+        losses: one a model, of any kind. A loss that is given twice is copied, so that it has two states.
+        recipe: how, the same for all.
+        seeds: of the order of each model's samples.
+        on_epoch: called after each epoch with (epochs done, each model's mean training loss).
+
+    Raises:
+        InputError: lists of different lengths, samples of different numbers, a model that `SeesTargets`, or a loss that
+            needs features which the models do not offer.
+        FloatingPointError: a training loss became NaN or infinite.
+    """
+    if len({len(models), len(samples), len(losses), len(seeds)}) != 1:
+        raise InputError(
+            f"{len(models)} models, {len(samples)} sets of samples, {len(losses)} losses and {len(seeds)} seeds: "
+            "give one of each a model"
+        )
+    if len(sizes := sorted({len(each) for each in samples})) != 1:
+        raise InputError(
+            f"sets of {sizes[0]} and of {sizes[-1]} samples cannot be trained on together: make them equal"
+        )
+    if any(isinstance(model, SeesTargets) for model in models):
+        raise InputError("models that see the targets (FDS) cannot be trained together: train them one by one")
+    featured = any(loss.needs_features for loss in losses)
+    trained = [WithFeatures(model) if featured else model for model in models]
+    own = [deepcopy(loss).train() for loss in losses]
+    seen: list[list[Tensor]] = [[] for _ in models]
+    train_losses = [_noting(train_loss_of(loss), values) for loss, values in zip(own, seen, strict=True)]
+    number = sizes[0]
+    one = recipe.inner(trained[0], train_losses[0], lambda logits, batch: logits.sum(), number)
+    inner = folds(one, [model.train() for model in trained], train_losses)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    state = inner.init()
+    for epoch in range(recipe.epochs):
+        for loss, values in zip(own, seen, strict=True):
+            loss.start_epoch(epoch / recipe.epochs)
+            values.clear()
+        orders = [recipe.batches(number, generator) for generator in generators]
+        for indices in zip(*orders, strict=True):
+            drawn = zip(samples, indices, generators, strict=True)
+            batch = stack_batches([recipe.take(each, index, generator) for each, index, generator in drawn])
+            state, _ = inner_step(inner, state, {}, batch)
+        means = [torch.stack(values).mean().item() for values in seen]
+        for place, mean in enumerate(means):
+            if not math.isfinite(mean):
+                raise FloatingPointError(
+                    f"the training loss of model {place} is {mean} in epoch {epoch + 1}; lower the learning rate"
+                )
+        if on_epoch is not None:
+            on_epoch(epoch + 1, means)
+    state.copy_to(inner.model)
+    stacked = inner.model
+    assert isinstance(stacked, Stacked)
+    for model, apart in zip(trained, stacked.unstack(), strict=True):
+        model.load_state_dict(apart.state_dict())
+
+
+def _noting(train_loss: TrainLoss, values: list[Tensor]) -> TrainLoss:
+    """The same; each value is noted in ``values``."""
+
+    def noted(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
+        value = train_loss(hyper, output, batch)
+        values.append(value.detach())
+        return value
+
+    return noted

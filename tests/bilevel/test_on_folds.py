@@ -1,0 +1,123 @@
+"""The search over folds: F models side by side, one loss for all."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from toy import gaussians, linear
+
+from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, run
+from autobalance.bilevel._interleaved import RATE_BOUNDS
+from autobalance.common import InputError
+from autobalance.data import Batch, FoldedSamples
+from autobalance.hypergradients import Replay, Unrolled
+from autobalance.losses.named import fixed_point
+from autobalance.tasks.objectives import make_objective
+from autobalance.training import Recipe
+
+COUNTS = [40, 17, 6]
+POOL = gaussians(COUNTS, 0)
+RECIPE = Recipe(epochs=6, batch_size=16, lr=0.1, warmup_epochs=1)
+OUTER = OuterLoop(warmup=0.25, every=4, lr=0.1)
+
+
+def dealt(folds=3):
+    """Training and validation parts of folds: sample i is held out by fold i modulo F."""
+    place = torch.arange(len(POOL)) % folds
+    labels = np.asarray(POOL.y)
+    parts = [[(place != f).nonzero()[:, 0] for f in range(folds)], [(place == f).nonzero()[:, 0] for f in range(folds)]]
+    return [FoldedSamples.of(POOL, part, labels) for part in parts]
+
+
+def search(engine=None, rates=(), recipe=RECIPE, outer=OUTER, samples=None):
+    space = LossSpace(fixed_point("la", COUNTS, dtype=torch.float64), torch.tensor(COUNTS), ("l",), "class")
+    train_samples, validation_samples = samples or dealt()
+    objective = make_objective("balanced_error")
+    return Bilevel(linear(3), train_samples, validation_samples, space, objective, engine or Replay(3), recipe, outer,
+                   0, rates)  # fmt: skip
+
+
+def test_a_folds_search_ends_the_same_after_an_interruption():
+    problem = search(rates=("weight_decay",))
+    whole = run(problem)
+    state = problem.init()
+    for _ in range(3):
+        state, _ = problem.epoch(state)
+    again = run(search(rates=("weight_decay",)), type(state).from_dict(state.to_dict()))
+    assert whole.outer_steps == again.outer_steps > 2
+    for name, value in whole.best.items():
+        assert torch.equal(value, again.best[name]) and value.any()
+
+
+def test_the_record_is_of_all_held_out_samples():
+    problem = search()
+    seen = []
+
+    def watch(output, batch):
+        seen.append((output, batch.y))
+        return {"number": float(len(batch.y))}
+
+    problem.watch = watch
+    state, record = problem.epoch(problem.init())
+    validation = problem.validation_samples.all()
+    assert record["number"] == validation.y.numel() == 63
+    for model, x, y, part, target in zip(
+        problem._model.unstack(), validation.x, validation.y, seen[0][0].split(21), seen[0][1].split(21), strict=True
+    ):
+        torch.testing.assert_close(model.eval()(x), part)
+        assert torch.equal(y, target)
+    assert math.isfinite(record["objective"]) and state.epoch == 1
+
+
+def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
+    """Against an engine of each fold for itself."""
+    given = []
+
+    class Watched:
+        steps = 3
+
+        def __call__(self, inner, state, hyper, batches, outer_batch):
+            result = Replay(3)(inner, state, hyper, batches, outer_batch)
+            given.append((state, hyper, batches, outer_batch, result[1]))
+            return result
+
+    problem = search(Watched())
+    run(problem)
+    state, hyper, batches, outer_batch, found = given[0]
+    single = RECIPE.inner(linear(3), problem.space.train_loss, problem.objective, len(problem.train_samples))
+    apart = []
+    for fold in range(3):
+
+        def own(batch, fold=fold):
+            return Batch(batch.x[fold], batch.y[fold])
+
+        weights = {name.removeprefix("model."): value[fold] for name, value in state.parameters.items()}
+        memory = {
+            slot: {name.removeprefix("model."): value[fold] for name, value in values.items()}
+            for slot, values in state.optimiser.items()
+        }
+        own_state = replace(state, parameters=weights, optimiser=memory, buffers={})
+        apart.append(Replay(3)(single, own_state, hyper, [own(b) for b in batches], own(outer_batch))[1].gradient["l"])
+    torch.testing.assert_close(found.gradient["l"], torch.stack(apart).mean(0), rtol=1e-10, atol=1e-14)
+
+
+def test_a_rate_stays_within_its_bound():
+    problem = search(rates=("weight_decay", "lr"), outer=replace(OUTER, lr=2.0))
+    found = problem.found_recipe(run(problem).best)
+    for name, bound in RATE_BOUNDS.items():
+        factor = getattr(found, name) / getattr(RECIPE, name)
+        assert 1 / bound * 0.999 < factor < bound * 1.001 and factor != 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"engine": Unrolled(3)}, "unrolled cannot follow"),
+        ({"recipe": replace(RECIPE, compiled=True)}, "cannot be compiled"),
+    ],
+)
+def test_what_folds_cannot_do(settings, message):
+    with pytest.raises(InputError, match=message):
+        search(**settings)

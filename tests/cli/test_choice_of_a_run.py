@@ -1,0 +1,159 @@
+"""The last word of a run: the searched loss, or a fixed one that it did not beat on held-out samples."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from run_case import OPTIONS, read, same_run, search, write_data
+
+from autobalance.bilevel import choose
+from autobalance.cli import _methods as _methods
+from autobalance.cli import _pipeline as pipeline
+from autobalance.cli._checkpoint import Checkpoint
+from autobalance.cli._config import parse
+from autobalance.cli._setup import set_up
+from autobalance.losses import load_loss
+from autobalance.losses.named import fixed_point
+from autobalance.tasks import classification_metrics, outputs
+from autobalance.training import train
+
+CHOOSING = [*OPTIONS[:-2], "--candidates", "ce"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "data.npz")
+
+
+@pytest.fixture(autouse=True)
+def no_table(monkeypatch, no_page):
+    monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("chosen") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "write_report", lambda directory: None)
+        patch.setattr("autobalance.report.results_table", lambda result: "")
+        assert search(data, out, options=CHOOSING) == 0
+    return out
+
+
+def test_the_result_says_what_was_chosen_and_how_sure_that_is(done):
+    result = read(done)
+    assert set(result["held_out"]) == {"searched", "la", "ce"} and result["best_fixed"] in ("la", "ce")
+    assert result["chosen"] == ("searched" if result["confidence"] >= 0.8 else result["best_fixed"])
+    assert result["margin"] == pytest.approx(result["held_out"][result["best_fixed"]] - result["held_out"]["searched"])
+    assert result["interval"][0] <= result["interval"][1] and 0 <= result["confidence"] <= 1
+    cost = result["cost"]
+    total = cost["search_seconds"] + cost["choice_seconds"]
+    assert cost["choice_seconds"] > 0 and cost["total_ratio"] == pytest.approx(total / cost["train_seconds"])
+
+
+def test_the_held_out_errors_are_those_of_models_that_never_saw_the_samples(data, done):
+    setup = set_up(parse(["--data", str(data), *CHOOSING])[0])
+    pool = setup.pool
+    assert sorted(torch.cat([held for _, held in setup.splits]).tolist()) == list(range(len(pool)))
+    predictions = torch.zeros(len(pool), dtype=torch.int64)
+    for rest, held in setup.splits:
+        assert not set(rest.tolist()) & set(held.tolist())
+        model = setup.task.new_model(0)
+        train(model, pool.subset(rest), fixed_point("ce", setup.counts), setup.recipe, 0)
+        predictions[held] = outputs(model, pool.subset(held)).argmax(1)
+    expected = classification_metrics(predictions, pool.y, 4).balanced_error
+    assert read(done)["held_out"]["ce"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("needed", ["0.0001", "0.9999"])
+def test_the_file_holds_the_chosen_loss_and_the_searched_one_is_kept(data, done, tmp_path, needed, monkeypatch):
+    monkeypatch.setattr(pipeline, "choose", lambda *rest: choose(*rest[:5], float(needed)))
+    out = tmp_path / "run"
+    assert search(data, out, options=CHOOSING) == 0
+    result = read(out)
+    provenance = json.loads((out / "loss.json").read_text())["provenance"]
+    if result["chosen"] == "searched":
+        assert not (out / "searched.json").exists() and "chosen" not in provenance
+    else:
+        point = fixed_point(result["chosen"], torch.tensor([60, 30, 15, 8]))
+        assert torch.equal(load_loss(out / "loss.json").l, point.l) and provenance["chosen"] == result["chosen"]
+        assert not torch.equal(load_loss(out / "searched.json").l, point.l)
+    assert result["test"] == read(done)["test"], "the choice takes no part in what is tested"
+
+
+def test_both_outcomes_occur(data, tmp_path, monkeypatch):
+    chosen = set()
+    for number, needed in enumerate((0.0, 1.1)):
+        monkeypatch.setattr(pipeline, "choose", lambda *rest, needed=needed: choose(*rest[:5], needed))
+        assert search(data, tmp_path / str(number), "--seeds", "1", options=CHOOSING) == 0
+        chosen.add(read(tmp_path / str(number))["chosen"] == "searched")
+    assert chosen == {True, False}
+
+
+def test_an_interrupted_choice_is_gone_on_with(data, done, tmp_path, monkeypatch):
+    trainings = []
+
+    def stopping(model, *rest):
+        if len(trainings) == 4:
+            raise KeyboardInterrupt
+        trainings.append(model)
+        return train(model, *rest)
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(_methods, "train", stopping)
+    assert search(data, out, options=CHOOSING) == 130
+    assert len(Checkpoint.load(out / "checkpoint.pt").held_out) == 4
+    monkeypatch.setattr(_methods, "train", train)
+    from autobalance.search import main
+
+    assert main(["--out", str(out), "--resume"]) == 0
+    same_run(out, done)
+    assert read(out)["held_out"] == read(done)["held_out"]
+    cost = read(out)["cost"]["choice_seconds"]
+    assert main(["--out", str(out), "--resume"]) == 0
+    assert read(out)["cost"]["choice_seconds"] == cost, "what was paid for is not paid for again"
+
+
+def test_folds_are_searched_on_and_judged_by(data, tmp_path):
+    out = tmp_path / "run"
+    assert search(data, out, "--folds", "4", options=CHOOSING) == 0
+    assert read(out)["search"]["folds"] == 4
+    assert len(Checkpoint.load(out / "checkpoint.pt").held_out) == 3 * 4
+
+
+def test_rates_that_were_found_are_also_tried_with_the_fixed_loss(data, tmp_path):
+    out = tmp_path / "run"
+    assert search(data, out, "--free", "l,weight_decay", options=CHOOSING) == 0
+    result = read(out)
+    assert set(result["held_out"]) == {"searched", "la", "ce", "la+rates"}
+    assert set(result["test"]) == {"searched", "la", "ce", "la+rates"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--candidates", "ce", "--confidence", "0"], "--candidates ce has no effect"),
+        (["--candidates", "ib"], "ib cannot be a candidate"),
+        (["--folds", "1"], "at least 2"),
+        (["--folds", "3", "--validation", "0.3"], "--validation 0.3 has no effect with --folds"),
+        (["--folds", "100"], "100 folds are too many"),
+        (["--folds", "3", "--hypergradient", "unrolled"], "unrolled cannot follow"),
+        (["--confidence", "1"], "is not a share"),
+    ],
+)
+def test_options_that_cannot_be(data: Path, tmp_path, capsys, options, message):
+    assert search(data, tmp_path / "run", *options, options=OPTIONS[:-2]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_page_says_what_was_chosen_and_with_which_rates(data, tmp_path, monkeypatch):
+    from autobalance.report import choice_sentence, write_report
+
+    out = tmp_path / "run"
+    assert search(data, out, "--free", "l,weight_decay", options=CHOOSING) == 0
+    page = write_report(out).read_text()
+    result = read(out)
+    assert choice_sentence(result)[:60] in page and "rates that were found (weight decay" in page
+    assert choice_sentence({**result, "chosen": "searched"}).startswith("Chosen: the searched loss")
+    assert choice_sentence({**result, "confidence": None}) == ""
