@@ -116,11 +116,11 @@ def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
 
 
 def _bench(options: AblateOptions, number: int) -> Any:
-    from autobalance.cli._task import open_task, recipe_of
+    from autobalance.cli._setting import open_setting, recipe_of
     from autobalance.tasks import Regress, goal_of
     from experiments.regression._train import Bench
 
-    task = open_task(replace(options, seed=number))
+    task = open_setting(replace(options, seed=number))
     goal = goal_of(task.problem, options.shot_thresholds)
     assert isinstance(goal, Regress)
     return Bench(task, goal, recipe_of(options), number, options.objective, options.rates)

@@ -15,9 +15,9 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from autobalance.cli._task import Task, open_task, recipe_of
+from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.data import stratified_folds
-from autobalance.training import Recipe
+from autobalance.training import Recipe, Setting
 from experiments.json_files import read_json, write_json
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method, parse_methods
@@ -49,7 +49,7 @@ class Grid:
 
     options: CompareOptions
     methods: list[Method]
-    task: Task
+    task: Setting
     recipe: Recipe
     storage: BaseStorage
     queue: WorkQueue
@@ -196,7 +196,7 @@ def open_grid(options: CompareOptions, directory: Path, storage: BaseStorage) ->
     Raises:
         InputError: what is wrong and what helps.
     """
-    task = open_task(options)
+    task = open_setting(options)
     methods = parse_methods(options, task.problem.num_groups > 0)
     for method in methods:
         method.check(task)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance.cli._task import peak_memory_mb, reset_peak_memory
 from autobalance.data import Samples
 from autobalance.tasks import outputs
+from autobalance.training import peak_memory_mb, reset_peak_memory
 from experiments.methods import Job, Method
 from experiments.yardsticks import Yardstick
 

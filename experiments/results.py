@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from autobalance.cli._task import versions
 from autobalance.tasks import goal_of
+from autobalance.training import versions
 from experiments.grid import Grid
 from experiments.significance import against_best
 from experiments.yardsticks import Yardstick, yardstick_name

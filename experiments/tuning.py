@@ -14,9 +14,8 @@ import torch
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from autobalance.cli._task import Task
 from autobalance.data import stratified_folds
-from autobalance.training import Recipe
+from autobalance.training import Recipe, Setting
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method
 from experiments.ranges import RANGES, Range, ranges_of
@@ -43,7 +42,7 @@ def number_of_trials(method: Method, tune: int, tune_recipe: bool, folds: int) -
     return max(1, tune // trial_cost(method, folds))
 
 
-def without_test(task: Task) -> Task:
+def without_test(task: Setting) -> Setting:
     """The task with an empty test split: what tuning is given."""
     nothing = task.problem.test.subset(torch.empty(0, dtype=torch.int64, device=task.problem.test.y.device))
     return replace(task, problem=replace(task.problem, test=nothing))
@@ -51,7 +50,7 @@ def without_test(task: Task) -> Task:
 
 def tune(
     method: Method,
-    task: Task,
+    task: Setting,
     recipe: Recipe,
     *,
     trials: int,

@@ -20,13 +20,13 @@ from autobalance.cli._config import Options
 from autobalance.cli._methods import Method, fixed_methods, searched_method
 from autobalance.cli._progress import Display
 from autobalance.cli._setup import Setup, set_up, smoothing_of
-from autobalance.cli._task import peak_memory_mb, versions
 from autobalance.common import write_text
 from autobalance.data import keep_or_check, stratum
 from autobalance.losses import save_loss
 from autobalance.report import choice_sentence, write_report
 from autobalance.tasks import numbers, outputs
 from autobalance.tasks.objectives import Own
+from autobalance.training import peak_memory_mb, versions
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from autobalance.bilevel import CHOICE_FOLDS, LATE_START, Bilevel, LossSpace, OuterLoop, make_search, member
 from autobalance.cli._augmented import augmentation_of
 from autobalance.cli._config import AUGMENT, RATES, STRENGTH, Complete, Options
-from autobalance.cli._task import Task, open_task, recipe_of
+from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.common import InputError
 from autobalance.data import Fold, FoldedSamples, Problem, Samples, side_by_side, stratified_folds
 from autobalance.hypergradients import ENGINES, Engine, processes
@@ -19,7 +19,7 @@ from autobalance.losses import Loss
 from autobalance.losses.named import head_of
 from autobalance.models import Smoothing
 from autobalance.tasks import Goal, goal_of
-from autobalance.training import Recipe, WithFeatures
+from autobalance.training import Recipe, Setting, WithFeatures
 
 #: Steps between hypergradients that look back through a single step, and so cost little.
 ONE_STEP_EVERY = 4
@@ -35,7 +35,7 @@ class Setup:
     """
 
     options: Complete
-    task: Task
+    task: Setting
     recipe: Recipe
     search: Bilevel
     goal: Goal
@@ -64,7 +64,7 @@ def set_up(options: Options) -> Setup:
     Raises:
         InputError: what is wrong and what helps.
     """
-    task = open_task(options)
+    task = open_setting(options)
     problem, recipe = task.problem, recipe_of(options)
     options = options.completed(grouped=problem.num_groups > 0)
     goal = goal_of(problem, options.shot_thresholds)
@@ -133,7 +133,7 @@ def _searched_on(
     return side_by_side(problem, splits)
 
 
-def compared_model(options: Options, task: Task, seed: int, loss: str, strength: float | None = None) -> nn.Module:
+def compared_model(options: Options, task: Setting, seed: int, loss: str, strength: float | None = None) -> nn.Module:
     """The model that the losses are searched and compared with: the task's, with `FDS` where it is asked for, as
     published or with the strength that was found."""
     model, problem = task.new_model(seed, head_of(loss)), task.problem

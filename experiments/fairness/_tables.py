@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from autobalance.cli._pipeline import Setup
-from autobalance.cli._task import versions
+from autobalance.training import versions
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._work import FIGURES
 from experiments.results import mean_and_std

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance.cli._task import Task
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses import CSL, Loss, ReleasedCSL, deferred
 from autobalance.losses.named import effective_number_weights
 from autobalance.tasks import Goal, goal_of
-from autobalance.training import Recipe, WithFeatures, train
+from autobalance.training import Recipe, Setting, WithFeatures, train
 from experiments.methods._crt import retrain_classifier
 from experiments.methods._posthoc import LogitAdjusted
 from experiments.methods._ssp import pretrain_by_rotations
@@ -54,7 +53,7 @@ class Job:
         on_epoch: called with (epochs done, mean training loss).
     """
 
-    task: Task
+    task: Setting
     samples: Samples
     recipe: Recipe
     seed: int
@@ -89,7 +88,7 @@ class Method:
     defaults: Hyper
     make_loss: Callable[[Goal, Tensor, Hyper], Loss]
     head: str = "linear"
-    prepare: Callable[[Task, Recipe, int, Hyper], Hyper] | None = None
+    prepare: Callable[[Setting, Recipe, int, Hyper], Hyper] | None = None
     trial_cost: int = 1
     is_searched: bool = False
 
@@ -111,7 +110,7 @@ class Method:
                 loss = term(loss, hyper["reward"], hyper["strength"])
         return loss
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Setting) -> None:
         """Raises an InputError where the method does not fit the data or the model, before anything takes time."""
         goal = goal_of(task.problem)
         counts = goal.counts(task.problem.train)

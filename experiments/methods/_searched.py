@@ -8,11 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from autobalance.bilevel import OuterLoop
-from autobalance.cli._task import Task
 from autobalance.common import InputError
 from autobalance.losses import Loss, Member, RegressionLoss, load_loss, loss_from_dict, loss_to_dict
 from autobalance.tasks import Goal, Regress
-from autobalance.training import Recipe
+from autobalance.training import Recipe, Setting
 from experiments.methods._method import Hyper, Method
 
 #: A trial of the search costs about this many trainings: the search itself two, and the training with what it finds.
@@ -46,7 +45,7 @@ def own_search() -> Method:
     )
 
 
-def _search(task: Task, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
+def _search(task: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
     """Searches on the training split with the validation split as judge."""
     from autobalance import search_loss
 

@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from autobalance import FDS
 from autobalance.bilevel import Bilevel, LossSpace, run
-from autobalance.cli._task import Task
 from autobalance.common import InputError, import_function
 from autobalance.data import Samples
 from autobalance.losses import Loss
 from autobalance.losses.named import fixed_point
 from autobalance.models import Calibrated, FeatureModel
 from autobalance.tasks import Regress
-from autobalance.training import Recipe, train
+from autobalance.training import Recipe, Setting, train
 from experiments.regression._own import own_loss, own_samples
 from experiments.regression._plan import Method
 from experiments.regression._smote import smote
@@ -46,7 +45,7 @@ class Bench:
         rates: learning rates to choose from, for each method on its own; none: the recipe's.
     """
 
-    task: Task
+    task: Setting
     goal: Regress
     recipe: Recipe
     seed: int

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.cli._config import Options
-from autobalance.cli._task import Task, open_task, recipe_of
+from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.data import Problem, Samples
 from autobalance.data._assemble import DEFAULT_FRACTION
 from autobalance.data._long_tail import long_tail_subset
@@ -19,7 +19,7 @@ from autobalance.data._numbers import ordered_split
 from autobalance.data._split import stratified_split
 from autobalance.losses import Loss
 from autobalance.tasks import Goal, goal_of
-from autobalance.training import Recipe, train, train_together
+from autobalance.training import Recipe, Setting, train, train_together
 from experiments.suite._plan import METRICS, Entry
 from experiments.tuning import without_test
 
@@ -59,7 +59,7 @@ class Case:
     """
 
     name: str
-    task: Task
+    task: Setting
     goal: Goal
     recipe: Recipe
     seed: int
@@ -146,7 +146,7 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
     """
     options = Options(**{**Options.of_task(str(entry.options.get("task", "classification"))), "data": entry.data,
                          **entry.options, "seed": seed})  # fmt: skip
-    task = open_task(options)
+    task = open_setting(options)
     if entry.samples is not None or entry.tail is not None:
         task = replace(task, problem=_fewer(task.problem, entry, seed))
     held_out = task.problem.test

@@ -79,7 +79,7 @@ def test_a_run_leaves_figures_loss_and_report(done, table):
 
 
 def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
-    from autobalance.cli._task import recipe_of
+    from autobalance.cli._setting import recipe_of
     from autobalance.training import train
 
     options = parse(["--config", str(done / "config.yaml")])[0]

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from autobalance.cli._task import Task, open_task
+from autobalance.cli._setting import open_setting
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses import CSL, ReleasedCSL, ScheduledLoss, save_loss
 from autobalance.losses.named import effective_number_weights, fixed_point
 from autobalance.models import CosineLinear, make_model
 from autobalance.tasks import goal_of
-from autobalance.training import Recipe
+from autobalance.training import Recipe, Setting, setting_of
 from experiments.judge import train_and_judge
 from experiments.methods import Job
 from experiments.methods._crt import ClassBalanced
@@ -30,15 +30,15 @@ RECIPE = Recipe(epochs=2)
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
-    return open_task(CompareOptions(model="mlp"))
+def task() -> Setting:
+    return open_setting(CompareOptions(model="mlp"))
 
 
-def job(task: Task, name: str, recipe: Recipe = RECIPE, **hyper: float) -> Job:
+def job(task: Setting, name: str, recipe: Recipe = RECIPE, **hyper: float) -> Job:
     return Job(task, task.problem.train, recipe, 0, {**named(name).defaults, **hyper})
 
 
-def test_posthoc_lowers_the_logits_by_the_prior(task: Task) -> None:
+def test_posthoc_lowers_the_logits_by_the_prior(task: Setting) -> None:
     x = task.problem.validation.x
     plain = named("ce").train(job(task, "ce")).eval()(x)
     adjusted = named("la-posthoc").train(job(task, "la-posthoc", posthoc_tau=0.7)).eval()(x)
@@ -46,7 +46,7 @@ def test_posthoc_lowers_the_logits_by_the_prior(task: Task) -> None:
     torch.testing.assert_close(adjusted, plain - 0.7 * torch.log(counts / counts.sum()).float())
 
 
-def test_drw_switches_the_weights_on_late(task: Task) -> None:
+def test_drw_switches_the_weights_on_late(task: Setting) -> None:
     counts = torch.tensor([100] * 9 + [10])
     loss = named("la+drw").loss(goal_of(task.problem), counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
     assert isinstance(loss, ScheduledLoss)
@@ -58,7 +58,7 @@ def test_drw_switches_the_weights_on_late(task: Task) -> None:
 
 @pytest.mark.parametrize(("step", "term"), [("+csl", CSL), ("+csl-released", ReleasedCSL)])
 @pytest.mark.parametrize("base", ["ldam", "la", "ib", "la+drw"])
-def test_csl_is_added_to_any_base(task: Task, base: str, step: str, term: type) -> None:
+def test_csl_is_added_to_any_base(task: Setting, base: str, step: str, term: type) -> None:
     counts = torch.tensor([100] * 9 + [10])
     bare, method = named(base), named(base + step)
     assert (method.head, set(method.defaults)) == (bare.head, {*bare.defaults, "strength", "reward"})
@@ -73,7 +73,7 @@ def test_csl_is_added_to_any_base(task: Task, base: str, step: str, term: type) 
         assert torch.equal(loss(logits, y, features=features), alone(logits, y, features=features))
 
 
-def test_csl_in_front_of_or_behind_a_step_is_the_same(task: Task) -> None:
+def test_csl_in_front_of_or_behind_a_step_is_the_same(task: Setting) -> None:
     x = task.problem.validation.x
     first, second = (named(name).train(job(task, name))(x) for name in ("la+drw+csl", "la+csl+drw"))
     assert torch.equal(first, second)
@@ -81,11 +81,11 @@ def test_csl_in_front_of_or_behind_a_step_is_the_same(task: Task) -> None:
         named("csl+csl-released")
 
 
-def own_task(task: Task, make: Callable[..., nn.Module]) -> Task:
-    return replace(task, problem=replace(task.problem, make_model=make), model_name="own")
+def own_task(task: Setting, make: Callable[..., nn.Module]) -> Setting:
+    return setting_of(replace(task.problem, make_model=make))
 
 
-def test_a_model_of_ones_own_may_offer_a_head_of_cosines(task: Task) -> None:
+def test_a_model_of_ones_own_may_offer_a_head_of_cosines(task: Setting) -> None:
     def plain() -> nn.Module:
         return make_model("mlp", (1, 8, 8), 10)
 
@@ -107,7 +107,7 @@ def test_a_loss_file_with_margins_has_a_head_of_cosines(name: str, head: str, tm
     assert from_file(str(tmp_path / "loss.json")).head == head
 
 
-def test_crt_keeps_the_body_and_changes_the_head(task: Task) -> None:
+def test_crt_keeps_the_body_and_changes_the_head(task: Setting) -> None:
     plain, again = (named(name).train(job(task, name)) for name in ("ce", "crt"))
     for before, after in zip(plain.body.parameters(), again.body.parameters(), strict=True):
         assert torch.equal(before, after)
@@ -115,7 +115,7 @@ def test_crt_keeps_the_body_and_changes_the_head(task: Task) -> None:
 
 
 def test_crt_after_augmented_training() -> None:
-    images = open_task(CompareOptions(model="cnn"))
+    images = open_setting(CompareOptions(model="cnn"))
     model = named("crt").train(job(images, "crt", Recipe(epochs=1, augment="crop-flip")))
     assert torch.isfinite(model(images.problem.validation.x)).all()
 
@@ -129,7 +129,7 @@ def test_class_balanced_batches() -> None:
     assert (drawn - 5000 / 3).abs().max() < 5 * (5000 * 2 / 9) ** 0.5
 
 
-def test_rotations_pre_train_the_body(task: Task) -> None:
+def test_rotations_pre_train_the_body(task: Setting) -> None:
     quiet = Recipe(epochs=1, lr=1e-12)
     plain, after = (named(name).train(job(task, name, quiet)) for name in ("ce", "ce+ssp"))
     assert torch.allclose(plain.head.weight, after.head.weight)
@@ -139,21 +139,21 @@ def test_rotations_pre_train_the_body(task: Task) -> None:
     assert not torch.equal(next(learnt.parameters()), next(once.parameters()))
 
 
-def test_diverged_training_counts_as_a_constant_prediction(task: Task) -> None:
+def test_diverged_training_counts_as_a_constant_prediction(task: Setting) -> None:
     diverging = job(task, "ce", Recipe(epochs=2, lr=1e30))
     outcome = train_and_judge(named("ce"), [(diverging, task.problem.validation)], ClassErrors(), (100, 20))
     assert outcome.diverged
     assert outcome.figures["balanced_error"] == pytest.approx(90.0)
 
 
-def test_balanced_cross_entropy_is_a_mean_of_means(task: Task) -> None:
+def test_balanced_cross_entropy_is_a_mean_of_means(task: Setting) -> None:
     logits, y = torch.randn(30, 3), torch.tensor([0] * 20 + [2] * 10)
     by_class = [-logits[y == k].double().log_softmax(1)[:, k].mean() for k in (0, 2)]
     assert balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
     assert len(Samples(logits, y)) == 30
 
 
-def test_lds_is_there_for_ordered_classes(task: Task) -> None:
+def test_lds_is_there_for_ordered_classes(task: Setting) -> None:
     from autobalance import lds_weights
 
     counts = torch.tensor([100, 80, 60, 40, 30, 20, 15, 12, 11, 10])

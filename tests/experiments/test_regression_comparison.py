@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 
 from autobalance import fixed_point, save_loss
-from autobalance.cli._task import open_task, recipe_of
+from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.common.density import bin_index
 from autobalance.losses import RegressionLoss
 from autobalance.training import train
@@ -47,7 +47,7 @@ def run(table: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_the_figures_are_those_of_models_trained_by_hand(run: Run) -> None:
     out, results, given = run
     options = parse(given)[0]
-    task = open_task(options)
+    task = open_setting(options)
     problem, samples = task.problem, task.problem.train.join(task.problem.validation)
     edges = torch.tensor(problem.bin_edges, dtype=torch.float64)
     scale = problem.train.y.double().std(correction=0).item()
@@ -105,7 +105,7 @@ def test_a_training_that_diverges_counts_as_the_mean(table: str, tmp_path: Path)
     given = ["--data", table, "--target", "price", *SHORT, "--losses", "mse", "--seeds", "1", "--lr", "1e30"]
     assert main([*given, "--out", str(tmp_path / "run")]) == 0
     run = json.loads((tmp_path / "run" / "results.json").read_text())["methods"]["mse"]["runs"][0]
-    problem = open_task(parse(given)[0]).problem
+    problem = open_setting(parse(given)[0]).problem
     mean = torch.cat([problem.train.y, problem.validation.y]).mean()
     assert run["diverged"] and run["mae"] == pytest.approx((problem.test.y - mean).abs().mean().item(), rel=1e-5)
     assert run["pearson"] is None

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from autobalance.cli._task import Task, open_task
+from autobalance.cli._setting import open_setting
 from autobalance.data import stratified_folds
-from autobalance.training import Recipe
+from autobalance.training import Recipe, Setting
 from experiments.judge import train_and_judge
 from experiments.methods import Job
 from experiments.methods._parse import named
@@ -19,7 +19,7 @@ from experiments.yardsticks import ClassErrors
 
 
 def test_figures_are_of_all_held_out_samples_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    task: Task = open_task(CompareOptions(model="linear", imbalance=50))
+    task: Setting = open_setting(CompareOptions(model="linear", imbalance=50))
     pool = task.problem.train.join(task.problem.validation)
     folds = [(pool.subset(rest), pool.subset(held)) for rest, held in stratified_folds(task.problem, 5, seed=0)]
     assert any((out.class_counts(10) == 0).any() for _, out in folds), "a tail class is missing from some folds"

@@ -1,0 +1,67 @@
+"""What every command opens first: the data and the model that the options name, on their device."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from typing import Any
+
+import torch
+
+from autobalance.cli._options import GroupOptions, ProblemOptions
+from autobalance.common import InputError
+from autobalance.data import load
+from autobalance.training import Recipe, Setting, on_features, setting_of
+
+#: Below this many numbers a sample, a training step is so short that threads cost more than they bring: on two busy
+#: cores the default search took five times as long with two threads as with one.
+SMALL_SAMPLE = 1024
+
+
+def open_setting(options: ProblemOptions) -> Setting:
+    """Loads the data and chooses the model.
+
+    Raises:
+        InputError: what is wrong and what helps.
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    if options.compiled and options.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
+    groups: dict[str, Any] = {}
+    if isinstance(options, GroupOptions):
+        groups = {"group": options.group, "group_as_feature": options.group_as_feature}
+    fraction: dict[str, Any] = {} if options.validation is None else {"validation_fraction": options.validation}
+    problem = load(
+        options.data,
+        target=options.target,
+        imbalance=options.imbalance,
+        imbalance_type=options.imbalance_type,
+        seed=options.seed,
+        task=options.task,
+        bins=options.bins,
+        text=options.text.split(",") if options.text else (),
+        drop=options.drop.split(",") if options.drop else (),
+        split=options.split,
+        images=options.images,
+        image_size=options.image_size,
+        **fraction,
+        **groups,
+    )
+    if problem.make_model is not None and options.model is not None:
+        raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
+    if options.features_only:
+        if options.model is not None:
+            raise InputError(f"--model {options.model} has no effect: --features-only trains one linear layer")
+        problem = on_features(problem, options.device)
+    if options.augment != "none" and len(problem.train.shape) != 3:
+        raise InputError(f"--augment {options.augment} is for images; the samples of {options.data} are vectors")
+    if options.device == "cpu" and math.prod(problem.train.shape) < SMALL_SAMPLE:
+        torch.set_num_threads(1)
+    return setting_of(problem, "linear" if options.features_only else options.model, options.device)
+
+
+def recipe_of(options: ProblemOptions) -> Recipe:
+    """The recipe that the options describe."""
+    names = ("epochs", "batch_size", "lr", "weight_decay", "schedule", "augment", "precision", "compiled")
+    return Recipe(**{name: getattr(options, name) for name in names})

@@ -1,0 +1,98 @@
+"""Where losses are searched and compared: a problem, on its device, and the model for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from autobalance.common import InputError
+from autobalance.data import Problem, Samples
+from autobalance.models import default_model, make_model, rescaled
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A problem and how its models are made.
+
+    Args:
+        problem: the data, on the device.
+        model_name: a name of `autobalance.models`, or "own" where the model is the user's.
+        make: (seed, head) -> a model with the weights that the seed draws; heads are "linear" and "cosine".
+        device: where the models go.
+    """
+
+    problem: Problem
+    model_name: str
+    make: Callable[[int, str], nn.Module]
+    device: torch.device | str = "cpu"
+
+    def new_model(self, seed: int, head: str = "linear") -> nn.Module:
+        """The model with the weights that ``seed`` draws, on the device.
+
+        Raises:
+            InputError: the model cannot have such a head.
+        """
+        torch.manual_seed(seed)
+        return self.make(seed, head).to(self.device)
+
+    @property
+    def pool(self) -> Samples:
+        """Training samples, then validation samples."""
+        return self.problem.train.join(self.problem.validation)
+
+    def without_test(self) -> Setting:
+        """The same with an empty test split: what a search, a choice and a tuning may see."""
+        nothing = torch.empty(0, dtype=torch.int64, device=self.problem.test.y.device)
+        return replace(self, problem=replace(self.problem, test=self.problem.test.subset(nothing)))
+
+
+def setting_of(problem: Problem, model: str | None = None, device: str = "cpu") -> Setting:
+    """The setting of a problem with a reference model, or with the model that its source brings.
+
+    Args:
+        problem: the data.
+        model: a name of `autobalance.models`; None: the one for samples of this shape, or the source's own.
+        device: where the samples and the models go.
+    """
+    problem = problem.to(device)
+    if problem.make_model is not None:
+        own, name = problem.make_model, problem.name
+        return Setting(problem, "own", lambda seed, head: _own_model(own, head, name), device)
+    chosen = model or default_model(problem.train.shape)
+
+    def make(seed: int, head: str) -> nn.Module:
+        made = make_model(chosen, problem.train.shape, problem.num_outputs, head=head)
+        return made if problem.bin_edges is None else rescaled(made, problem.train.y.cpu())
+
+    return Setting(problem, chosen, make, device)
+
+
+def setting_of_model(problem: Problem, model: nn.Module) -> Setting:
+    """The setting in which every training starts from the present weights of ``model``, which stay as they are."""
+
+    def make(seed: int, head: str) -> nn.Module:
+        if head != "linear":
+            raise InputError(
+                f"a loss that needs a head of {head}s cannot be trained with a model that is given: leave it out"
+            )
+        return deepcopy(model)
+
+    return Setting(problem, "own", make, next(model.parameters()).device)
+
+
+def _own_model(make: Callable[..., nn.Module], head: str, source: str) -> nn.Module:
+    """What the source's function makes, with the head where it takes one."""
+    if head == "linear":
+        return make()
+    if "head" not in inspect.signature(make).parameters:
+        raise InputError(
+            f"LDAM needs a head of cosines, which the model of {source} does not offer: give its function an argument "
+            f'head="linear", and end the model in autobalance.models.CosineLinear where it is {head!r}; or leave the '
+            "losses ldam and ldam-drw out"
+        )
+    return make(head=head)
