@@ -15,10 +15,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from autobalance.data import stratified_folds
+from autobalance.losses.named import Range
 from autobalance.training import Recipe, Setting
 from experiments.judge import train_and_judge
 from experiments.methods import Job, Method
-from experiments.ranges import RANGES, Range, ranges_of
+from experiments.ranges import RANGES, ranges_of
 from experiments.yardsticks import Yardstick
 
 #: Called with (trials done, epochs done of the present one, what is shown).

@@ -16,7 +16,7 @@ from autobalance.common import InputError
 from autobalance.data import Fold, FoldedSamples, Problem, Samples, side_by_side, stratified_folds
 from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss
-from autobalance.losses.named import head_of
+from autobalance.losses.named import named_loss
 from autobalance.models import Smoothing
 from autobalance.tasks import Goal, goal_of
 from autobalance.training import Recipe, Setting, WithFeatures
@@ -136,7 +136,7 @@ def _searched_on(
 def compared_model(options: Options, task: Setting, seed: int, loss: str, strength: float | None = None) -> nn.Module:
     """The model that the losses are searched and compared with: the task's, with `FDS` where it is asked for, as
     published or with the strength that was found."""
-    model, problem = task.new_model(seed, head_of(loss)), task.problem
+    model, problem = task.new_model(seed, named_loss(loss).head), task.problem
     smoothing = smoothing_of(options, problem, strength)
     return model if smoothing is None else smoothing.calibrate(model, problem.train.first())
 

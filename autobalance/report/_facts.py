@@ -8,22 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autobalance.common import InputError, decimals, significant
+from autobalance.losses.named import named_losses
 
-WORDS = {
-    "searched": "searched loss",
-    "ce": "cross-entropy",
-    "ce+augment": "cross-entropy, same augmentation",
-    "la": "logit adjustment (τ = 1)",
-    "group-weighted": "group-balanced weights",
-    "group-la": "group logit adjustment (τ = 1)",
-    "group-vs": "group VS",
-    "group-dro": "group DRO",
-    "l1": "absolute error, unweighted",
-    "mse": "squared error, unweighted",
-    "inv": "inverse bin counts",
-    "sqinv": "inverse root of the bin counts",
-    "lds": "label-distribution smoothing",
-}
+#: Methods that are no fixed losses.
+_OTHERS = {"searched": "searched loss", "ce+augment": "cross-entropy, same augmentation"}
 
 
 @dataclass(frozen=True)
@@ -207,7 +195,8 @@ def words(method: str) -> str:
     """A method's name for people; unknown ones as they are."""
     if method.endswith("+rates"):
         return f"{words(method.removesuffix('+rates'))}, with the rates found"
-    return WORDS.get(method, method)
+    titles = {name: loss.title for name, loss in named_losses().items()}
+    return {**titles, **_OTHERS}.get(method, method)
 
 
 def _score(method: str, test: dict[str, Any], run_seeds: int, what: Measure) -> Score:

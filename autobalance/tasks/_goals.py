@@ -19,7 +19,7 @@ from autobalance.common import InputError, significant
 from autobalance.common.density import bin_index
 from autobalance.data import Batch, Problem, Samples
 from autobalance.losses import Loss
-from autobalance.losses.named import IN_DEVIATIONS, fixed_point, fixed_points
+from autobalance.losses.named import fixed_point, fixed_points, named_loss
 from autobalance.tasks._group_metrics import group_metrics
 from autobalance.tasks._metrics import balanced_error_of, classification_metrics, evaluate, outputs
 from autobalance.tasks._regression_metrics import SHOTS, regression_metrics
@@ -68,7 +68,7 @@ class Classify:
         return samples.class_counts(self.problem.num_classes).cpu()
 
     def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
-        if name in fixed_points("groups"):
+        if named_loss(name).index == "cells":
             raise InputError(f"{name} is a loss for groups, and the samples have none: {GROUPS_FROM}")
         return fixed_point(name, counts, class_names=self.problem.class_names, **hyper)
 
@@ -116,7 +116,7 @@ class ClassifyGroups:
         return samples.cell_counts(*self._shape).cpu()
 
     def point(self, name: str, counts: Tensor, **hyper: Any) -> Loss:
-        if name in fixed_points("groups"):
+        if named_loss(name).index == "cells":
             return fixed_point(name, cell_counts=counts, **self._names, **hyper)
         return fixed_point(name, counts.sum(1), class_names=self.problem.class_names, **hyper)
 
@@ -184,7 +184,7 @@ class Regress:
             raise InputError(
                 f"no regression loss is called {name!r}; there are {', '.join(fixed_points('regression'))}"
             )
-        hyper = {**IN_DEVIATIONS.get(name, {}), **hyper}
+        hyper = {**named_loss(name).in_deviations, **hyper}
         return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale, **hyper)
 
     def objective(self, name: str | OwnFunction) -> Objective:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.losses import Loss
-from autobalance.losses.named import IN_DEVIATIONS, fixed_points, head_of, hyper_parameters
+from autobalance.losses.named import fixed_points, named_loss
 from autobalance.tasks import Goal
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
@@ -66,12 +66,12 @@ def named(name: str, task: str = "classification") -> Method:
     if len(set(steps)) < len(steps):
         raise InputError(f"--losses: {name!r} has a step twice")
     parts = [base, *steps]
-    known_values = {**hyper_parameters(base), **IN_DEVIATIONS.get(base, {})}
-    defaults: Hyper = {key: known_values[key] for key in ranges_of([base])}
+    loss = named_loss(base)
+    defaults: Hyper = loss.tuned
     for step in steps:
         defaults |= STEPS[step]
     ranges_of(parts)
-    return Method(name, tuple(parts), defaults, partial(_make, base), head_of(base))
+    return Method(name, tuple(parts), defaults, partial(_make, base), loss.head)
 
 
 def _make(base: str, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:

@@ -45,8 +45,8 @@ GREY, BLUE, GREEN = "#777777", "#4477AA", "#228833"
 
 
 def _colour(method: str) -> str:
-    from autobalance.losses.named import fixed_points
+    from autobalance.losses.named import named_losses
 
-    if method in (*fixed_points(), *fixed_points("regression")):
+    if method in named_losses():
         return GREY
     return BLUE if method.endswith(", tuned") or method == "best-of-six" else GREEN

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from autobalance.bilevel import LossSpace
 from autobalance.cli._config import Options
 from autobalance.losses import Loss
-from autobalance.losses.named import fixed_points, head_of, hyper_parameters
+from autobalance.losses.named import Range, fixed_points, named_loss
 from autobalance.tasks import outputs
 from autobalance.training import Recipe
-from experiments.ranges import RANGES, Range
 from experiments.suite._case import Case, Choice
 from experiments.yardsticks import balanced_ce
 
@@ -47,7 +46,7 @@ CMA_POPULATION = 4
 def untuned(case: Case) -> list[Choice]:
     """Every fixed loss with the papers' hyper-parameters. Costs nothing."""
     return [
-        Choice(name, partial(case.goal.point, name), head_of(name))
+        Choice(name, partial(case.goal.point, name), named_loss(name).head)
         for name in names_for(case)
         if name != "balanced-softmax"  # la with its default τ = 1
     ]
@@ -97,12 +96,12 @@ def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
     """The fixed losses that have something to tune, among ``names`` where they are given, and TPE and CMA-ES."""
     found = []
     for name in names_for(case):
-        if name not in RANGES or (names is not None and name not in names):
+        loss = named_loss(name)
+        if not loss.ranges or (names is not None and name not in names):
             continue
-        default = hyper_parameters(name)
-        first = {key: default[key] for key in RANGES[name]}
-        wide = {key: given.around(first[key]) for key, given in RANGES[name].items()}
-        found.append(Candidate(f"{name}, tuned", partial(case.goal.point, name), wide, first, _tpe, head_of(name)))
+        first = {key: loss.hyper_parameters[key] for key in loss.ranges}
+        wide = {key: given.around(first[key]) for key, given in loss.ranges.items()}
+        found.append(Candidate(f"{name}, tuned", partial(case.goal.point, name), wide, first, _tpe, loss.head))
     free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
     return [*found, _on_raw(case, "TPE", _tpe, free), _on_raw(case, "CMA-ES", _cma_es, free)]
 
@@ -152,7 +151,7 @@ def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
         budget: trials, each the training of one model on the training samples.
     """
     six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
-    of_six = [Choice(name, partial(case.goal.point, name), head_of(name)) for name in six]
+    of_six = [Choice(name, partial(case.goal.point, name), named_loss(name).head) for name in six]
     scores = [validation_score(case, model) for model in case.train(of_six, case.problem.train)]
     best = min(range(len(six)), key=scores.__getitem__)
     about = {"chosen": six[best], "trials": dict(zip(six, scores, strict=True))}

@@ -93,7 +93,7 @@ def test_ordered_classes_take_lds_weights():
         ("inv", {"bin_counts": [1, -2]}, "at least 0"),
         ("inv", {"bin_counts": [1, 2], "clip": (3, 1)}, "clip"),
         ("inv", {"bin_counts": [1, 2], "error": "balanced-mse"}, "choose l1, mse or huber"),
-        ("mse", {"bin_counts": [1, 2], "error": "l1"}, "error has no effect on mse"),
+        ("mse", {"bin_counts": [1, 2], "error": "l1"}, "error has no effect on a loss whose error is mse"),
         ("la", {}, "la needs class_counts"),
         ("la", {"class_counts": [1, 2], "bin_counts": [1, 2]}, "no hyper-parameter 'bin_counts'"),
     ],

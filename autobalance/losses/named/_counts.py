@@ -1,0 +1,98 @@
+"""The counts of training samples that losses are built from, checked; and what several losses make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autobalance.common import InputError
+from autobalance.common.density import bin_index, check_edges, make_bin_edges
+
+Numbers = Tensor | Sequence[float]
+
+
+def check_classes(counts: Numbers) -> Tensor:
+    """``counts`` of the classes, (K,), in float64.
+
+    Raises:
+        InputError: another shape, or a class without samples.
+    """
+    classes = torch.as_tensor(counts, dtype=torch.float64)
+    if classes.dim() != 1 or not torch.isfinite(classes).all() or (classes < 1).any():
+        raise InputError(f"class_counts must be one count of at least 1 a class, got {classes.tolist()}")
+    return classes
+
+
+def check_cells(
+    counts: Tensor | Sequence[Sequence[int]],
+    class_names: Sequence[str] | None = None,
+    group_names: Sequence[str] | None = None,
+) -> Tensor:
+    """``counts`` of the cells, a class in a group each, (K, G), in float64.
+
+    Raises:
+        InputError: another shape, or a cell without samples; it names the first.
+    """
+    cells = torch.as_tensor(counts, dtype=torch.float64)
+    if cells.dim() != 2 or not torch.isfinite(cells).all():
+        raise InputError(f"cell_counts must be a count for each class in each group, (K, G), got {cells.tolist()}")
+    if (cells < 1).any():
+        k, g = (cells < 1).nonzero()[0].tolist()
+        name = f"class {class_names[k] if class_names else k!r} of group {group_names[g] if group_names else g!r}"
+        raise InputError(f"{name} has {cells[k, g].item():g} training samples: every class needs some in every group; "
+                         "collect more, or merge or drop the class or the group")  # fmt: skip
+    return cells
+
+
+def check_bins(
+    bin_counts: Numbers | None = None, targets: Numbers | None = None, bin_edges: Numbers | None = None
+) -> tuple[Tensor, Tensor]:
+    """Counts, (K,), and edges, (K + 1,), of the bins of a target, both in float64.
+
+    Args:
+        bin_counts: training samples of each bin, (K,); or
+        targets: the training targets themselves, (N,).
+        bin_edges: (K + 1,); by default those of `make_bin_edges` for ``targets``, and 0, 1, ..., K for ``bin_counts``,
+            as for ages in years.
+
+    Raises:
+        InputError: neither or both of counts and targets, or values that cannot be.
+    """
+    if (bin_counts is None) == (targets is None):
+        raise InputError("a regression loss needs either bin_counts= or targets=, the training targets")
+    if targets is not None:
+        values = torch.as_tensor(targets).detach().cpu().double().flatten()
+        edges = make_bin_edges(values) if bin_edges is None else check_edges(bin_edges)
+        return torch.bincount(bin_index(values, edges), minlength=len(edges) - 1).double(), edges
+    counts = torch.as_tensor(bin_counts, dtype=torch.float64).detach().cpu()
+    if counts.dim() != 1 or not torch.isfinite(counts).all() or (counts < 0).any() or not counts.sum() > 0:
+        raise InputError(f"bin_counts must be one count of at least 0 a bin, not all 0, got {counts.tolist()}")
+    edges = check_edges(torch.arange(len(counts) + 1) if bin_edges is None else bin_edges)
+    if len(edges) != len(counts) + 1:
+        raise InputError(f"{len(counts)} bin_counts need {len(counts) + 1} bin_edges, got {len(edges)}")
+    return counts, edges
+
+
+def log_prior(class_counts: Tensor) -> Tensor:
+    """log π_k = log(n_k / N), shape (K,)."""
+    return torch.log(class_counts / class_counts.sum())
+
+
+def inverse_frequency(class_counts: Tensor) -> Tensor:
+    """1 / n_k, scaled so that the weights sum to K, shape (K,)."""
+    weight = 1 / class_counts
+    return weight * (len(weight) / weight.sum())
+
+
+def effective_number_weights(class_counts: Tensor, beta: float = 0.9999) -> Tensor:
+    """(1 - β) / (1 - β^n_k), scaled so that they sum to K, shape (K,) (Cui et al. 2019, eq. 2 and section 4).
+
+    Raises:
+        InputError: β is not in [0, 1).
+    """
+    if not 0 <= beta < 1:
+        raise InputError(f"beta is {beta}; it lies in [0, 1), 0.9999 for example")
+    weight = (1 - beta) / (1 - beta**class_counts)
+    return weight * (len(weight) / weight.sum())

@@ -1,0 +1,29 @@
+"""Focal-R (Yang et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._range import Range
+from autobalance.losses.named._record import NamedLoss
+from autobalance.losses.named._registry import register
+
+
+def focal_r(bin_counts: Tensor, beta: float = 0.2, gamma: float = 1.0) -> dict[str, Any]:
+    """(2 sigmoid(β|e|) - 1)^γ times the error."""
+    return {"beta": beta, "gamma": gamma}
+
+
+register(
+    NamedLoss(
+        "focal-r",
+        "Focal-R",
+        "bins",
+        regression_member(focal_r),
+        source="Yang et al. 2021, section 4",
+        ranges={"beta": Range(0.05, 5.0, "log"), "gamma": Range(0.25, 2.0)},  # Yang et al.: 0.2 and 1
+    )
+)

@@ -1,0 +1,21 @@
+"""Weighted softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from autobalance.losses.named._member import family_member
+from autobalance.losses.named._record import NamedLoss
+from autobalance.losses.named._registry import register
+
+
+def weighted(class_counts: Tensor) -> dict[str, Any]:
+    """w_k = N / (K n_k), with which every class counts the same; mean one over the samples."""
+    return {"w": class_counts.sum() / (len(class_counts) * class_counts)}
+
+
+register(
+    NamedLoss("weighted", "inverse-frequency weights", "classes", family_member(weighted), source="inverse frequency")
+)
