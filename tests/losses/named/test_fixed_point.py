@@ -1,25 +1,42 @@
-"""The named points: names, hyper-parameters, overrides, and what is refused."""
+"""Fixed losses by their names: names, hyper-parameters, overrides, and what is refused."""
+
+import math
 
 import pytest
 import torch
 
 from autobalance.common import InputError
-from autobalance.losses import CSL, Equalization, InfluenceBalanced, Loss, ParametricLoss, ReleasedCSL, ScheduledLoss
+from autobalance.common.density import lds_weights
+from autobalance.losses import (
+    CSL,
+    Equalization,
+    InfluenceBalanced,
+    Loss,
+    ParametricLoss,
+    ReleasedCSL,
+    ScheduledLoss,
+)
 from autobalance.losses.named import fixed_point, fixed_points, hyper_parameters
 
 COUNTS = [500, 90, 30, 2]
 EXACT = ["ce", "weighted", "cb", "focal", "cb-focal", "la", "balanced-softmax", "cdt", "vs", "ldam"]
 BUILT = ["ldam-drw", "csl", "ib", "ib-cb", "ib-focal", "equalization"]
+CELLS = ["group-weighted", "group-la", "group-vs", "group-dro"]
+BINS = ["l1", "mse", "huber", "inv", "sqinv", "lds", "focal-r", "balanced-mse"]
 LOGITS, TARGET = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
 FEATURES = torch.rand(8, 5, generator=torch.Generator().manual_seed(1))
 
 
 def test_the_names():
     assert fixed_points() == EXACT + BUILT
+    assert fixed_points("groups") == CELLS
+    assert fixed_points("regression") == BINS
+    with pytest.raises(InputError, match="'ranking'"):
+        fixed_points("ranking")
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_exact_points_are_members_of_the_family(name):
+def test_losses_without_a_state_or_schedule_are_members_of_the_family(name):
     assert type(fixed_point(name, COUNTS)) is ParametricLoss
 
 
@@ -39,7 +56,7 @@ def test_every_name_trains_by_the_same_protocol(name, counts):
 
 
 def test_the_defaults_are_the_documented_ones():
-    assert {name: hyper_parameters(name) for name in fixed_points()} == {
+    assert {name: hyper_parameters(name) for name in EXACT + BUILT + CELLS + BINS} == {
         "ce": {},
         "weighted": {},
         "cb": {"beta": 0.9999},
@@ -56,6 +73,18 @@ def test_the_defaults_are_the_documented_ones():
         "ib-cb": {"beta": 0.9999, "alpha": 1000.0, "epsilon": 1e-3, "start": 0.5},
         "ib-focal": {"gamma": 1.0, "alpha": 1000.0, "epsilon": 1e-3, "start": 0.5},
         "equalization": {"threshold": None, "probability": 0.9},
+        "group-weighted": {},
+        "group-la": {"tau": 1.0},
+        "group-vs": {"gamma": 0.3, "tau": 1.0},
+        "group-dro": {"eta": 0.01, "adjustment": 0.0},
+        "l1": {},
+        "mse": {},
+        "huber": {"threshold": 1.0},
+        "inv": {"clip": (5.0, 1000.0)},
+        "sqinv": {},
+        "lds": {"kernel": "gaussian", "ks": 5, "sigma": 2.0, "reweight": "sqrt_inv", "clip": (5.0, 1000.0)},
+        "focal-r": {"beta": 0.2, "gamma": 1.0},
+        "balanced-mse": {"noise_sigma": 1.0},
     }
 
 
@@ -140,3 +169,59 @@ def test_values_that_no_loss_can_have(name, settings, message):
 def test_unknown_names_have_no_hyper_parameters():
     with pytest.raises(InputError, match="no fixed loss is called 'x'"):
         hyper_parameters("x")
+
+
+def test_losses_for_groups_need_the_counts_of_cells_and_others_do_not():
+    with pytest.raises(InputError, match="la has no groups: give it class_counts alone"):
+        fixed_point("la", [3, 4], cell_counts=[[1, 2], [2, 2]])
+    with pytest.raises(InputError, match="group-la needs cell_counts"):
+        fixed_point("group-la", [3, 4])
+    with pytest.raises(InputError, match="class 'dog' of group 'night' has 0 training samples"):
+        fixed_point("group-la", cell_counts=[[1, 2], [2, 0]], class_names=("cat", "dog"), group_names=("day", "night"))
+    with pytest.raises(InputError, match="weight has no effect on group-dro"):
+        fixed_point("group-dro", cell_counts=[[1, 2], [2, 2]], weight=[[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_targets_give_counts_and_bins():
+    targets = [3.0, 3.0, 5.0, 3.0, 4.0, 3.0]
+    loss = fixed_point("sqinv", targets=targets, error="mse", scale=2.0, dtype=torch.float64)
+    assert loss.bin_edges.tolist() == [2.5, 3.5, 4.5, 5.5]
+    assert (loss.w / loss.w[1]).tolist() == pytest.approx([0.5, 1, 1])
+    value = loss(torch.tensor([4.0]), torch.tensor([3.0]))
+    assert value.item() == pytest.approx(loss.w[0].item() / 4)
+    other = fixed_point("sqinv", targets=targets, bin_edges=[2.0, 4.0, 6.0])
+    assert (other.w[0] / other.w[1]).item() == pytest.approx(math.sqrt(2 / 4))
+
+
+def test_weight_overrides_the_w_of_bins():
+    assert fixed_point("inv", bin_counts=[1, 2], weight=[3.0, 4.0]).w.tolist() == [3, 4]
+
+
+def test_ordered_classes_take_lds_weights():
+    loss = fixed_point("lds", [50, 3, 9], ks=3, class_names=["a", "b", "c"])
+    assert isinstance(loss, ParametricLoss) and loss.class_names == ("a", "b", "c")
+    torch.testing.assert_close(loss.w.double(), lds_weights([50, 3, 9], ks=3), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    "name, arguments, words",
+    [
+        ("inv", {}, "either bin_counts= or targets="),
+        ("inv", {"bin_counts": [1, 2], "targets": [1.0]}, "either bin_counts= or targets="),
+        ("inv", {"class_counts": [1, 2]}, "regression loss"),
+        ("inv", {"bin_counts": [1, 2], "class_names": ["a", "b"]}, "no classes"),
+        ("inv", {"bin_counts": [1, 2], "group_names": ["a", "b"]}, "no classes or groups"),
+        ("inv", {"bin_counts": [1, 2], "tau": 1.0}, "no hyper-parameter 'tau'; it has clip"),
+        ("inv", {"bin_counts": [1, 2], "bin_edges": [0, 1]}, "three finite"),
+        ("inv", {"bin_counts": [1, 2], "bin_edges": [0, 1, 2, 3]}, "2 bin_counts need 3 bin_edges"),
+        ("inv", {"bin_counts": [1, -2]}, "at least 0"),
+        ("inv", {"bin_counts": [1, 2], "clip": (3, 1)}, "clip"),
+        ("inv", {"bin_counts": [1, 2], "error": "balanced-mse"}, "choose l1, mse or huber"),
+        ("mse", {"bin_counts": [1, 2], "error": "l1"}, "error has no effect on a loss whose error is mse"),
+        ("la", {}, "la needs class_counts"),
+        ("la", {"class_counts": [1, 2], "bin_counts": [1, 2]}, "no hyper-parameter 'bin_counts'"),
+    ],
+)
+def test_regression_losses_need_bins_or_targets_and_others_do_not(name, arguments, words):
+    with pytest.raises(InputError, match=words):
+        fixed_point(name, **arguments)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from autobalance.losses import ParametricLoss
 from autobalance.losses.named import fixed_point
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden" / "losses.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "golden" / "losses.json").read_text())
 CASES = {case["name"]: case for case in GOLDEN["classification"]["cases"]}
 CALLED = {
     "ldam-drw-phase2": "ldam-drw",
