@@ -1,7 +1,6 @@
 """What is trained on: the family of losses, as module, function and file, with its schedules and plug-ins."""
 
 from autobalance.losses._base import Loss as Loss
-from autobalance.losses._base import Member as Member
 from autobalance.losses._base import Stage as Stage
 from autobalance.losses._binned import RegressionLoss as RegressionLoss
 from autobalance.losses._csl import CSL as CSL
@@ -14,6 +13,7 @@ from autobalance.losses._file import loss_to_dict as loss_to_dict
 from autobalance.losses._file import save_loss as save_loss
 from autobalance.losses._group_dro import GroupDRO as GroupDRO
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
+from autobalance.losses._member import Member as Member
 from autobalance.losses._parametric import ParametricLoss as ParametricLoss
 from autobalance.losses._regression import regression_loss as regression_loss
 from autobalance.losses._schedule import ScheduledLoss as ScheduledLoss

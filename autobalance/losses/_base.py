@@ -14,14 +14,18 @@ A training loop needs two things beyond ``nn.CrossEntropyLoss``:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from autobalance.common import InputError
+
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
+#: Numbers a class, bin or cell.
+Table = Tensor | Sequence[float] | Sequence[Sequence[float]]
 
 
 class Stage(NamedTuple):
@@ -66,19 +70,19 @@ class Loss(nn.Module):
         """The loss of the stage that ``progress`` (0 to 1) falls into. Changes nothing.
 
         Raises:
-            ValueError: progress is not within 0 and 1.
+            InputError: progress is not within 0 and 1.
         """
         check_progress(progress)
         return [stage.loss for stage in self.stages if stage.start <= progress][-1]
 
-    def reweighted(self, weight: Tensor | Sequence[float]) -> Loss:
+    def reweighted(self, weight: Table) -> Loss:
         """A loss like this one with ``weight`` for its w; what it has collected is copied along.
 
         Raises:
-            ValueError: it has no weights; or wrong ones, see `class_weights`.
+            InputError: it has no weights; or wrong ones, see `class_weights`.
         """
         if "w" not in self._buffers:
-            raise ValueError(f"{type(self).__name__} has no weights")
+            raise InputError(f"{type(self).__name__} has no weights")
         other = deepcopy(self)
         old = self._buffers["w"]
         assert old is not None
@@ -86,57 +90,14 @@ class Loss(nn.Module):
         return other
 
 
-class Member(Loss):
-    """A loss that is a point of a family, its parameters held as buffers, so that it can be searched around and saved.
-
-    Attributes:
-        w, l, delta: what a search can free: tables over the K classes (or bins), and groups where there are some.
-        ordered: whether the K classes are bins of a target, some of which may be empty.
-    """
-
-    w: Tensor
-    l: Tensor  # noqa: E741 - the published symbol
-    delta: Tensor
-    ordered: bool = False
-
-    @property
-    def parameters_in_effect(self) -> dict[str, Tensor]:
-        """The parameters that differ from where they have no effect, by name."""
-        raise NotImplementedError
-
-    @property
-    def searchable(self) -> tuple[str, ...]:
-        """Which of the tables have an effect in this family."""
-        return ("w", "l", "delta")
-
-    def replace(self, **changes: Any) -> Member:
-        """A loss like this one with some of its parameters (by name) or its ``reduction`` changed."""
-        raise NotImplementedError
-
-    def reweighted(self, weight: Tensor | Sequence[float]) -> Member:
-        return self.replace(w=torch.as_tensor(weight))
-
-    def value(
-        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
-    ) -> Tensor:
-        """The loss at other ``parameters`` than its own, differentiable in them, with its own reduction.
-
-        Args:
-            output: of the model.
-            target, group: as the loss is called with.
-            parameters: by name; those that are absent have no effect.
-        """
-        raise NotImplementedError
-
-
 def check_reduction(reduction: str) -> str:
     """The reduction itself.
 
     Raises:
-        ValueError: it is none of `REDUCTIONS`.
+        InputError: it is none of `REDUCTIONS`.
     """
     if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
+        raise InputError(f"reduction is {reduction!r}; choose one of {', '.join(REDUCTIONS)}")
     return reduction
 
 
@@ -144,26 +105,26 @@ def check_progress(progress: float) -> float:
     """The progress itself.
 
     Raises:
-        ValueError: it is not within 0 and 1.
+        InputError: it is not within 0 and 1.
     """
     if not 0 <= progress <= 1:
-        raise ValueError(f"progress is {progress}; it is epochs done over all epochs, between 0 and 1")
+        raise InputError(f"progress is {progress}; it is epochs done over all epochs, between 0 and 1")
     return progress
 
 
-def class_weights(w: Tensor | list | None, num_classes: int, dtype: torch.dtype | None = None) -> Tensor:
+def class_weights(w: Table | None, num_classes: int, dtype: torch.dtype | None = None) -> Tensor:
     """``w`` as a tensor of its own, (K,); ones where it is None.
 
     Raises:
-        ValueError: another shape, or a weight that is negative or not finite.
+        InputError: another shape, or a weight that is negative or not finite.
     """
     if w is None:
         return torch.ones(num_classes, dtype=dtype)
     table = torch.as_tensor(w, dtype=dtype or torch.get_default_dtype()).detach().clone()
     if table.shape != (num_classes,):
-        raise ValueError(f"w has shape {tuple(table.shape)}; a loss over {num_classes} classes needs ({num_classes},)")
+        raise InputError(f"w has shape {tuple(table.shape)}; a loss over {num_classes} classes needs ({num_classes},)")
     if not torch.isfinite(table).all() or (table < 0).any():
-        raise ValueError(f"w has a weight that is negative or not finite: {table.tolist()}")
+        raise InputError(f"w has a weight that is negative or not finite: {table.tolist()}")
     return table
 
 
@@ -196,13 +157,13 @@ def feature_norms(features: Tensor | None, batch: int, order: int, loss: str) ->
         loss: its name, for the error.
 
     Raises:
-        ValueError: no features, or not one row a sample.
+        InputError: no features, or not one row a sample.
     """
     if features is None:
-        raise ValueError(f"{loss} needs the features of the model's last layer: call loss(logits, target, "
+        raise InputError(f"{loss} needs the features of the model's last layer: call loss(logits, target, "
                          f"features=...) with shape ({batch}, D), or ({batch},) for their L{order} norms")  # fmt: skip
     if features.dim() not in (1, 2) or len(features) != batch:
-        raise ValueError(f"features have shape {tuple(features.shape)}, logits have {batch} rows: {loss} needs "
+        raise InputError(f"features have shape {tuple(features.shape)}, logits have {batch} rows: {loss} needs "
                          f"({batch}, D), or ({batch},) for their L{order} norms")  # fmt: skip
     if features.dim() == 1:
         return features
@@ -210,30 +171,30 @@ def feature_norms(features: Tensor | None, batch: int, order: int, loss: str) ->
 
 
 def check_call(logits: Tensor, target: Tensor, group: Tensor | None, num_classes: int, num_groups: int = 0) -> None:
-    """Raises the ValueErrors of a loss call that cannot be right; shared by all losses of the package.
+    """Raises the InputErrors of a loss call that cannot be right; shared by all losses of the package.
 
     The ranges are checked on the CPU only: on an accelerator the check would wait for the device, whose own kernels
     refuse such an index.
     """
     if logits.dim() != 2 or logits.shape[1] != num_classes:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, the loss has {num_classes} classes: "
+        raise InputError(f"logits have shape {tuple(logits.shape)}, the loss has {num_classes} classes: "
                          f"it needs (batch, {num_classes})")  # fmt: skip
     if target.shape != logits.shape[:1]:
-        raise ValueError(f"target has shape {tuple(target.shape)}, logits have {logits.shape[0]} rows")
+        raise InputError(f"target has shape {tuple(target.shape)}, logits have {logits.shape[0]} rows")
     if target.dtype != torch.int64:
-        raise ValueError(f"target has dtype {target.dtype}; class indices are torch.int64")
+        raise InputError(f"target has dtype {target.dtype}; class indices are torch.int64")
     _check_range("target", target, num_classes, "classes")
     if num_groups:
         if group is None:
-            raise ValueError(f"the loss has {num_groups} groups: call loss(logits, target, group=...)")
+            raise InputError(f"the loss has {num_groups} groups: call loss(logits, target, group=...)")
         if group.shape != target.shape:
-            raise ValueError(f"group has shape {tuple(group.shape)}, target has {tuple(target.shape)}")
+            raise InputError(f"group has shape {tuple(group.shape)}, target has {tuple(target.shape)}")
         if group.dtype != torch.int64:
-            raise ValueError(f"group has dtype {group.dtype}; group indices are torch.int64")
+            raise InputError(f"group has dtype {group.dtype}; group indices are torch.int64")
         _check_range("group", group, num_groups, "groups")
 
 
 def _check_range(name: str, index: Tensor, number: int, unit: str) -> None:
     if index.device.type == "cpu" and index.numel() and (int(index.min()) < 0 or int(index.max()) >= number):
         bad = index[(index < 0) | (index >= number)][0].item()
-        raise ValueError(f"{name} {bad} is out of range: the loss has {number} {unit}, 0 to {number - 1}")
+        raise InputError(f"{name} {bad} is out of range: the loss has {number} {unit}, 0 to {number - 1}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autobalance.losses._base import Loss, feature_norms, full_precision
+from autobalance.common import InputError
+from autobalance.losses._base import Loss, Table, feature_norms, full_precision
 
 
 def csl_term(logits: Tensor, cost: Tensor, epsilon: float = 1e-6) -> Tensor:
@@ -40,7 +41,7 @@ class CostSensitive(Loss):
     def __init__(self, base: Loss, strength: float = 1.0, epsilon: float = 1e-6) -> None:
         super().__init__()
         if not (strength >= 0 and epsilon > 0):
-            raise ValueError(f"strength is {strength}, at least 0 is needed; epsilon is {epsilon}, above 0 is needed")
+            raise InputError(f"strength is {strength}, at least 0 is needed; epsilon is {epsilon}, above 0 is needed")
         self.base, self.strength, self.epsilon = base, float(strength), float(epsilon)
         self.num_classes, self.reduction, self.num_groups = base.num_classes, base.reduction, base.num_groups
         self.class_names, self.group_names = base.class_names, base.group_names
@@ -51,7 +52,7 @@ class CostSensitive(Loss):
         other.base = base
         return other
 
-    def reweighted(self, weight: Tensor | Sequence[float]) -> CostSensitive:
+    def reweighted(self, weight: Table) -> CostSensitive:
         return self.with_base(self.base.reweighted(weight))
 
     def reset(self) -> None:
@@ -60,7 +61,7 @@ class CostSensitive(Loss):
             buffer.zero_()
 
     def start_epoch(self, progress: float) -> None:
-        """Passes the news to the base loss; at the beginning of training, forgets all statistics."""
+        """Tells the base loss, too; at the beginning of training, forgets all statistics."""
         self.base.start_epoch(progress)
         if progress == 0:
             self.reset()
@@ -134,7 +135,7 @@ class CSL(CostSensitive):
     ) -> None:
         super().__init__(base, strength, epsilon)
         if not entropy_floor >= 0:
-            raise ValueError(f"entropy_floor is {entropy_floor}; at least 0 is needed")
+            raise InputError(f"entropy_floor is {entropy_floor}; at least 0 is needed")
         self.reward, self.entropy_floor = float(reward), float(entropy_floor)
         # Frozen during an epoch:
         self._statistic("gamma", self.num_classes)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from autobalance.common import InputError
 from autobalance.losses._base import Loss, check_call, check_reduction, class_weights, full_precision
 from autobalance.losses._base import reduce as reduce_losses
 
@@ -38,10 +39,10 @@ class Equalization(Loss):
     ) -> None:
         super().__init__()
         if rare.shape != (num_classes,) or rare.dtype != torch.bool:
-            raise ValueError(f"rare has shape {tuple(rare.shape)} and dtype {rare.dtype}; "
+            raise InputError(f"rare has shape {tuple(rare.shape)} and dtype {rare.dtype}; "
                              f"it is one boolean a class, ({num_classes},)")  # fmt: skip
         if not 0 <= probability <= 1:
-            raise ValueError(f"probability is {probability}; it lies between 0 and 1")
+            raise InputError(f"probability is {probability}; it lies between 0 and 1")
         self.num_classes, self.reduction, self.probability = num_classes, check_reduction(reduction), float(probability)
         self.rare: Tensor
         self.w: Tensor
@@ -54,7 +55,7 @@ class Equalization(Loss):
         """The loss of ``logits`` (B, K) for ``target`` (B,); ``group`` and ``features`` are ignored.
 
         Raises:
-            ValueError: see `check_call`.
+            InputError: see `check_call`.
         """
         check_call(logits, target, None, self.num_classes)
         logits = full_precision(logits)

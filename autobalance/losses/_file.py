@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from autobalance.common import Fault, InputError, JsonFormat, check_keys, check_number, check_table, fault_in
-from autobalance.losses._base import REDUCTIONS, Member
-from autobalance.losses._kinds import KINDS, Kind, kind_of
+from autobalance.losses._base import REDUCTIONS
+from autobalance.losses._kinds import KINDS, Kind
+from autobalance.losses._member import Member
 from autobalance.losses._schedule import ScheduledLoss
 
 FORMAT = JsonFormat("autobalance-loss", 1, "a loss file")
@@ -53,12 +54,12 @@ def _content(loss: Member | ScheduledLoss, provenance: dict[str, Any] | None, fa
                         "by its name")  # fmt: skip
         members.append((stage.start, stage.loss))
     (_, base), *later = members
-    kind = KINDS[kind_of(base)]
+    kind = KINDS[base.task]
     schedule = [{"start": start, "parameters": _changes(kind, base, stage)} for start, stage in later]
     return {
-        "task": kind_of(base),
+        "task": base.task,
         **kind.describe(base),
-        "parameters": {name: getattr(base, name).tolist() for name in kind.parameters},
+        "parameters": {name: getattr(base, name).tolist() for name in kind.loss.defaults},
         **({"schedule": schedule} if schedule else {}),
         "reduction": base.reduction,
         "provenance": provenance or {},
@@ -66,7 +67,7 @@ def _content(loss: Member | ScheduledLoss, provenance: dict[str, Any] | None, fa
 
 
 def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
-    values = {name: (getattr(base, name), getattr(stage, name)) for name in kind.parameters}
+    values = {name: (getattr(base, name), getattr(stage, name)) for name in kind.loss.defaults}
     return {name: new.tolist() for name, (old, new) in values.items() if not torch.equal(old, new)}
 
 
@@ -101,8 +102,8 @@ def loss_from_dict(content: Any) -> Member | ScheduledLoss:
 def _loss(content: dict[str, Any], fault: Fault, dtype: torch.dtype | None) -> Member | ScheduledLoss:
     kind = _check_content(content, fault)
     _check_parameters("parameters", content["parameters"], kind, fault)
-    if set(content["parameters"]) != set(kind.parameters):
-        raise fault(f"parameters should be exactly {sorted(kind.parameters)}, found {sorted(content['parameters'])}")
+    if set(content["parameters"]) != set(kind.loss.defaults):
+        raise fault(f"parameters should be exactly {sorted(kind.loss.defaults)}, found {sorted(content['parameters'])}")
     schedule = content.get("schedule", [])
     _check_schedule(schedule, kind, fault)
     stages = [(0.0, {}), *((entry["start"], entry["parameters"]) for entry in schedule)]
@@ -142,8 +143,8 @@ def _check_parameters(where: str, parameters: Any, kind: Kind, fault: Fault) -> 
     """Known names; a list of numbers or of equally long lists of numbers for a table, else a number; all finite."""
     if not isinstance(parameters, dict):
         raise fault(f"the parameters of {where} are no object" if where != "parameters" else "parameters is no object")
-    if unknown := set(parameters) - set(kind.parameters):
-        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(kind.parameters)}")
+    if unknown := set(parameters) - set(kind.loss.defaults):
+        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(kind.loss.defaults)}")
     for name, value in parameters.items():
-        check = check_table if name in kind.tables else check_number
+        check = check_table if name in kind.loss.tables else check_number
         check(f"{name} in {where}", value, fault)

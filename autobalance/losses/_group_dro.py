@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from autobalance.common import InputError
 from autobalance.losses._base import Loss, check_call, check_reduction, full_precision, reduce
 
 
@@ -50,7 +51,7 @@ class GroupDRO(Loss):
     ) -> None:
         super().__init__()
         if not (eta >= 0 and adjustment >= 0):
-            raise ValueError(f"eta is {eta} and adjustment {adjustment}; both are at least 0")
+            raise InputError(f"eta is {eta} and adjustment {adjustment}; both are at least 0")
         self.num_classes, self.num_groups = cell_counts.shape
         self.eta, self.adjustment, self.reduction = float(eta), float(adjustment), check_reduction(reduction)
         self.class_names, self.group_names = class_names, group_names
@@ -78,7 +79,7 @@ class GroupDRO(Loss):
             features: ignored.
 
         Raises:
-            ValueError: see `check_call`.
+            InputError: see `check_call`.
         """
         check_call(logits, target, group, self.num_classes, self.num_groups)
         losses = torch.nn.functional.cross_entropy(full_precision(logits), target, reduction="none")

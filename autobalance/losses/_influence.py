@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from autobalance.common import InputError
 from autobalance.losses._base import Loss, check_call, check_reduction, class_weights, feature_norms, full_precision
 from autobalance.losses._base import reduce as reduce_losses
 
@@ -42,7 +43,7 @@ class InfluenceBalanced(Loss):
     ) -> None:
         super().__init__()
         if not (alpha > 0 and epsilon > 0 and gamma >= 0):
-            raise ValueError(f"alpha {alpha} and epsilon {epsilon} should be above 0, gamma {gamma} at least 0")
+            raise InputError(f"alpha {alpha} and epsilon {epsilon} should be above 0, gamma {gamma} at least 0")
         self.num_classes, self.reduction = num_classes, check_reduction(reduction)
         self.alpha, self.epsilon, self.gamma = float(alpha), float(epsilon), float(gamma)
         self.w: Tensor
@@ -60,7 +61,7 @@ class InfluenceBalanced(Loss):
             features: h, (B, D), or (B,), their L1 norms.
 
         Raises:
-            ValueError: features missing or of another shape; see also `check_call`.
+            InputError: features missing or of another shape; see also `check_call`.
         """
         check_call(logits, target, None, self.num_classes)
         norms = feature_norms(features, len(logits), 1, "the influence-balanced loss")

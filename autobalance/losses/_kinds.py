@@ -8,37 +8,31 @@ from typing import Any, NamedTuple
 import torch
 
 from autobalance.common import Fault, check_count, check_number, check_strings
-from autobalance.losses._base import Member
 from autobalance.losses._binned import RegressionLoss
-from autobalance.losses._family import IDENTITY, TABLES
+from autobalance.losses._member import Member
 from autobalance.losses._parametric import ParametricLoss
-from autobalance.losses._regression import ERRORS, REGRESSION_DEFAULTS, REGRESSION_TABLES
+from autobalance.losses._regression import ERRORS
 
 
 class Kind(NamedTuple):
     """A kind of loss file.
 
     Args:
+        loss: what it holds; all its parameters are written.
         keys, optional: keys of its own that the file must or may have.
-        parameters: names of the parameters, all of which are written.
-        tables: those that are lists.
         describe: the values of ``keys`` and ``optional`` for a loss.
         check: raises what is wrong with them.
-        build: the loss of a file's content, parameters and number type.
     """
 
+    loss: type[Member]
     keys: tuple[str, ...]
     optional: tuple[str, ...]
-    parameters: Mapping[str, float]
-    tables: tuple[str, ...]
     describe: Callable[[Any], dict[str, Any]]
     check: Callable[[dict[str, Any], Fault], None]
-    build: Callable[[dict[str, Any], dict[str, Any], torch.dtype | None], Member]
 
-
-def kind_of(loss: Member) -> str:
-    """The ``task`` of a loss's file."""
-    return "regression" if isinstance(loss, RegressionLoss) else "classification"
+    def build(self, content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Member:
+        """The loss of a file's content, with ``parameters``."""
+        return self.loss(**{key: content.get(key) for key in self.loss.settings}, **parameters, dtype=dtype)
 
 
 def _describe_classes(loss: ParametricLoss) -> dict[str, Any]:
@@ -54,11 +48,6 @@ def _check_classes(content: dict[str, Any], fault: Fault) -> None:
             check_strings(key, content[key], fault)
 
 
-def _build_classes(content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Member:
-    settings: dict[str, Any] = {key: content.get(key) for key in ("reduction", "class_names", "group_names")}
-    return ParametricLoss(content["num_classes"], **parameters, **settings, dtype=dtype)
-
-
 def _describe_bins(loss: RegressionLoss) -> dict[str, Any]:
     return {"error": loss.error, "bin_edges": loss.bin_edges.tolist()}
 
@@ -72,28 +61,10 @@ def _check_bins(content: dict[str, Any], fault: Fault) -> None:
         check_number("bin_edges", number, fault)
 
 
-def _build_bins(content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Member:
-    settings = {key: content[key] for key in ("error", "reduction")}
-    return RegressionLoss(content["bin_edges"], **parameters, **settings, dtype=dtype)
-
-
 KINDS: Mapping[str, Kind] = {
-    "classification": Kind(
-        ("num_classes", "class_names"),
-        ("group_names",),
-        IDENTITY,
-        TABLES,
-        _describe_classes,
-        _check_classes,
-        _build_classes,
-    ),
-    "regression": Kind(
-        ("error", "bin_edges"),
-        (),
-        REGRESSION_DEFAULTS,
-        REGRESSION_TABLES,
-        _describe_bins,
-        _check_bins,
-        _build_bins,
-    ),
+    kind.loss.task: kind
+    for kind in (
+        Kind(ParametricLoss, ("num_classes", "class_names"), ("group_names",), _describe_classes, _check_classes),
+        Kind(RegressionLoss, ("error", "bin_edges"), (), _describe_bins, _check_bins),
+    )
 }

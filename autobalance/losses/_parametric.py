@@ -1,27 +1,44 @@
-"""A member of the family as a module."""
+"""A member of the family of classification losses as a module."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
-from autobalance.losses._base import Member, check_call, check_reduction
-from autobalance.losses._family import IDENTITY, parametric_loss
+from autobalance.common import InputError
+from autobalance.losses._base import Table, check_call, check_reduction
+from autobalance.losses._family import IDENTITY, TABLES, parametric_loss
+from autobalance.losses._member import Member
+
+
+class Parameters(TypedDict, total=False):
+    """Of `ParametricLoss`."""
+
+    w: Table | None
+    l: Table | None  # noqa: E741 - the published symbol
+    delta: Table | None
+    margin: Table | None
+    scale: float
+    gamma: float
 
 
 class ParametricLoss(Member):
-    """A member of the family with its parameters held as buffers; called like ``nn.CrossEntropyLoss``.
+    """A member of the family of classification losses, its parameters held as buffers; called like
+    ``nn.CrossEntropyLoss``.
 
     Args:
         num_classes: K.
-        w, l, delta, margin: numbers a class, (K,), or a class and group, (K, G). None: no effect.
-        scale, gamma: numbers.
         reduction: ``mean`` (sum of w_y * loss over the sum of w_y, as torch), ``batch_mean``, ``sum`` or ``none``.
         class_names, group_names: for people; saved with the loss.
         dtype: of the buffers; torch's default where None.
+        **parameters: ``w``, ``l``, ``delta`` and ``margin``, numbers a class, (K,), or a class and group, (K, G); the
+            numbers ``scale`` and ``gamma``. What is absent or None has no effect.
+
+    Raises:
+        InputError (a ValueError): values that cannot be.
 
     Example:
         >>> loss = ParametricLoss(2, l=[0.0, 1.0])
@@ -30,81 +47,45 @@ class ParametricLoss(Member):
         True
     """
 
+    task = "classification"
+    settings = ("num_classes", "reduction", "class_names", "group_names")
+    defaults = IDENTITY
+    tables = TABLES
+    positive = ("scale",)
+
     margin: Tensor
     scale: Tensor
-    gamma: Tensor
 
     def __init__(
         self,
         num_classes: int,
         *,
-        w: Tensor | list | None = None,
-        l: Tensor | list | None = None,  # noqa: E741 - the published symbol
-        delta: Tensor | list | None = None,
-        margin: Tensor | list | None = None,
-        scale: float = 1.0,
-        gamma: float = 0.0,
         reduction: str = "mean",
-        class_names: tuple[str, ...] | list[str] | None = None,
-        group_names: tuple[str, ...] | list[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        group_names: Sequence[str] | None = None,
         dtype: torch.dtype | None = None,
+        **parameters: Unpack[Parameters],
     ) -> None:
         super().__init__()
-        self.num_classes, self.reduction = num_classes, check_reduction(reduction)
-        self.num_groups = 0
-        for name, value in {"w": w, "l": l, "delta": delta, "margin": margin}.items():
-            if value is None:
-                table = torch.full((num_classes,), IDENTITY[name], dtype=dtype)
-            else:
-                table = torch.as_tensor(value, dtype=dtype or torch.get_default_dtype()).detach().clone()
-            self._check_table(name, table)
-            self.register_buffer(name, table)
-        for name, number in {"scale": scale, "gamma": gamma}.items():
-            self.register_buffer(name, torch.as_tensor(float(number), dtype=dtype or torch.get_default_dtype()))
+        self.num_classes, self.num_groups, self.reduction = num_classes, 0, check_reduction(reduction)
+        self._hold(parameters, dtype)
         self.class_names = self._check_names("class", class_names, num_classes)
         self.group_names = self._check_names("group", group_names, self.num_groups)
-        self._check_values()
 
     def _check_table(self, name: str, table: Tensor) -> None:
         if table.dim() not in (1, 2) or len(table) != self.num_classes or not table.numel():
-            raise ValueError(f"{name} has shape {tuple(table.shape)}; a loss over {self.num_classes} classes needs "
+            raise InputError(f"{name} has shape {tuple(table.shape)}; a loss over {self.num_classes} classes needs "
                              f"({self.num_classes},) or ({self.num_classes}, number of groups)")  # fmt: skip
         groups = table.shape[1] if table.dim() == 2 else 0
         if groups and self.num_groups and groups != self.num_groups:
-            raise ValueError(f"{name} has {groups} groups, an earlier parameter has {self.num_groups}")
+            raise InputError(f"{name} has {groups} groups, an earlier parameter has {self.num_groups}")
         self.num_groups = self.num_groups or groups
 
     @staticmethod
-    def _check_names(kind: str, names: tuple[str, ...] | list[str] | None, number: int) -> tuple[str, ...] | None:
+    def _check_names(kind: str, names: Sequence[str] | None, number: int) -> tuple[str, ...] | None:
         if names is not None and len(names) != number:
-            raise ValueError(f"{len(names)} {kind} names for {number} {'classes' if kind == 'class' else 'groups'}")
+            raise InputError(f"{len(names)} {kind} names for {number} {'classes' if kind == 'class' else 'groups'}")
         return None if names is None else tuple(names)
-
-    def _check_values(self) -> None:
-        """Refuses NaN and infinity, and notes which parameters have an effect, so that the others cost nothing."""
-        for name in IDENTITY:
-            value = getattr(self, name)
-            if not torch.isfinite(value).all():
-                raise ValueError(f"{name} is not finite: {value.tolist()}")
-        if (self.w < 0).any():
-            raise ValueError(f"w has a negative weight: {self.w.tolist()}")
-        if self.gamma < 0:
-            raise ValueError(f"gamma is {self.gamma.item()}; the focusing exponent is at least 0")
-        if self.scale <= 0:
-            raise ValueError(f"scale is {self.scale.item()}; the factor of the logits is above 0")
-        self._active = tuple(name for name, at in IDENTITY.items() if (getattr(self, name) != at).any())
-
-    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._check_values()
-
-    @property
-    def parameters_in_effect(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in self._active}
-
-    def replace(self, **changes: Any) -> ParametricLoss:
-        same = {name: getattr(self, name) for name in (*IDENTITY, "reduction", "class_names", "group_names")}
-        return ParametricLoss(self.num_classes, **{**same, "dtype": self.w.dtype, **changes}).to(self.w.device)
 
     def value(
         self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
@@ -126,7 +107,7 @@ class ParametricLoss(Member):
             a scalar, or (B,) for ``reduction="none"``.
 
         Raises:
-            ValueError: see `check_call`.
+            InputError: see `check_call`.
         """
         check_call(logits, target, group, self.num_classes, self.num_groups)
         return self.value(logits, target, self.parameters_in_effect, group)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autobalance.losses._base import Loss, Stage, check_progress
+from autobalance.common import InputError
+from autobalance.losses._base import Loss, Stage, Table, check_progress
 from autobalance.losses._csl import CostSensitive
 
 
@@ -22,7 +23,7 @@ class ScheduledLoss(Loss):
             losses have the same number of classes and reduction.
 
     Raises:
-        ValueError: stages that are out of order or out of range, or losses of different numbers of classes or
+        InputError: stages that are out of order or out of range, or losses of different numbers of classes or
             reductions.
 
     Example:
@@ -39,13 +40,13 @@ class ScheduledLoss(Loss):
         super().__init__()
         self.starts = tuple(float(start) for start, _ in stages)
         if len(stages) < 2 or self.starts[0] != 0:
-            raise ValueError(f"a schedule has two or more stages, the first from 0 on; it has starts {self.starts}")
+            raise InputError(f"a schedule has two or more stages, the first from 0 on; it has starts {self.starts}")
         for before, after in zip(self.starts, self.starts[1:], strict=False):
             if not before < after < 1:
-                raise ValueError(f"stages start one after the other, between 0 and 1; the starts are {self.starts}")
+                raise InputError(f"stages start one after the other, between 0 and 1; the starts are {self.starts}")
         for what in ("num_classes", "reduction"):
             if len(found := {getattr(loss, what) for _, loss in stages}) > 1:
-                raise ValueError(f"the losses of the stages differ in {what}: {sorted(found)}")
+                raise InputError(f"the losses of the stages differ in {what}: {sorted(found)}")
         self.losses = nn.ModuleList(loss for _, loss in stages)
         self.num_classes, self.reduction = stages[0][1].num_classes, stages[0][1].reduction
         self.class_names, self.group_names = stages[0][1].class_names, stages[0][1].group_names
@@ -71,7 +72,7 @@ class ScheduledLoss(Loss):
         for loss in losses:
             loss.start_epoch(progress)
 
-    def reweighted(self, weight: Tensor | Sequence[float]) -> ScheduledLoss:
+    def reweighted(self, weight: Table) -> ScheduledLoss:
         """Every stage with ``weight``."""
         return ScheduledLoss([(stage.start, stage.loss.reweighted(weight)) for stage in self.stages])
 
@@ -85,7 +86,7 @@ class ScheduledLoss(Loss):
         return f"starts={self.starts}"
 
 
-def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -> Loss:
+def deferred(loss: Loss, weight: Table, start: float = 0.8) -> Loss:
     """Deferred re-weighting (Cao et al. 2019, algorithm 1) of any loss that has weights.
 
     Stages of the loss's own stay where they are; a CSL term stays on for the whole of training, and its base loss is
@@ -97,7 +98,7 @@ def deferred(loss: Loss, weight: Tensor | Sequence[float], start: float = 0.8) -
         start: share of all epochs after which the weights are switched on; 160 of 200 in the paper.
 
     Raises:
-        ValueError: wrong weights or start.
+        InputError: wrong weights or start.
     """
     if isinstance(loss, CostSensitive):
         return loss.with_base(deferred(loss.base, weight, start))

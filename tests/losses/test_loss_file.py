@@ -16,7 +16,6 @@ from autobalance.losses import (
     loss_to_dict,
     save_loss,
 )
-from autobalance.losses._family import IDENTITY
 from autobalance.losses.named import fixed_point, fixed_points
 
 COUNTS = [50, 9, 2]
@@ -49,7 +48,7 @@ def test_every_exact_point_and_its_schedule_come_back(tmp_path, dtype):
         for progress in (0.0, 0.79, 0.8, 0.99):
             found, expected = again.at(progress), loss.at(progress)
             assert found.reduction == expected.reduction
-            for parameter in IDENTITY:
+            for parameter in ParametricLoss.defaults:
                 assert torch.equal(getattr(found, parameter), getattr(expected, parameter)), (name, parameter)
         assert torch.equal(again(LOGITS, TARGET), loss(LOGITS, TARGET))
 

@@ -32,6 +32,7 @@ def example(**changes):
         ({"reduction": "average"}, "'average'; choose one of mean"),
         ({"class_names": ["a", "b"]}, "2 class names for 3 classes"),
         ({"group_names": ["g"]}, "1 group names for 0 groups"),
+        ({"tau": 1.0}, "ParametricLoss has no parameter 'tau'; it has w, l, delta, margin, scale, gamma"),
     ],
 )
 def test_parameters_that_it_refuses(settings, message):

@@ -10,7 +10,6 @@ import torch
 
 from autobalance.common import InputError
 from autobalance.losses import RegressionLoss, ScheduledLoss, deferred, load_loss, regression_loss, save_loss
-from autobalance.losses._regression import REGRESSION_DEFAULTS
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden" / "regression.json").read_text())[
     "regression_losses"
@@ -212,7 +211,7 @@ def test_losses_come_back_from_their_files(content, tmp_path):
         again = load_loss(tmp_path / "loss.json", dtype=dtype)
         assert type(again) is RegressionLoss and (again.error, again.reduction) == ("huber", "batch_mean")
         assert torch.equal(again.bin_edges, first.bin_edges)
-        assert all(torch.equal(getattr(again, name), getattr(first, name)) for name in REGRESSION_DEFAULTS)
+        assert all(torch.equal(getattr(again, name), getattr(first, name)) for name in RegressionLoss.defaults)
 
 
 DELETE = object()
