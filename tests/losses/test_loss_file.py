@@ -36,7 +36,7 @@ def content(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_every_exact_point_and_its_schedule_come_back(tmp_path, dtype):
+def test_every_member_and_its_schedule_come_back(tmp_path, dtype):
     for name in fixed_points():
         loss = fixed_point(name, COUNTS, dtype=dtype, class_names=["ж", "b", "c"])
         if name.startswith(("ib", "csl", "equalization")):

@@ -81,7 +81,7 @@ def test_gradient_of_each_named_loss(name):
     assert gradcheck(lambda z: loss(z, target, features=norms), logits.requires_grad_())
 
 
-def test_points_that_are_cross_entropy():
+def test_losses_that_are_cross_entropy():
     plain = fixed_point("ce", COUNTS, dtype=torch.float64)
     same(plain, lambda z, y, features: F.cross_entropy(z, y))
     for name, hyper in {
@@ -97,18 +97,18 @@ def test_points_that_are_cross_entropy():
         same(plain, fixed_point(name, COUNTS, dtype=torch.float64, **hyper))
 
 
-def test_points_that_are_each_other():
-    def point(name, **hyper):
+def test_losses_that_are_each_other():
+    def fixed(name, **hyper):
         return fixed_point(name, COUNTS, dtype=torch.float64, **hyper)
 
-    same(point("balanced-softmax"), point("la", tau=1.0))
-    same(point("vs", gamma=0.0, tau=1.3), point("la", tau=1.3))
-    same(point("vs", gamma=0.4, tau=0.0), point("cdt", gamma=0.4))
-    same(point("cb-focal", gamma=0.0), point("cb"))
-    same(point("ib-focal", gamma=0.0), point("ib"))
-    same(point("ib", weight=point("cb").w), point("ib-cb"))
-    same(point("ldam-drw").at(0.0), point("ldam"))
-    same(point("ldam-drw").at(0.8), point("ldam", weight=point("cb").w))
+    same(fixed("balanced-softmax"), fixed("la", tau=1.0))
+    same(fixed("vs", gamma=0.0, tau=1.3), fixed("la", tau=1.3))
+    same(fixed("vs", gamma=0.4, tau=0.0), fixed("cdt", gamma=0.4))
+    same(fixed("cb-focal", gamma=0.0), fixed("cb"))
+    same(fixed("ib-focal", gamma=0.0), fixed("ib"))
+    same(fixed("ib", weight=fixed("cb").w), fixed("ib-cb"))
+    same(fixed("ldam-drw").at(0.0), fixed("ldam"))
+    same(fixed("ldam-drw").at(0.8), fixed("ldam", weight=fixed("cb").w))
 
 
 def test_large_beta_is_inverse_frequency():
