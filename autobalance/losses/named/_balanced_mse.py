@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._member import Parameters, regression_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def balanced_mse(bin_counts: Tensor, noise_sigma: float = 1.0) -> dict[str, Any]:
+def balanced_mse(bin_counts: Tensor, noise_sigma: float = 1.0) -> Parameters:
     """The squared error as a softmax over the targets of the batch, with noise of standard deviation ``noise_sigma``;
     see `regression_loss`."""
     return {"error": "balanced-mse", "noise_sigma": noise_sigma}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.losses.named._la import la
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def balanced_softmax(class_counts: Tensor) -> dict[str, Any]:
+def balanced_softmax(class_counts: Tensor) -> Parameters:
     """l_k = log π_k, which is the paper's log n_k up to a constant."""
     return la(class_counts)
 

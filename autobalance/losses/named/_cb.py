@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.losses.named._counts import effective_number_weights
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
@@ -15,7 +13,7 @@ from autobalance.losses.named._registry import register
 BETA = Range(0.9, 0.99999, "to-one")  # Cui et al. 2019 try 0.9, 0.99, 0.999, 0.9999
 
 
-def cb(class_counts: Tensor, beta: float = 0.9999) -> dict[str, Any]:
+def cb(class_counts: Tensor, beta: float = 0.9999) -> Parameters:
     """w_k = c (1 - β) / (1 - β^n_k), the inverse of the effective number of samples, Σ w = K."""
     return {"w": effective_number_weights(class_counts, beta)}
 

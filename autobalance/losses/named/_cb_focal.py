@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.losses.named._cb import BETA, cb
 from autobalance.losses.named._focal import GAMMA, focal
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def cb_focal(class_counts: Tensor, beta: float = 0.9999, gamma: float = 1.0) -> dict[str, Any]:
+def cb_focal(class_counts: Tensor, beta: float = 0.9999, gamma: float = 1.0) -> Parameters:
     """w of `cb` and γ of `focal`, over a softmax in place of the sigmoids."""
     return {**cb(class_counts, beta), **focal(class_counts, gamma)}
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._member import Parameters, regression_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def l1(bin_counts: Tensor) -> dict[str, Any]:
+def l1(bin_counts: Tensor) -> Parameters:
     """|e|."""
     return {"error": "l1"}
 
 
-def mse(bin_counts: Tensor) -> dict[str, Any]:
+def mse(bin_counts: Tensor) -> Parameters:
     """e²."""
     return {"error": "mse"}
 
 
-def huber(bin_counts: Tensor, threshold: float = 1.0) -> dict[str, Any]:
+def huber(bin_counts: Tensor, threshold: float = 1.0) -> Parameters:
     """Square up to ``threshold``, then linear (the released code calls the threshold beta)."""
     return {"error": "huber", "threshold": threshold}
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._member import Parameters, regression_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def focal_r(bin_counts: Tensor, beta: float = 0.2, gamma: float = 1.0) -> dict[str, Any]:
+def focal_r(bin_counts: Tensor, beta: float = 0.2, gamma: float = 1.0) -> Parameters:
     """(2 sigmoid(β|e|) - 1)^γ times the error."""
     return {"beta": beta, "gamma": gamma}
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.losses.named._cdt import GAMMA
 from autobalance.losses.named._group_la import group_la
 from autobalance.losses.named._la import TAU
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def group_vs(cell_counts: Tensor, gamma: float = 0.3, tau: float = 1.0) -> dict[str, Any]:
+def group_vs(cell_counts: Tensor, gamma: float = 0.3, tau: float = 1.0) -> Parameters:
     """Δ_kg = (n_kg / n_max)^γ, n_max the largest cell, and l of `group_la`: each logit has the Δ of its own class."""
     return {"delta": (cell_counts / cell_counts.max()) ** gamma, **group_la(cell_counts, tau)}
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def group_weighted(cell_counts: Tensor) -> dict[str, Any]:
+def group_weighted(cell_counts: Tensor) -> Parameters:
     """w_kg = N / (K G n_kg), with which every cell counts the same; mean one over the samples."""
     return {"w": cell_counts.sum() / (cell_counts.numel() * cell_counts)}
 

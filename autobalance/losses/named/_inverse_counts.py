@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.common import InputError
-from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._member import Parameters, regression_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 SOURCE = "Yang et al. 2021 (Deep Imbalanced Regression), baselines of its released code"
 
 
-def inv(bin_counts: Tensor, clip: tuple[float, float] = (5.0, 1000.0)) -> dict[str, Any]:
+def inv(bin_counts: Tensor, clip: tuple[float, float] = (5.0, 1000.0)) -> Parameters:
     """w_b ∝ 1 / n_b, the counts clipped as in the released code.
 
     Raises:
@@ -25,7 +23,7 @@ def inv(bin_counts: Tensor, clip: tuple[float, float] = (5.0, 1000.0)) -> dict[s
     return {"w": 1 / bin_counts.clamp(*clip)}
 
 
-def sqinv(bin_counts: Tensor) -> dict[str, Any]:
+def sqinv(bin_counts: Tensor) -> Parameters:
     """w_b ∝ 1 / √n_b."""
     return {"w": bin_counts.clamp_min(1).rsqrt()}
 

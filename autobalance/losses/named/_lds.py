@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from autobalance.common.density import lds_weights
-from autobalance.losses.named._member import regression_member
+from autobalance.losses.named._member import Parameters, regression_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
@@ -20,7 +18,7 @@ def lds(
     sigma: float = 2.0,
     reweight: str = "sqrt_inv",
     clip: tuple[float, float] = (5.0, 1000.0),
-) -> dict[str, Any]:
+) -> Parameters:
     """w_b ∝ 1 / p̃_b, p̃ the smoothed density; see `lds_weights`."""
     return {"w": lds_weights(bin_counts, kernel, ks, sigma, reweight, clip)}
 

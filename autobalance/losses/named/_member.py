@@ -13,7 +13,9 @@ from autobalance.common.density import fill_empty, normalise
 from autobalance.losses import ParametricLoss, RegressionLoss
 from autobalance.losses.named._record import Settings
 
-Formula = Callable[..., dict[str, Any]]
+#: Of a member of a family, by name.
+Parameters = dict[str, Any]
+Formula = Callable[..., Parameters]
 
 
 def family_member(formula: Formula) -> Callable[..., ParametricLoss]:
@@ -59,7 +61,7 @@ def regression_member(formula: Formula) -> Callable[..., ParametricLoss | Regres
     return build
 
 
-def _parametric(counts: Tensor, settings: Settings, parameters: dict[str, Any]) -> ParametricLoss:
+def _parametric(counts: Tensor, settings: Settings, parameters: Parameters) -> ParametricLoss:
     if settings.weight is not None:
         parameters["w"] = settings.weight
     return ParametricLoss(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from autobalance.losses.named._member import family_member
+from autobalance.losses.named._member import Parameters, family_member
 from autobalance.losses.named._record import NamedLoss
 from autobalance.losses.named._registry import register
 
 
-def weighted(class_counts: Tensor) -> dict[str, Any]:
+def weighted(class_counts: Tensor) -> Parameters:
     """w_k = N / (K n_k), with which every class counts the same; mean one over the samples."""
     return {"w": class_counts.sum() / (len(class_counts) * class_counts)}
 
