@@ -1,0 +1,124 @@
+"""A search as the preparation of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from inspect import signature
+from typing import Any
+
+from autobalance.bilevel import OuterLoop, search_loss
+from autobalance.common import InputError
+from autobalance.hypergradients import ENGINES, Engine, Neumann
+from autobalance.losses.named import Range
+from autobalance.study._found import Found, found_by
+from autobalance.study._losses import MakeLoss
+from autobalance.study._method import Method
+from autobalance.study._training import Hyper, Training
+from autobalance.training import Recipe, Setting
+
+#: A search costs about two trainings.
+SEARCH_COST = 2
+#: What a search is given by the study itself.
+_GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Keywords of `autobalance.search_loss`, as they stand in a file.
+
+    Args:
+        keywords: ``hypergradient`` is an engine's name and ``unroll`` its steps, ``outer`` a table of `OuterLoop`'s
+            values, ``epochs`` the search's as a multiple of a training's, ``regression`` a table of keywords that are
+            used for the others where the targets are numbers.
+        tuned: the values of ``outer`` that are hyper-parameters of the method, by the hyper-parameter's name.
+
+    Raises:
+        InputError: keywords that cannot be.
+    """
+
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self.keywords)
+
+    def __call__(self, setting: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Found:
+        problem, given = setting.problem, dict(self.keywords)
+        of_regression = given.pop("regression", None)
+        if problem.bin_edges is not None:
+            given = dict(given if of_regression is None else of_regression)
+            given["bins"] = problem.bin_edges
+        recipe = replace(recipe, epochs=round(recipe.epochs * given.pop("epochs", 1)))
+        outer = {**given.pop("outer", {}), **{value: hyper[name] for name, value in self.tuned.items()}}
+        engine = given.pop("hypergradient", "replay"), given.pop("unroll", None)
+        if "rounds" not in given:
+            given |= {"outer": OuterLoop(**outer), "hypergradient": _engine(*engine)}
+        result = search_loss(
+            setting.new_model(seed),
+            problem.train,
+            problem.validation,
+            task="classification" if problem.bin_edges is None else "regression",
+            recipe=recipe,
+            seed=seed,
+            **given,
+        )
+        return found_by(result, recipe)
+
+
+def _engine(name: str, unroll: int | None) -> Engine:
+    if name not in ENGINES:
+        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
+    kind = ENGINES[name]
+    steps = {} if unroll is None else {"steps": unroll}
+    if name == "implicit":  # as released: nobody looks whether the series converges
+        return kind(solver=Neumann(5, 1.0, power_iterations=0), **steps)
+    return kind(**steps)
+
+
+def _check(keywords: Mapping[str, Any]) -> None:
+    """Raises an InputError for what can be seen to be wrong before anything takes time."""
+    own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
+    tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
+    tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
+    for table, known in tables:
+        if unknown := set(table) - known:
+            raise InputError(f"a search has no keyword {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}")
+    if "rounds" in keywords and (beside := sorted({"outer", "hypergradient", "unroll"} & set(keywords))):
+        raise InputError(f"{beside[0]} has no effect beside rounds; leave one of the two out")
+    _engine(keywords.get("hypergradient", "replay"), keywords.get("unroll"))
+    if "regression" in keywords:
+        _check(keywords["regression"])
+
+
+class NotFound:
+    """The loss of a method whose search is still to be done."""
+
+    def __call__(self, training: Training) -> Any:
+        raise RuntimeError("a method with a preparation has a loss once it is prepared")
+
+
+NOT_FOUND: MakeLoss = NotFound()
+
+
+def search_method(name: str = "autobalance", keywords: Mapping[str, Any] | None = None) -> Method:
+    """The method that searches what it trains with.
+
+    Args:
+        name: of the row.
+        keywords: of the search, see `Search`.
+    """
+    return Method(name, NOT_FOUND, prepare=Search(keywords or {}), cost=SEARCH_COST)
+
+
+def tunable_search(name: str = "autobalance") -> Method:
+    """The search with its defaults, of which step size and warm-up can be tuned."""
+    outer = OuterLoop()
+    return Method(
+        name,
+        NOT_FOUND,
+        hyper={"outer_lr": outer.lr, "warmup": outer.warmup},
+        ranges={"outer_lr": Range(0.01, 0.2, "log"), "warmup": Range(0.1, 0.6)},
+        prepare=Search(tuned={"outer_lr": "lr", "warmup": "warmup"}),
+        cost=SEARCH_COST,
+    )

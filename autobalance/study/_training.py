@@ -1,0 +1,53 @@
+"""One training of a method: what its loss and its steps are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from autobalance.data import Samples
+from autobalance.tasks import Goal, goal_of
+from autobalance.training import Recipe, Setting
+
+#: Hyper-parameters by name.
+Hyper = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where, on what and how a model is trained.
+
+    Args:
+        setting: the problem and how its models are made.
+        samples: what is trained on.
+        seed: of the weights and the order of the samples.
+        recipe: how, with the method's changes.
+        hyper: the method's hyper-parameters.
+        head: of the model: "linear" or "cosine".
+    """
+
+    setting: Setting
+    samples: Samples
+    seed: int
+    recipe: Recipe
+    hyper: Hyper
+    head: str = "linear"
+
+    @cached_property
+    def task(self) -> Goal:
+        """What the problem asks for."""
+        return goal_of(self.setting.problem)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Training samples of each class or bin, (K,), or of each class in each group, (K, G), on the CPU."""
+        return self.task.counts(self.samples)
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Training samples of each class or bin, (K,)."""
+        return self.counts if self.counts.dim() == 1 else self.counts.sum(1)
