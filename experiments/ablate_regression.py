@@ -117,12 +117,12 @@ def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
 
 def _bench(options: AblateOptions, number: int) -> Any:
     from autobalance.cli._setting import open_setting, recipe_of
-    from autobalance.tasks import Regress, goal_of
+    from autobalance.tasks import Regression, task_of
     from experiments.regression._train import Bench
 
     task = open_setting(replace(options, seed=number))
-    goal = goal_of(task.problem, options.shot_thresholds)
-    assert isinstance(goal, Regress)
+    goal = task_of(task.problem, options.shot_thresholds)
+    assert isinstance(goal, Regression)
     return Bench(task, goal, recipe_of(options), number, options.objective, options.rates)
 
 

@@ -23,7 +23,7 @@ from autobalance.data import Problem, load
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Loss
 from autobalance.models import default_model, make_model
-from autobalance.tasks import Classify, evaluate
+from autobalance.tasks import outputs, task_of
 from autobalance.training import Recipe, train
 
 
@@ -62,7 +62,7 @@ ARMS = {
 
 def found(arm: Arm, problem: Problem, recipe: Recipe, seed: int, model: Any) -> tuple[Loss | None, Policy | None]:
     """The loss and the policy of an arm; None where logit adjustment or no policy is used."""
-    counts = Classify(problem).counts(problem.train)
+    counts = task_of(problem).counts(problem.train)
     if arm.start:
         space = AugmentationSpace(problem.train.first(), counts)
         return None, space.policy(space.init())
@@ -90,17 +90,17 @@ def run(data: str, name: str, seed: int, epochs: int, out: Path) -> dict[str, An
     loss, policy = found(arm, problem, recipe, seed, new_model())
     searched = time.perf_counter()
     samples = problem.train.join(problem.validation)
-    goal, model = Classify(problem), new_model()
-    train(model, samples, loss or goal.point("la", goal.counts(samples)), recipe, seed, policy=policy)
+    goal, model = task_of(problem), new_model()
+    train(model, samples, loss or goal.fixed_loss("la", goal.counts(samples)), recipe, seed, policy=policy)
     trained = time.perf_counter()
     if policy is not None:
         save_augmentation(policy, out / f"{name}-{seed}.json")
-    test = evaluate(model, problem.test, problem.num_classes)
+    test = goal.test(outputs(model, problem.test), problem.test, goal.counts(samples))
     return {
         "arm": name,
         "seed": seed,
-        "balanced_error": test.balanced_error,
-        "class_error": list(test.class_error),
+        "balanced_error": test["balanced_error"],
+        "class_error": test["class_error"],
         "search_seconds": searched - begun,
         "train_seconds": trained - searched,
     }

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from autobalance.cli._flags import flagged
 from autobalance.cli._options import AnyOptions, RunOptions, run_directory
 from autobalance.common import InputError
 
@@ -50,7 +51,7 @@ def run_command(
 
 
 def _fail(message: str, status: int) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", flagged(" ".join(message.split())), file=sys.stderr)
     return status
 
 

@@ -36,7 +36,7 @@ def grid(case: Case, held_out: Samples) -> tuple[dict[tuple[float, int], float],
     scores: dict[str, dict[tuple[float, int], float]] = {name: {} for name in CRITERIA}
     for decay in DECAYS:
         recipe = replace(case.recipe, weight_decay=case.recipe.weight_decay * decay)
-        choices = [Choice(str(tau), partial(case.goal.point, "la", tau=tau), recipe=recipe) for tau in TAUS]
+        choices = [Choice(str(tau), partial(case.goal.fixed_loss, "la", tau=tau), recipe=recipe) for tau in TAUS]
         judged = case.train(choices, case.everything)
         validated = case.train(choices, case.problem.train)
         for tau, final, part in zip(TAUS, judged, validated, strict=True):

@@ -68,7 +68,7 @@ def through_all(case: Case) -> dict[str, float]:
 
 def _space(case: Case) -> LossSpace:
     counts = case.goal.counts(case.problem.train)
-    return LossSpace(case.goal.point("la", counts), counts, ("l",))
+    return LossSpace(case.goal.fixed_loss("la", counts), counts, ("l",))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

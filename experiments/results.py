@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from autobalance.tasks import goal_of
+from autobalance.tasks import task_of
 from autobalance.training import versions
 from experiments.grid import Grid
 from experiments.significance import against_best
@@ -21,7 +21,7 @@ def summarise(grid: Grid, done: dict[str, Any]) -> dict[str, Any]:
         done: the result of every piece.
     """
     options, problem = grid.options, grid.task.problem
-    counts = goal_of(problem).counts(problem.final_training).flatten().tolist()
+    counts = task_of(problem).counts(problem.final_training).flatten().tolist()
     shots = [shot_of(count, options.many, options.few) for count in counts]
     own_head = "linear" if problem.make_model is None else "own"
     methods: dict[str, dict[str, Any]] = {}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from autobalance.common import significant
 from autobalance.data import Problem, Samples
-from autobalance.tasks import classification_metrics, group_metrics, regression_metrics
+from autobalance.tasks import task_of
 
 SHOTS = ("many", "medium", "few")
 _BY_SHOT = {shot: f"{shot}-shot" for shot in SHOTS}
@@ -105,13 +103,8 @@ class ClassErrors(Yardstick):
     def figures(
         self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
     ) -> dict:
-        metrics = classification_metrics(output.argmax(1), judged.y, problem.num_classes)
-        return {
-            "balanced_error": metrics.balanced_error,
-            "error": metrics.error,
-            "class_error": [None if math.isnan(value) else value for value in metrics.class_error],
-            "balanced_ce": balanced_ce(output, judged.y, problem.num_classes),
-        }
+        found = task_of(problem, shots).test(output, judged, counts)
+        return {name: value for name, value in found.items() if name != "shots"}
 
     def constant_output(self, problem: Problem, samples: Samples, number: int) -> Tensor:
         largest = samples.class_counts(problem.num_classes).argmax()
@@ -158,16 +151,8 @@ class GroupErrors(ClassErrors):
     def figures(
         self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
     ) -> dict:
-        assert judged.group is not None
-        classes, groups = problem.num_classes, problem.num_groups
-        cell = judged.y * groups + judged.group
-        found = group_metrics(output.argmax(1), judged.y, judged.group, classes, groups)
-        return {
-            **super().figures(problem, output, judged, counts, shots),
-            **{name: getattr(found, name) for name in ("group_balanced_error", "worst_group_error", "deo")},
-            "cell_error": [error for row in found.cell_error for error in row],
-            "group_balanced_ce": balanced_ce(output, judged.y, classes * groups, cell),
-        }
+        found = super().figures(problem, output, judged, counts, shots)
+        return {**found, "cell_error": [error for row in found["cell_error"] for error in row]}
 
 
 class Distances(Yardstick):
@@ -191,8 +176,7 @@ class Distances(Yardstick):
     def figures(
         self, problem: Problem, output: Tensor, judged: Samples, counts: Tensor, shots: tuple[int, int]
     ) -> dict:
-        edges = torch.tensor(problem.bin_edges, dtype=torch.float64)
-        found = regression_metrics(output, judged.y, edges, counts, shots)
+        found = task_of(problem, shots).test(output, judged, counts)
         by_shot = found.pop("shots")
         return {**found, **{shot: by_shot[shot]["mae"] for shot in SHOTS}}
 
@@ -217,20 +201,3 @@ def shot_error(class_error: Sequence[float | None], shots: Sequence[str], shot: 
     """The mean error of the classes of a shot, or None where it has no class with test samples."""
     errors = [error for error, its in zip(class_error, shots, strict=True) if its == shot and error is not None]
     return statistics.fmean(errors) if errors else None
-
-
-def balanced_ce(logits: Tensor, y: Tensor, number: int, cell: Tensor | None = None) -> float:
-    """The mean cross-entropy of each class's samples, of which the mean over the classes that have some.
-
-    Args:
-        logits: (N, K).
-        y: classes, (N,).
-        number: of classes, or of cells.
-        cell: (N,), what the mean is over in place of classes.
-    """
-    losses = F.cross_entropy(logits.double(), y, reduction="none")
-    index = y if cell is None else cell
-    counts = torch.bincount(index, minlength=number)
-    sums = torch.zeros(number, dtype=losses.dtype, device=y.device).index_add(0, index, losses)
-    present = counts > 0
-    return (sums[present] / counts[present]).mean().item()

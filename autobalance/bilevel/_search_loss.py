@@ -19,7 +19,7 @@ from autobalance.bilevel._interleaved import OuterLoop, run
 from autobalance.bilevel._rounds import make_search
 from autobalance.bilevel._space import LATE_START, LossSpace
 from autobalance.bilevel._state import SearchState
-from autobalance.cli._config import RATES, STRENGTH, Options
+from autobalance.cli._config import RATES, STRENGTH
 from autobalance.common import InputError, write_text
 from autobalance.common.density import check_edges, make_bin_edges
 from autobalance.data import (
@@ -38,7 +38,7 @@ from autobalance.data import (
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.hypergradients import Engine
 from autobalance.losses import Loss, Member, RegressionLoss, ScheduledLoss, save_loss
-from autobalance.tasks import goal_of, outputs
+from autobalance.tasks import outputs, task_of
 from autobalance.tasks.objectives import OwnFunction
 from autobalance.training import Recipe, train
 
@@ -151,11 +151,12 @@ def search_loss(
             raise InputError("bins have no effect beside a loss to start from, which has its own")
         bins = start.bin_edges
     problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
-    goal, default = goal_of(problem), Options(**Options.of_task(task)).completed(grouped=problem.num_groups > 0)
+    goal = task_of(problem)
+    default = goal.defaults
     counts = goal.counts(problem.train if folds is None else problem.train.join(problem.validation))
     start = default.start if start is None else start
-    point = goal.point(start, counts).to(problem.train.device) if isinstance(start, str) else start
-    names = default.free.split(",") if free is None else free
+    point = goal.fixed_loss(start, counts).to(problem.train.device) if isinstance(start, str) else start
+    names = default.free if free is None else free
     augmentation = space_of(problem, counts, names, operations, tie_augment)
     strength, rates = STRENGTH in names, [name for name in names if name in RATES]
     names = [name for name in names if name not in (AUGMENT, STRENGTH, *RATES)]
@@ -198,7 +199,7 @@ def search_loss(
     loss, choice = searched, None
     if confidence:
         name = start if isinstance(start, str) else "start"
-        fixed = {name: point} | {other: goal.point(other, counts).to(counts.device) for other in candidates}
+        fixed = {name: point} | {other: goal.fixed_loss(other, counts).to(counts.device) for other in candidates}
         rows = {SEARCHED: (searched, recipe, policy)} | {
             key: (each, search.recipe, None) for key, each in fixed.items()
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, several, share
 from autobalance.cli._options import (
@@ -17,6 +17,9 @@ from autobalance.cli._options import (
     adder,
     read_options,
 )
+
+if TYPE_CHECKING:
+    from autobalance.tasks import Defaults
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
 OBJECTIVES = ("balanced_error", "error", "group_balanced_error", "worst_group", "deo")
@@ -31,20 +34,13 @@ RATES = ("lr", "weight_decay")
 AUGMENT = "augment"
 STRENGTH = "fds"
 
-#: What is not said with ``--task regression``. On validation samples of two tables this lr did better than 0.1.
+#: What is not said with ``--task regression``: `autobalance.tasks.Regression.defaults`, as names above.
 REGRESSION_DEFAULTS: dict[str, Any] = {
     "objective": "balanced_mae",
     "free": "w",
     "start": "sqinv",
     "baselines": "l1,sqinv,inv,lds",
     "lr": 0.02,
-}
-#: What is not said of a classification, without and with groups.
-CLASS_DEFAULTS = {"objective": "balanced_error", "start": "la", "baselines": "ce,la"}
-GROUP_DEFAULTS = {
-    "objective": "group_balanced_error",
-    "start": "group-la",
-    "baselines": "ce,la,group-weighted,group-la",
 }
 
 EXAMPLES = """\
@@ -87,24 +83,19 @@ class Options(GroupOptions):
     def of_task(cls, task: str) -> dict[str, Any]:
         return {"regression": REGRESSION_DEFAULTS}.get(task, {})
 
-    def completed(self, grouped: bool) -> Complete:
-        """These options with what they leave to the data.
-
-        Args:
-            grouped: whether the samples have groups.
-        """
-        default = GROUP_DEFAULTS if grouped else CLASS_DEFAULTS
-        unset = {name: value for name, value in default.items() if getattr(self, name) is None}
-        return Complete(**{**asdict(self), **unset})
+    def completed(self, default: Defaults) -> Complete:
+        """These options with what they leave to the task."""
+        left = {"objective": default.objective, "start": default.start, "baselines": ",".join(default.baselines)}
+        return Complete(**{**asdict(self), **{name: left[name] for name in left if getattr(self, name) is None}})
 
 
 @dataclass(frozen=True)
 class Complete(Options):
     """Options of which none is left to the data any more."""
 
-    objective: str = CLASS_DEFAULTS["objective"]
-    start: str = CLASS_DEFAULTS["start"]
-    baselines: str = CLASS_DEFAULTS["baselines"]
+    objective: str = ""
+    start: str = ""
+    baselines: str = ""
 
 
 def tie_name(text: str) -> str:

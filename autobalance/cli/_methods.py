@@ -72,7 +72,7 @@ def searched_method(setup: Setup, state: SearchState) -> Method:
 def fixed_methods(setup: Setup, names: list[str], searched: Method) -> list[Method]:
     """The named fixed losses. Where more than the loss was searched, rows that tell what the loss adds to the rest:
     cross-entropy with the augmentation that was found, and the start with the rates that were found."""
-    methods = [Method(name, name, setup.goal.point(name, setup.counts), setup.recipe) for name in names]
+    methods = [Method(name, name, setup.goal.fixed_loss(name, setup.counts), setup.recipe) for name in names]
     rows = {method.name: method for method in methods}
     if searched.policy is not None and "ce" in rows:
         methods.append(replace(rows["ce"], name="ce" + AUGMENTED, policy=searched.policy))

@@ -182,7 +182,7 @@ def add_problem_options(
     option(data, "task", "what the target is: a class or a number", choices=tasks)
     option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
            "root of the number of samples", type=positive, metavar="K")  # fmt: skip
-    option(data, "shots", "regression: a bin is many-shot above the first number of training samples and few-shot "
+    option(data, "shots", "a class, cell or bin is many-shot above the first number of training samples and few-shot "
            "below the second; unset: 100,20", type=two_counts, metavar="MANY,FEW")  # fmt: skip
     option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
            "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=positive_float,

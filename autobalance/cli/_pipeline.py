@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from autobalance.bilevel import SEARCHED, Choice, SearchState, choose, member, metric_of, run
 from autobalance.cli._augmented import save_found
@@ -24,8 +25,7 @@ from autobalance.common import write_text
 from autobalance.data import keep_or_check, stratum
 from autobalance.losses import save_loss
 from autobalance.report import choice_sentence, write_report
-from autobalance.tasks import numbers, outputs
-from autobalance.tasks.objectives import Own
+from autobalance.tasks import outputs, summarise_figures
 from autobalance.training import peak_memory_mb, versions
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
@@ -193,13 +193,17 @@ def _retrain(setup: Setup, methods: list[Method], progress: Checkpoint, director
         show = partial(_show_training, display, f"{method.name}, seed {seed}", finished * epochs)
         model = method.train(setup, samples, seed, show)
         seconds = time.perf_counter() - begun
-        tested = setup.goal.test(model, setup.problem.test, setup.counts)
-        if isinstance(own := setup.search.objective, Own):
-            value = float(own(outputs(model, setup.problem.test), setup.problem.test.without_inputs()))
-            tested["objective"] = value if math.isfinite(value) else None
-        progress.trainings[key] = {**tested, "seconds": seconds}
+        progress.trainings[key] = {**_tested(setup, model), "seconds": seconds}
         progress.save(directory / "checkpoint.pt")
         finished += 1
+
+
+def _tested(setup: Setup, model: nn.Module) -> dict[str, Any]:
+    """All figures of a model on the test split, and the metric of the run's objective."""
+    test = setup.problem.test
+    output = outputs(model, test)
+    value = metric_of(setup.search.objective)(output, test.without_inputs())
+    return {**setup.goal.test(output, test, setup.counts), "objective": value if math.isfinite(value) else None}
 
 
 def _show_training(display: Display, what: str, done: int, epoch: int, loss: float) -> None:
@@ -225,9 +229,7 @@ def _result(
         "num_train": len(problem.train),
         "num_validation": len(problem.validation),
         "num_test": len(problem.test),
-        "test": {
-            method: _summary(setup, [progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods
-        },
+        "test": {method: _summary([progress.trainings[f"{method}/{seed}"] for seed in seeds]) for method in methods},
         "search": {
             **{name: getattr(options, name) for name in ("start", "tie", "hypergradient", "epochs")},
             "unroll": setup.search.engine.steps,
@@ -255,10 +257,9 @@ def _result(
     }
 
 
-def _summary(setup: Setup, tests: list[dict[str, Any]]) -> dict[str, Any]:
-    """Figures of a method over its seeds; with the objective where that is a function of the user's own."""
-    own = numbers(tests, ("objective",)) if all("objective" in test for test in tests) else {}
-    return {**setup.goal.summary(tests), **own}
+def _summary(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of a method over its seeds."""
+    return summarise_figures([{k: v for k, v in training.items() if k != "seconds"} for training in trainings])
 
 
 def _provenance(setup: Setup, state: SearchState) -> dict[str, Any]:

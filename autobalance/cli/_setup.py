@@ -18,7 +18,7 @@ from autobalance.hypergradients import ENGINES, Engine, processes
 from autobalance.losses import Loss
 from autobalance.losses.named import named_loss
 from autobalance.models import Smoothing
-from autobalance.tasks import Goal, goal_of
+from autobalance.tasks import Task, task_of
 from autobalance.training import Recipe, Setting, WithFeatures
 
 #: Steps between hypergradients that look back through a single step, and so cost little.
@@ -38,7 +38,7 @@ class Setup:
     task: Setting
     recipe: Recipe
     search: Bilevel
-    goal: Goal
+    goal: Task
     counts: Tensor
     splits: list[Fold]
 
@@ -66,23 +66,23 @@ def set_up(options: Options) -> Setup:
     """
     task = open_setting(options)
     problem, recipe = task.problem, recipe_of(options)
-    options = options.completed(grouped=problem.num_groups > 0)
-    goal = goal_of(problem, options.shot_thresholds)
+    goal = task_of(problem, options.shot_thresholds)
+    options = options.completed(goal.defaults)
     train_counts = goal.counts(problem.train)
-    start = goal.point(options.start, train_counts)
+    start = goal.fixed_loss(options.start, train_counts)
     _check_smoothing(options, problem)
     model = compared_model(options, task, options.seed, options.start)
     for name in [*options.baselines.split(","), *(options.candidates or options.start).split(",")]:
         compared_model(options, task, options.seed, name)  # so that a part that is not there is said now
-        if goal.point(name, train_counts).needs_features:
+        if goal.fixed_loss(name, train_counts).needs_features:
             WithFeatures(model)
     for name in [] if options.candidates is None else options.candidates.split(","):
-        member(name, goal.point(name, train_counts))
+        member(name, goal.fixed_loss(name, train_counts))
     splits = _splits(options, problem)
     train_samples, validation_samples = _searched_on(options, problem, splits)
     if options.folds is not None:
         train_counts = goal.counts(problem.train.join(problem.validation))
-        start = goal.point(options.start, train_counts)
+        start = goal.fixed_loss(options.start, train_counts)
     search = make_search(
         options.rounds,
         model,

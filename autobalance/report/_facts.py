@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from autobalance.common import InputError, decimals, significant
 from autobalance.losses.named import named_losses
+from autobalance.tasks.metrics import Metric, metric_named, metrics
 
 #: Methods that are no fixed losses.
 _OTHERS = {"searched": "searched loss", "ce+augment": "cross-entropy, same augmentation"}
@@ -44,112 +46,85 @@ class Measure:
     other_digits: int = 2
 
 
-CLASSES = Measure(
-    key="balanced_error",
-    other="error",
-    heading="balanced error %",
-    other_heading="error %",
-    words="balanced test error",
-    unit=" %",
-    step=" points",
-    by_class="class_error",
-    index="class",
-    meaning="Balanced error: the mean of the classes' error rates.",
-)
-#: What methods are ranked by where the search made a figure of groups small; for a function of one's own it is that,
-#: for all other objectives, and for sums of several, the balanced error.
-_GROUPS = {
-    "group_balanced_error": (
-        "group-balanced error",
-        "group_balanced_error",
-        "Group-balanced error: the mean of the error rates of all cells, a class in a group each.",
-    ),
-    "worst_group": (
-        "worst-group error",
-        "worst_group_error",
-        "Worst-group error: the largest error rate of a cell, a class in a group.",
-    ),
-    "deo": (
-        "DEO",
-        "deo",
-        "DEO, difference of equal opportunity: the largest less the smallest error rate of a class's groups, summed "
-        "over the classes.",
-    ),
-}
-_REGRESSION = {
-    "balanced_mae": ("balanced MAE", "the mean over the bins of the bin's mean absolute error"),
-    "mae": ("MAE", "the mean absolute error"),
-    "mse": ("MSE", "the mean squared error"),
-    "gm": ("GM", "the geometric mean of the absolute errors"),
-}
-
-
 def measure(result: dict[str, Any]) -> Measure:
-    """What the search made small; balanced error for sums of several and for `error` in a classification."""
-    objective = str(result.get("objective"))
+    """What the search made small, and the usual figure beside it. What methods are ranked by is the objective's metric,
+    or the objective's own value where it is a sum or a function of one's own; the usual figure where a result has
+    neither."""
+    objective, usual, beside = str(result.get("objective")), *_usual(result)
+    metric = _asked(objective)
+    if metric is not None and _has(result, metric.key):
+        return _measure(result, metric, beside if metric is usual else usual)
+    if not _has(result, "objective"):
+        return _measure(result, usual, beside)
+    percent = ":" not in objective and usual.needs != "bins"
+    value = Metric(
+        "objective",
+        objective,
+        f"{objective}: {'your own objective' if ':' in objective else 'the objective'}, on the test samples. "
+        f"{usual.meaning}",
+        usual.exact,
+        needs=usual.needs,
+        unit=" %" if percent else "",
+        step=" points" if percent else "",
+        digits=2 if percent else None,
+    )
+    return replace(_measure(result, value, usual), words=f"test value of {objective}")
+
+
+def _usual(result: dict[str, Any]) -> tuple[Metric, Metric]:
+    """What methods are ranked by where nothing else is said, and what stands beside it."""
+    first = ("balanced_mae", "mae") if result.get("task") == "regression" else ("balanced_error", "error")
+    main, other = map(metric_named, first)
+    return main, other
+
+
+def _asked(objective: str) -> Metric | None:
+    """The metric that the objective is, whatever its surrogate; None where it is a sum or a function of one's own."""
+    plain = re.fullmatch(r"(\w+)(?:\((\w*)\))?", objective)
+    known = {metric.name: metric for metric in metrics()}
+    metric = known.get(plain[1]) if plain else None
+    return metric if plain and metric and plain[2] in (None, *metric.surrogates) else None
+
+
+def _has(result: dict[str, Any], key: str) -> bool:
+    """Whether there is a figure of every method."""
     test = result.get("test") or {}
-    if ":" in objective and test and all(math.isfinite(as_float(entry.get("objective"))) for entry in test.values()):
-        return _own(result, objective)
-    return _named(result, objective)
+    return bool(test) and all(math.isfinite(as_float(entry.get(key))) for entry in test.values())
 
 
-def _own(result: dict[str, Any], objective: str) -> Measure:
-    """A function of one's own, with the usual figure beside it."""
-    usual = _named(result, "")
-    return replace(
-        usual,
-        key="objective",
-        other=usual.key,
-        heading=objective,
-        other_heading=usual.heading,
-        words=f"test value of {objective}",
-        unit="",
-        step="",
-        meaning=f"{objective}: your own objective, on the test samples. {usual.meaning}",
-        digits=_digits(result, "objective"),
-        other_digits=usual.digits,
-    )
-
-
-def _named(result: dict[str, Any], objective: str) -> Measure:
-    if result.get("task") != "regression":
-        return _of_groups(*_GROUPS[objective]) if objective in _GROUPS else CLASSES
-    key = objective if objective in _REGRESSION else "balanced_mae"
-    other = "mae" if key != "mae" else "balanced_mae"
-    name, meaning = _REGRESSION[key]
+def _measure(result: dict[str, Any], metric: Metric, other: Metric) -> Measure:
+    bins = metric.needs == "bins"
     return Measure(
-        key=key,
-        other=other,
-        heading=name,
-        other_heading=_REGRESSION[other][0],
-        words=f"test {name}",
-        unit="",
-        step="",
-        by_class="bin_mae",
-        index="bin",
-        meaning=f"{name[0].upper()}{name[1:]}: {meaning}, in the unit of the target.",
-        digits=_digits(result, key),
-        other_digits=_digits(result, other),
+        key=metric.key,
+        other=other.key,
+        heading=metric.heading,
+        other_heading=other.heading,
+        words=_words(metric),
+        unit=metric.unit,
+        step=metric.step,
+        by_class="bin_mae" if bins else "class_error",
+        index="bin" if bins else "class",
+        meaning=metric.meaning,
+        digits=digits(result, metric),
+        other_digits=digits(result, other),
     )
 
 
-def _digits(result: dict[str, Any], key: str) -> int:
-    """Decimals that show four significant digits of a figure in the unit of the target, whatever that is."""
+def _words(metric: Metric) -> str:
+    """The title within a sentence about test samples, without article."""
+    if metric.needs == "bins" or not metric.title.endswith("error"):
+        return f"test {metric.title}" if metric.needs == "bins" else f"{metric.title} on test"
+    return f"{metric.title.removesuffix('error')}test error"
+
+
+def digits(result: dict[str, Any], metric: Metric) -> int:
+    """Decimals of a figure: the metric's own, or what shows four significant digits in the unit of the target, whatever
+    that is."""
+    if metric.digits is not None:
+        return metric.digits
     test = result.get("test")
-    values = [as_float(entry.get(key)) for entry in test.values()] if isinstance(test, dict) else []
+    values = [as_float(entry.get(metric.key)) for entry in test.values()] if isinstance(test, dict) else []
     return decimals(max((value for value in values if math.isfinite(value)), default=0.0), 4)
-
-
-def _of_groups(name: str, key: str, meaning: str) -> Measure:
-    return replace(
-        CLASSES,
-        key=key,
-        other="balanced_error",
-        heading=f"{name} %",
-        other_heading="balanced error %",
-        words=f"{name} on test" if name.isupper() else f"{name.replace(' ', ' test ')}",
-        meaning=meaning,
-    )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from autobalance.report._facts import (
     best_scores,
     choice_sentence,
     chosen,
+    digits,
     found_rates,
     number,
     scores,
@@ -32,11 +33,9 @@ from autobalance.report._facts import (
 from autobalance.report._groups import group_table
 from autobalance.report._run import Run
 from autobalance.report._svg import colours
+from autobalance.tasks.metrics import metrics
 
 # Further figures that a result may hold for a method, shown as columns where any method has them.
-_EXTRA = {"worst_group_error": "worst-group error %", "deo": "DEO, points"}
-
-
 _SHOTS = {f"shots.{shot}.mae": f"MAE {shot}-shot" for shot in ("many", "medium", "few")}
 
 
@@ -105,13 +104,14 @@ def _subject(run: Run) -> str:
 
 def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     test, paint = run.result["test"], colours(run.result["test"])
+    columns = [metric for metric in metrics() if metric.column]
     extra = {
         key: heading
-        for key, heading in (_EXTRA | _SHOTS).items()
-        if key != run.what.key and any(np.isfinite(_found(entry, key)) for entry in test.values())
+        for key, heading in ({metric.key: metric.heading for metric in columns} | _SHOTS).items()
+        if key not in (run.what.key, run.what.other) and any(np.isfinite(_found(e, key)) for e in test.values())
     }
     # MAE by shot is in the unit of the target, as the MAE itself.
-    digits = {key: _mae_digits(run) if key in _SHOTS else 2 for key in extra}
+    decimals = {metric.key: digits(run.result, metric) for metric in columns} | dict.fromkeys(_SHOTS, _mae_digits(run))
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
         "extra": list(extra.values()),
@@ -129,7 +129,7 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 if searched is None or row is searched
                 else f"{row.mean - searched.mean:+.{run.what.digits}f}",
                 "seeds": row.seeds,
-                "extra": [number(_found(test[row.method], key), digits[key]) for key in extra],
+                "extra": [number(_found(test[row.method], key), decimals[key]) for key in extra],
             }
             for row in rows
         ],
@@ -155,6 +155,8 @@ def _watched(run: Run) -> str:
         percent = run.what.unit == " %"  # else it is one's own objective, which has a curve already
         key, heading = (run.what.key, run.what.heading) if percent else (run.what.other, run.what.other_heading)
         name = heading.removesuffix(" %")
+        if key == "objective" or not any(key in row for row in run.history):
+            key = "objective_metric"
         return search_plots.curve(run, key, f"Validation {name}", f"{name} (%)")
     return search_plots.curve(run, "mae", "Validation MAE", "MAE")
 

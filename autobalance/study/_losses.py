@@ -28,7 +28,7 @@ class Named:
 
     def __call__(self, training: Training) -> Loss:
         own = {name: training.hyper[name] for name in self.hyper}
-        return training.task.point(self.name, training.counts, **own)
+        return training.task.fixed_loss(self.name, training.counts, **own)
 
 
 @dataclass(frozen=True)

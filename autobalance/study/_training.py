@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from autobalance.data import Samples
-from autobalance.tasks import Goal, goal_of
+from autobalance.tasks import Task, task_of
 from autobalance.training import Recipe, Setting
 
 #: Hyper-parameters by name.
@@ -38,9 +38,9 @@ class Training:
     head: str = "linear"
 
     @cached_property
-    def task(self) -> Goal:
+    def task(self) -> Task:
         """What the problem asks for."""
-        return goal_of(self.setting.problem)
+        return task_of(self.setting.problem)
 
     @cached_property
     def counts(self) -> Tensor:

@@ -1,15 +1,14 @@
-"""What is asked: to tell classes apart, with or without groups, or to predict a number; objectives and metrics."""
+"""What is asked: to tell classes apart, with or without groups, or to predict a number; metrics and objectives."""
 
+from autobalance.tasks._classification import Classification as Classification
+from autobalance.tasks._classification import balanced_error_of as balanced_error_of
 from autobalance.tasks._fairness import fairness_report as fairness_report
-from autobalance.tasks._goals import Classify as Classify
-from autobalance.tasks._goals import Goal as Goal
-from autobalance.tasks._goals import Regress as Regress
-from autobalance.tasks._goals import goal_of as goal_of
-from autobalance.tasks._goals import numbers as numbers
-from autobalance.tasks._group_metrics import group_metrics as group_metrics
-from autobalance.tasks._metrics import balanced_error_of as balanced_error_of
-from autobalance.tasks._metrics import classification_metrics as classification_metrics
-from autobalance.tasks._metrics import evaluate as evaluate
-from autobalance.tasks._metrics import outputs as outputs
-from autobalance.tasks._metrics import predict as predict
-from autobalance.tasks._regression_metrics import regression_metrics as regression_metrics
+from autobalance.tasks._groups import GroupClassification as GroupClassification
+from autobalance.tasks._outputs import outputs as outputs
+from autobalance.tasks._outputs import predict as predict
+from autobalance.tasks._regression import Regression as Regression
+from autobalance.tasks._summary import summarise_figures as summarise_figures
+from autobalance.tasks._tables import shot_names as shot_names
+from autobalance.tasks._task import Defaults as Defaults
+from autobalance.tasks._task import Task as Task
+from autobalance.tasks._task_of import task_of as task_of

@@ -37,7 +37,7 @@ def tune(setup: Setup, method: str, objective: str, seed: int) -> dict[str, Any]
     trials = []
     for hyper in TRIALS.get(method, []):
         model = setup.task.new_model(seed)
-        loss = setup.goal.point(method, setup.goal.counts(setup.problem.train), **hyper)
+        loss = setup.goal.fixed_loss(method, setup.goal.counts(setup.problem.train), **hyper)
         try:
             train(model, setup.problem.train, loss.to(setup.options.device), setup.recipe, seed)
         except FloatingPointError:

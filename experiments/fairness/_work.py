@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from autobalance.bilevel import run
 from autobalance.cli._pipeline import Setup, set_up
 from autobalance.common import InputError
 from autobalance.losses import Loss, save_loss
-from autobalance.tasks import classification_metrics, fairness_report, group_metrics, predict
+from autobalance.tasks import fairness_report, outputs
 from autobalance.training import train
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._tuning import tune
@@ -80,7 +82,7 @@ def check(options: FairnessOptions) -> Setup:
     for share in options.shares:
         setup.goal.objective(options.objective(share))
     for name in options.baselines.split(","):
-        setup.goal.point(name, setup.counts)
+        setup.goal.fixed_loss(name, setup.counts)
     return setup
 
 
@@ -91,7 +93,7 @@ def _do(options: FairnessOptions, piece: Piece, directory: Path) -> dict[str, An
     if piece.share is None:
         if options.tune:
             tuned = tune(setup, piece.method, options.objective(0.5), piece.seed)
-        loss = setup.goal.point(piece.method, setup.counts, **tuned["hyper"])
+        loss = setup.goal.fixed_loss(piece.method, setup.counts, **tuned["hyper"])
     else:
         loss = _searched(setup, directory / "losses" / f"{piece.method}-{piece.seed}.json")
     searched = time.perf_counter() - begun
@@ -102,7 +104,7 @@ def _do(options: FairnessOptions, piece: Piece, directory: Path) -> dict[str, An
         "method": piece.method,
         "seed": piece.seed,
         "share": piece.share,
-        **_tested(setup, predict(model, setup.problem.test)),
+        **_tested(setup, outputs(model, setup.problem.test)),
         **tuned,
         "train_seconds": seconds,
         "search_seconds": searched,
@@ -117,17 +119,14 @@ def _searched(setup: Setup, path: Path) -> Loss:
     return loss
 
 
-def _tested(setup: Setup, answers: Any) -> dict[str, Any]:
-    """The figures of groups, and what fairlearn says, of the predictions for the test split."""
+def _tested(setup: Setup, output: Tensor) -> dict[str, Any]:
+    """The figures of groups, and what fairlearn says, of what a model answers for the test split."""
     problem, test = setup.problem, setup.problem.test
     assert test.group is not None and problem.group_names is not None
-    found = group_metrics(answers, test.y, test.group, problem.num_classes, problem.num_groups)
-    classes = classification_metrics(answers, test.y, problem.num_classes)
-    report = fairness_report(answers, test.y, test.group, problem.class_names, problem.group_names)
+    found = setup.goal.test(output, test, setup.counts)
+    report = fairness_report(output.argmax(1), test.y, test.group, problem.class_names, problem.group_names)
     return {
-        "balanced_error": classes.balanced_error,
-        "error": classes.error,
-        **vars(found),
+        **{name: value for name, value in found.items() if name != "shots"},
         "demographic_parity": report.demographic_parity,
         "equalised_odds": report.equalised_odds,
         "worst_cell": list(report.worst_cell[:2]),

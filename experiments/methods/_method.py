@@ -13,7 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses import CSL, Loss, ReleasedCSL, deferred
 from autobalance.losses.named import effective_number_weights
-from autobalance.tasks import Goal, goal_of
+from autobalance.tasks import Task, task_of
 from autobalance.training import Recipe, Setting, WithFeatures, train
 from experiments.methods._crt import retrain_classifier
 from experiments.methods._posthoc import LogitAdjusted
@@ -63,7 +63,7 @@ class Job:
     @property
     def counts(self) -> Tensor:
         """Training samples of each class or bin, (K,), or of each class in each group, (K, G), on the CPU."""
-        return goal_of(self.task.problem).counts(self.samples)
+        return task_of(self.task.problem).counts(self.samples)
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Method:
     name: str
     parts: tuple[str, ...]
     defaults: Hyper
-    make_loss: Callable[[Goal, Tensor, Hyper], Loss]
+    make_loss: Callable[[Task, Tensor, Hyper], Loss]
     head: str = "linear"
     prepare: Callable[[Setting, Recipe, int, Hyper], Hyper] | None = None
     trial_cost: int = 1
     is_searched: bool = False
 
-    def loss(self, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
+    def loss(self, goal: Task, counts: Tensor, hyper: Hyper) -> Loss:
         """The training loss: weights deferred where that is asked for, then with the CSL term."""
         own = {name: value for name, value in hyper.items() if not any(name in STEPS[s] for s in self.parts[1:])}
         loss = self.make_loss(goal, counts, own)
@@ -112,7 +112,7 @@ class Method:
 
     def check(self, task: Setting) -> None:
         """Raises an InputError where the method does not fit the data or the model, before anything takes time."""
-        goal = goal_of(task.problem)
+        goal = task_of(task.problem)
         counts = goal.counts(task.problem.train)
         model = task.new_model(0, self.head)
         if self.prepare is None and self.loss(goal, counts, self.defaults).needs_features:
@@ -134,7 +134,7 @@ class Method:
         Raises:
             FloatingPointError: the training loss became NaN or infinite.
         """
-        loss = self.loss(goal_of(job.task.problem), job.counts, job.hyper).to(job.task.device)
+        loss = self.loss(task_of(job.task.problem), job.counts, job.hyper).to(job.task.device)
         model = job.task.new_model(job.seed, self.head)
         if "+ssp" in self.parts:
             epochs = max(1, round(job.hyper["ssp_share"] * job.recipe.epochs))

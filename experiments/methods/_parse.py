@@ -9,7 +9,7 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.losses import Loss
 from autobalance.losses.named import fixed_points, named_loss
-from autobalance.tasks import Goal
+from autobalance.tasks import Task
 from experiments.methods._method import STEPS, Hyper, Method
 from experiments.methods._searched import from_file, own_search
 from experiments.options import CompareOptions
@@ -74,5 +74,5 @@ def named(name: str, task: str = "classification") -> Method:
     return Method(name, tuple(parts), defaults, partial(_make, base), loss.head)
 
 
-def _make(base: str, goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
-    return goal.point(base, counts, **hyper)
+def _make(base: str, goal: Task, counts: Tensor, hyper: Hyper) -> Loss:
+    return goal.fixed_loss(base, counts, **hyper)

@@ -10,7 +10,7 @@ from torch import Tensor
 from autobalance.bilevel import OuterLoop
 from autobalance.common import InputError
 from autobalance.losses import Loss, Member, RegressionLoss, load_loss, loss_from_dict, loss_to_dict
-from autobalance.tasks import Goal, Regress
+from autobalance.tasks import Regression, Task
 from autobalance.training import Recipe, Setting
 from experiments.methods._method import Hyper, Method
 
@@ -29,7 +29,7 @@ def from_file(path: str) -> Method:
     stages = load_loss(path).stages
     margins = any(isinstance(its, Member) and "margin" in its.parameters_in_effect for _, its in stages)
 
-    def make_loss(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
+    def make_loss(goal: Task, counts: Tensor, hyper: Hyper) -> Loss:
         return _fitting(load_loss(path), goal, counts, path)
 
     head = "cosine" if margins else "linear"  # margins are between cosines
@@ -60,13 +60,13 @@ def _search(task: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Hyper:
     return {"loss": loss_to_dict(result.loss.cpu())}
 
 
-def _found(goal: Goal, counts: Tensor, hyper: Hyper) -> Loss:
+def _found(goal: Task, counts: Tensor, hyper: Hyper) -> Loss:
     """The loss that `_search` found; it came through the storage, so it is checked as any file is."""
     return _fitting(loss_from_dict(hyper["loss"]), goal, counts, "the searched loss")
 
 
-def _fitting(loss: Loss, goal: Goal, counts: Tensor, where: str) -> Loss:
-    if isinstance(loss, RegressionLoss) != isinstance(goal, Regress):
+def _fitting(loss: Loss, goal: Task, counts: Tensor, where: str) -> Loss:
+    if isinstance(loss, RegressionLoss) != isinstance(goal, Regression):
         kind = "regression" if isinstance(loss, RegressionLoss) else "classification"
         raise InputError(f"{where} is a loss for --task {kind}")
     if isinstance(loss, RegressionLoss):  # its bins are its own, whatever those of the metrics are

@@ -18,7 +18,7 @@ from autobalance.data import Samples
 from autobalance.losses import Loss
 from autobalance.losses.named import fixed_point
 from autobalance.models import Calibrated, FeatureModel
-from autobalance.tasks import Regress
+from autobalance.tasks import Regression, outputs
 from autobalance.training import Recipe, Setting, train
 from experiments.regression._own import own_loss, own_samples
 from experiments.regression._plan import Method
@@ -46,7 +46,7 @@ class Bench:
     """
 
     task: Setting
-    goal: Regress
+    goal: Regression
     recipe: Recipe
     seed: int
     objective: str = "balanced_mae"
@@ -59,7 +59,11 @@ class Bench:
         problem = self.task.problem
         recipe, tried = self.choose_rate(method)
         model, counts = self.train(method, recipe, problem.final_training)
-        return {**self.goal.test(model, problem.test, counts), "lr": recipe.lr, "validation": tried}
+        return {
+            **self.goal.test(outputs(model, problem.test), problem.test, counts),
+            "lr": recipe.lr,
+            "validation": tried,
+        }
 
     def choose_rate(self, method: Method) -> tuple[Recipe, dict[str, float]]:
         """The recipe with the rate that makes the objective's metric smallest on the validation samples, where the
@@ -80,7 +84,7 @@ class Bench:
             model, counts = self.train(method, replace(self.recipe, lr=rate), problem.train)
         except FloatingPointError:  # too high a rate for this method
             return math.inf
-        return float(self.goal.test(model, problem.validation, counts)[self.objective])
+        return float(self.goal.test(outputs(model, problem.validation), problem.validation, counts)[self.objective])
 
     def train(self, method: Method, recipe: Recipe, samples: Samples) -> tuple[nn.Module, Tensor]:
         """A method trained on ``samples``, and the counts of these by bin.

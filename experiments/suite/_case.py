@@ -18,7 +18,7 @@ from autobalance.data._long_tail import long_tail_subset
 from autobalance.data._numbers import ordered_split
 from autobalance.data._split import stratified_split
 from autobalance.losses import Loss
-from autobalance.tasks import Goal, goal_of
+from autobalance.tasks import Task, outputs, task_of
 from autobalance.training import Recipe, Setting, train, train_together
 from experiments.suite._plan import METRICS, Entry
 from experiments.tuning import without_test
@@ -60,7 +60,7 @@ class Case:
 
     name: str
     task: Setting
-    goal: Goal
+    goal: Task
     recipe: Recipe
     seed: int
     metric: str | None = None
@@ -119,7 +119,7 @@ class Case:
             for parameter in model.parameters():
                 nn.init.zeros_(parameter)
         with torch.random.fork_rng(devices=[]):
-            tested = self.goal.test(model, samples, self.goal.counts(self.everything))
+            tested = self.goal.test(outputs(model, samples), samples, self.goal.counts(self.everything))
         numbers = {name: value for name, value in tested.items() if isinstance(value, float)}
         return {**numbers, "diverged": broken}
 
@@ -154,7 +154,7 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
         held_out = task.problem.validation
         task = replace(task, problem=_split_again(task.problem, seed))
     task = without_test(task)
-    goal = goal_of(task.problem, options.shot_thresholds)
+    goal = task_of(task.problem, options.shot_thresholds)
     return Case(entry.name, task, goal, recipe_of(options), seed, entry.metric), held_out
 
 

@@ -16,13 +16,11 @@ from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from torch import Tensor, nn
 
 from autobalance.bilevel import LossSpace
-from autobalance.cli._config import Options
 from autobalance.losses import Loss
 from autobalance.losses.named import Range, fixed_points, named_loss
 from autobalance.tasks import outputs
 from autobalance.training import Recipe
 from experiments.suite._case import Case, Choice
-from experiments.yardsticks import balanced_ce
 
 #: What is tuned with the small budget: the losses that are used most.
 COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "group-la", "group-vs", "group-dro", "lds", "focal-r", "balanced-mse")
@@ -46,7 +44,7 @@ CMA_POPULATION = 4
 def untuned(case: Case) -> list[Choice]:
     """Every fixed loss with the papers' hyper-parameters. Costs nothing."""
     return [
-        Choice(name, partial(case.goal.point, name), named_loss(name).head)
+        Choice(name, partial(case.goal.fixed_loss, name), named_loss(name).head)
         for name in names_for(case)
         if name != "balanced-softmax"  # la with its default τ = 1
     ]
@@ -101,7 +99,7 @@ def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
             continue
         first = {key: loss.hyper_parameters[key] for key in loss.ranges}
         wide = {key: given.around(first[key]) for key, given in loss.ranges.items()}
-        found.append(Candidate(f"{name}, tuned", partial(case.goal.point, name), wide, first, _tpe, loss.head))
+        found.append(Candidate(f"{name}, tuned", partial(case.goal.fixed_loss, name), wide, first, _tpe, loss.head))
     free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
     return [*found, _on_raw(case, "TPE", _tpe, free), _on_raw(case, "CMA-ES", _cma_es, free)]
 
@@ -139,7 +137,7 @@ def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler],
 
 
 def _space(case: Case, start: str, free: Sequence[str], counts: Tensor) -> LossSpace:
-    return LossSpace(case.goal.point(start, counts), counts, free)
+    return LossSpace(case.goal.fixed_loss(start, counts), counts, free)
 
 
 def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
@@ -151,7 +149,7 @@ def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
         budget: trials, each the training of one model on the training samples.
     """
     six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
-    of_six = [Choice(name, partial(case.goal.point, name), named_loss(name).head) for name in six]
+    of_six = [Choice(name, partial(case.goal.fixed_loss, name), named_loss(name).head) for name in six]
     scores = [validation_score(case, model) for model in case.train(of_six, case.problem.train)]
     best = min(range(len(six)), key=scores.__getitem__)
     about = {"chosen": six[best], "trials": dict(zip(six, scores, strict=True))}
@@ -186,9 +184,8 @@ def best_of_trials(case: Case, every: Sequence[Candidate], budget: int) -> list[
 
 def objective_score(case: Case, model: nn.Module) -> float:
     """The objective that a search follows by default, on the validation samples; 1e6 where it is not finite."""
-    name = Options(**Options.of_task(case.kind)).completed(grouped=case.problem.num_groups > 0).objective
-    samples = case.problem.validation
-    value = float(case.goal.objective(name)(outputs(model, samples), samples.without_inputs()))
+    samples, objective = case.problem.validation, case.goal.objective(case.goal.defaults.objective)
+    value = float(objective(outputs(model, samples), samples.without_inputs()))
     return value if math.isfinite(value) else 1e6
 
 
@@ -197,7 +194,7 @@ def validation_score(case: Case, model: nn.Module) -> float:
     tested = case.judge(model, case.problem.validation)
     if case.kind == "regression":
         return case.figure(tested)
-    ce = balanced_ce(outputs(model, case.problem.validation), case.problem.validation.y, case.problem.num_classes)
+    ce = tested["balanced_ce"]
     return case.figure(tested) + 1e-4 * (ce / (1 + ce))
 
 

@@ -15,7 +15,8 @@ from autobalance.data import Samples
 from autobalance.hypergradients import inner_step, objective_value
 from autobalance.losses import RegressionLoss
 from autobalance.models import Calibrated
-from autobalance.tasks.objectives import make_regression_objective
+from autobalance.tasks.metrics import Context
+from autobalance.tasks.objectives import make_objective
 from autobalance.training import end_epoch
 
 EDGES = torch.tensor([-9.0, -1.0, 0.0, 1.0, 9.0], dtype=torch.float64)
@@ -35,7 +36,7 @@ def search(place="1", seed=0, strength=True, epochs=6, **settings):
     counts = torch.bucketize(train.y, EDGES[1:-1]).bincount(minlength=4)
     space = LossSpace(RegressionLoss(EDGES, dtype=torch.float64), counts, ("w",))
     recipe = Recipe(epochs=epochs, batch_size=16, lr=0.05, warmup_epochs=0)
-    objective = make_regression_objective("mse", EDGES, 1.0)
+    objective = make_objective("mse", Context(4, bin_edges=EDGES))
     outer = OuterLoop(warmup=0.4, every=4, lr=0.3)
     engine = Replay(settings.get("steps", 3))
     return Bilevel(

@@ -29,10 +29,16 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
     from autobalance.bilevel import _space as space
     from autobalance.bilevel._augmentation_space import AUGMENT_TIES
     from autobalance.data import augmentation
-    from autobalance.tasks import objectives
+    from autobalance.tasks import Regression
+    from autobalance.tasks.objectives import objective_names
 
     assert models.model_names() == _options.MODELS
-    assert objectives.NAMES == config.OBJECTIVES
+    assert objective_names() == config.OBJECTIVES
+    default, kept = Regression.defaults, config.REGRESSION_DEFAULTS
+    assert {name: getattr(default, name) for name in ("objective", "start", "lr")} == {
+        name: kept[name] for name in ("objective", "start", "lr")
+    }
+    assert (",".join(default.free), ",".join(default.baselines)) == (kept["free"], kept["baselines"])
     assert tuple(hypergradients.ENGINES) == config.ENGINES
     assert tuple(space.TIES) == config.TIES
     assert tuple(space.BOUNDS) == tuple(space.UNITS) == config.FREE

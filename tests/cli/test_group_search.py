@@ -15,7 +15,7 @@ from autobalance.losses.named import fixed_point
 from autobalance.models import make_model
 from autobalance.report import write_report
 from autobalance.report._facts import measure, scores, verdict
-from autobalance.tasks import group_metrics, outputs, predict
+from autobalance.tasks import outputs
 from autobalance.training import Recipe, train
 
 CELLS = ((60, 8), (10, 40))
@@ -76,16 +76,17 @@ def test_every_method_has_the_figures_of_groups(done, data):
 
 
 def test_a_baseline_is_trained_as_by_hand(done, data):
-    problem = pipeline.set_up(pipeline_options(data)).problem
+    setup = pipeline.set_up(pipeline_options(data))
+    problem = setup.problem
     samples = problem.train.join(problem.validation)
     loss = autobalance.fixed_point("group-la", cell_counts=torch.tensor(CELLS))
     for place, seed in enumerate((0, 1)):
         torch.manual_seed(seed)
         model = make_model("linear", (3,), 2)
         train(model, samples, loss, Recipe(epochs=4, batch_size=16), seed)
-        found = group_metrics(predict(model, problem.test), problem.test.y, problem.test.group, 2, 2)
+        found = setup.goal.test(outputs(model, problem.test), problem.test, setup.counts)
         for name in ("worst_group_error", "deo"):
-            assert read(done)["test"]["group-la"][f"{name}_by_seed"][place] == pytest.approx(getattr(found, name))
+            assert read(done)["test"]["group-la"][f"{name}_by_seed"][place] == pytest.approx(found[name])
 
 
 def pipeline_options(data, *more):

@@ -19,7 +19,8 @@ from autobalance.data import Batch, load
 from autobalance.losses import RegressionLoss
 from autobalance.losses.named import fixed_point
 from autobalance.search import main
-from autobalance.tasks import goal_of, objectives, regression_metrics
+from autobalance.tasks import outputs, task_of
+from autobalance.tasks.objectives import objective_names
 from autobalance.training import train
 
 SHORT = ["--task", "regression", "--model", "linear", "--epochs", "4", "--batch-size", "16", "--every", "5",
@@ -56,7 +57,8 @@ def test_the_options_of_a_task_are_its_own():
     assert options.baselines.split(",") == ["l1", "sqinv", "inv", "lds"] and options.shot_thresholds is None
     assert parse(["--shots", " 7, 3"])[0].shot_thresholds == (7, 3)
     assert parse([])[0] == Options()
-    assert objectives.REGRESSION_NAMES == config.REGRESSION_OBJECTIVES
+    problem = load("diabetes", task="regression", bins=5)
+    assert objective_names(task_of(problem).context) == config.REGRESSION_OBJECTIVES
 
 
 def test_a_run_leaves_figures_loss_and_report(done, table):
@@ -92,7 +94,10 @@ def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
     train(model, problem.train.join(problem.validation), loss, recipe_of(options), 1)
     with torch.no_grad():
         found = model.eval()(problem.test.x)[:, 0]
-    expected = regression_metrics(found, problem.test.y, edges, torch.tensor(result["class_counts"]), (40, 10))
+    expected = setup.goal.test(found, problem.test, torch.tensor(result["class_counts"]))
+    assert setup.goal.shots == (40, 10) and expected["mae"] == pytest.approx(
+        (found - problem.test.y).abs().mean().item()
+    )
     for name in ("mae", "mse", "gm", "balanced_mae"):
         assert result["test"]["lds"][f"{name}_by_seed"][1] == pytest.approx(expected[name], rel=1e-5)
     for shot, figures in expected["shots"].items():
@@ -133,7 +138,6 @@ def test_options_that_do_not_suit_a_regression(arguments, words, capsys, tmp_pat
 def test_options_that_suit_only_a_regression(capsys, tmp_path):
     for option, value, words in [
         ("--bins", "5", "--bins 5 has no effect"),
-        ("--shots", "5,2", "--shots has no effect"),
         ("--objective", "mae", "no objective is called 'mae'"),
         ("--shots", "2,5", "'2,5' is not two falling whole numbers"),
     ]:
@@ -179,7 +183,7 @@ def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(table, t
     torch.manual_seed(0)
     model = load_fds(out / "fds.json", setup.task.new_model(0), problem.train.x[:1])
     train(model, problem.train.join(problem.validation), load_loss(out / "loss.json"), setup.recipe, 0)
-    tested = setup.goal.test(model, problem.test, setup.goal.counts(problem.final_training))
+    tested = setup.goal.test(outputs(model, problem.test), problem.test, setup.goal.counts(problem.final_training))
     assert tested["mae"] == pytest.approx(result["test"]["searched"]["mae_by_seed"][0], rel=1e-4)
 
 
@@ -240,9 +244,9 @@ def test_the_training_loss_is_differentiable_in_what_is_searched(error, free):
 
 def test_the_goal_of_a_problem():
     problem = load("diabetes", task="regression", bins=5)
-    goal = goal_of(problem)
+    goal = task_of(problem)
     assert goal.counts(problem.train).sum() == len(problem.train)
-    assert goal.point("balanced-mse", goal.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)
+    assert goal.fixed_loss("balanced-mse", goal.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)
     inner = problem.train.y
     by_hand = [
         ((inner >= a) & (inner < b)).sum().item()
@@ -250,8 +254,8 @@ def test_the_goal_of_a_problem():
     ]
     by_hand[-1] += (inner == inner.max()).sum().item()
     assert goal.counts(problem.train).tolist() == by_hand
-    with pytest.raises(InputError, match="--shots has no effect"):
-        goal_of(load("digits"), (3, 1))
+    with pytest.raises(InputError, match=r"`shots` are \(1, 3\)"):
+        task_of(problem, (1, 3))
 
 
 def test_the_model_answers_in_the_unit_of_the_target():

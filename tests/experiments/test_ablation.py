@@ -13,6 +13,7 @@ from autobalance import FDS
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.models import Calibrated
+from autobalance.tasks import outputs
 from experiments import ablate_regression
 from experiments.regression._plan import CHOICES, Method, Plan, read_plan
 from experiments.regression._smote import smote
@@ -254,7 +255,7 @@ def test_the_rate_is_chosen_on_validation_samples(data):
     judged = {}
     for rate in bench.rates:
         model, counts = bench.train(Method(), replace(bench.recipe, lr=rate), problem.train)
-        judged[rate] = bench.goal.test(model, problem.validation, counts)["balanced_mae"]
+        judged[rate] = bench.goal.test(outputs(model, problem.validation), problem.validation, counts)["balanced_mae"]
     assert judged[0.02] < judged[1e-5]
     upside_down = replace(problem, test=Samples(problem.test.x, -problem.test.y))
     blind = replace(bench, task=replace(bench.task, problem=upside_down))

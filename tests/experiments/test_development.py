@@ -45,8 +45,8 @@ def test_headroom(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
     tau, decay = place.removeprefix("τ ").split(", × ")
     recipe = case.recipe.__class__(**{**vars(case.recipe), "weight_decay": case.recipe.weight_decay * float(decay)})
     choices = [
-        Choice("la", partial(case.goal.point, "la")),
-        Choice("best", partial(case.goal.point, "la", tau=float(tau)), recipe=recipe),
+        Choice("la", partial(case.goal.fixed_loss, "la")),
+        Choice("best", partial(case.goal.fixed_loss, "la", tau=float(tau)), recipe=recipe),
     ]
     own = [case.figure(case.judge(model, held_out)) for model in case.train(choices, case.everything)]
     assert float(plain) == pytest.approx(own[0], abs=0.006)

@@ -68,7 +68,7 @@ def test_blends_are_sums_with_the_shares():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--data", "digits"], "the samples have none: give --group COLUMN"),
+        (["--data", "digits"], "the samples have none: give --group with a table"),
         (["--data", "digits-groups", "--baselines", "ce,nothing"], "no fixed loss is called 'nothing'"),
         (["--data", "digits-groups", "--fairness", "unfairness"], "no objective is called 'unfairness'"),
         (["--fairness", "balanced_error"], "there is nothing to blend"),

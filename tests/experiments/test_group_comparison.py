@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from autobalance.data import Problem, Samples
 from autobalance.losses import GroupDRO, load_loss, save_loss
 from autobalance.losses.named import fixed_point
-from autobalance.tasks import goal_of
+from autobalance.tasks import task_of
 from experiments.compare import main
 from experiments.grid import open_grid
 from experiments.options import CompareOptions
@@ -87,7 +87,7 @@ def test_all_has_the_losses_for_groups(samples: Path, tmp_path: Path) -> None:
     options = CompareOptions(data=str(samples), losses="all", model="mlp")
     grid = open_grid(options, tmp_path, open_storage(None, tmp_path))
     assert {"ce", "crt", "group-weighted", "group-la", "group-vs", "group-dro"} <= {m.name for m in grid.methods}
-    goal = goal_of(grid.task.problem)
+    goal = task_of(grid.task.problem)
     losses = {method.name: method.loss(goal, torch.ones(2, 2), method.defaults) for method in grid.methods}
     assert isinstance(losses["group-dro"], GroupDRO)
     assert losses["group-vs"].num_groups == 2

@@ -12,11 +12,10 @@ from torch import nn
 
 from autobalance.cli._setting import open_setting
 from autobalance.common import InputError
-from autobalance.data import Samples
 from autobalance.losses import CSL, ReleasedCSL, ScheduledLoss, save_loss
 from autobalance.losses.named import effective_number_weights, fixed_point
 from autobalance.models import CosineLinear, make_model
-from autobalance.tasks import goal_of
+from autobalance.tasks import task_of
 from autobalance.training import Recipe, Setting, setting_of
 from experiments.judge import train_and_judge
 from experiments.methods import Job
@@ -24,7 +23,7 @@ from experiments.methods._crt import ClassBalanced
 from experiments.methods._parse import named, parse_methods
 from experiments.methods._searched import from_file
 from experiments.options import CompareOptions
-from experiments.yardsticks import ClassErrors, balanced_ce
+from experiments.yardsticks import ClassErrors
 
 RECIPE = Recipe(epochs=2)
 
@@ -48,7 +47,7 @@ def test_posthoc_lowers_the_logits_by_the_prior(task: Setting) -> None:
 
 def test_drw_switches_the_weights_on_late(task: Setting) -> None:
     counts = torch.tensor([100] * 9 + [10])
-    loss = named("la+drw").loss(goal_of(task.problem), counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
+    loss = named("la+drw").loss(task_of(task.problem), counts, {"tau": 1.0, "drw_beta": 0.99, "drw_start": 0.6})
     assert isinstance(loss, ScheduledLoss)
     early, late = loss.at(0.59), loss.at(0.6)
     assert torch.equal(early.w, torch.ones(10))  # type: ignore[arg-type]
@@ -62,11 +61,11 @@ def test_csl_is_added_to_any_base(task: Setting, base: str, step: str, term: typ
     counts = torch.tensor([100] * 9 + [10])
     bare, method = named(base), named(base + step)
     assert (method.head, set(method.defaults)) == (bare.head, {*bare.defaults, "strength", "reward"})
-    loss = method.loss(goal_of(task.problem), counts, {**method.defaults, "strength": 0.3})
+    loss = method.loss(task_of(task.problem), counts, {**method.defaults, "strength": 0.3})
     assert isinstance(loss, term)
     assert loss.strength == 0.3
     logits, y, features = torch.randn(20, 10), torch.arange(20) % 10, torch.randn(20, 5)
-    alone = bare.loss(goal_of(task.problem), counts, bare.defaults)
+    alone = bare.loss(task_of(task.problem), counts, bare.defaults)
     for progress in (0.0, 0.4, 0.9):
         for its in (loss.eval(), alone.eval()):
             its.start_epoch(progress)
@@ -146,17 +145,10 @@ def test_diverged_training_counts_as_a_constant_prediction(task: Setting) -> Non
     assert outcome.figures["balanced_error"] == pytest.approx(90.0)
 
 
-def test_balanced_cross_entropy_is_a_mean_of_means(task: Setting) -> None:
-    logits, y = torch.randn(30, 3), torch.tensor([0] * 20 + [2] * 10)
-    by_class = [-logits[y == k].double().log_softmax(1)[:, k].mean() for k in (0, 2)]
-    assert balanced_ce(logits, y, 3) == pytest.approx((sum(by_class) / 2).item())
-    assert len(Samples(logits, y)) == 30
-
-
 def test_lds_is_there_for_ordered_classes(task: Setting) -> None:
     from autobalance import lds_weights
 
     counts = torch.tensor([100, 80, 60, 40, 30, 20, 15, 12, 11, 10])
-    loss = named("lds").loss(goal_of(task.problem), counts, {"ks": 3, "sigma": 1.0})
+    loss = named("lds").loss(task_of(task.problem), counts, {"ks": 3, "sigma": 1.0})
     torch.testing.assert_close(loss.w, lds_weights(counts, ks=3, sigma=1.0).float())  # type: ignore[arg-type]
     assert "lds" not in {method.name for method in parse_methods(CompareOptions(losses="all"))}

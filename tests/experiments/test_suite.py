@@ -141,7 +141,7 @@ def test_rivals_have_the_parameters_of_the_search(root: Path) -> None:
         assert choice.recipe.weight_decay == pytest.approx(case.recipe.weight_decay * np.exp(best["weight_decay"]))
         first = choice.about["trials"][0]
         assert set(first["hyper"].values()) == {0.0}
-    model = case.train([Choice("la", partial(case.goal.point, "la"))], case.problem.train)[0]
+    model = case.train([Choice("la", partial(case.goal.fixed_loss, "la"))], case.problem.train)[0]
     part = case.problem.validation
     logarithms = model(part.x).log_softmax(1)[torch.arange(len(part)), part.y]
     balanced = statistics.fmean(-logarithms[part.y == k].mean().item() for k in range(3))

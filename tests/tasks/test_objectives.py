@@ -1,6 +1,7 @@
 """Validation objectives against plain loops and finite differences, and their true metrics."""
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ import torch.nn.functional as F
 
 from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.tasks import classification_metrics, group_metrics
-from autobalance.tasks.objectives import NAMES, SURROGATES, TEMPERATURE, balanced_weights, make_objective
+from autobalance.tasks.metrics import SURROGATES, TEMPERATURE, Context, balanced_weights
+from autobalance.tasks.objectives import make_objective, objective_names
+
+NAMES = objective_names()
 
 Y = torch.tensor([0, 0, 0, 0, 2, 2, 3])  # class 1 is absent
 GROUP = torch.tensor([0, 1, 1, 2, 0, 2, 1])  # class 2 is absent in group 1, class 3 in groups 0 and 2
@@ -93,15 +96,17 @@ def test_a_sum_is_the_sum_and_surrogates_can_be_chosen():
 def test_the_true_metrics_are_those_of_the_predictions(seed):
     z = logits(seed)
     found = {name: make_objective(name).metric(z, batch()) for name in NAMES}
-    classes, groups = classification_metrics(z.argmax(1), Y, 4), group_metrics(z.argmax(1), Y, GROUP, 4, 3)
+    wrong = [100.0 * (row.index(max(row)) != k) for row, k in zip(z.tolist(), Y.tolist(), strict=True)]
+    by_class = [sum(wrong[:4]) / 4, sum(wrong[4:6]) / 2, wrong[6]]
+    by_cell = cells(wrong)
     wanted = {
-        "balanced_error": classes.balanced_error,
-        "error": classes.error,
-        "group_balanced_error": groups.group_balanced_error,
-        "worst_group": groups.worst_group_error,
-        "deo": groups.deo,
+        "balanced_error": sum(by_class) / 3,
+        "error": sum(wrong) / len(Y),
+        "group_balanced_error": sum(by_cell.values()) / len(by_cell),
+        "worst_group": max(by_cell.values()),
+        "deo": differences(by_cell),
     }
-    assert found == pytest.approx(wanted)
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted)
     blend = make_objective("0.5*error(smooth) + 3*deo")
     assert blend.metric(z, batch()) == pytest.approx(0.5 * wanted["error"] + 3 * wanted["deo"])
 
@@ -196,5 +201,55 @@ def test_texts_that_are_refused(text, words):
 
 @pytest.mark.parametrize("name", ("group_balanced_error", "worst_group", "error + 0.1*deo"))
 def test_objectives_of_groups_need_groups(name):
-    with pytest.raises(InputError, match="needs groups, and the samples have none: give --group"):
+    with pytest.raises(InputError, match="needs groups, and the samples have none: give `group`"):
         make_objective(name)(logits(), batch(group=None))
+
+
+EDGES = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+NUMBERS = Context(4, bin_edges=EDGES, scale=2.0, counts=torch.tensor([101, 100, 20, 19]))
+TARGET = [0.5, 0.2, 1.5, 1.1, 2.5, 3.5, 9.0, -1.0]
+BINS = [0, 0, 1, 1, 2, 3, 3, 0]
+
+
+@pytest.mark.parametrize("name", objective_names(NUMBERS))
+def test_objectives_of_numbers_are_the_metrics_and_can_be_differentiated(name):
+    target = torch.tensor(TARGET, dtype=torch.float64)
+    prediction = torch.tensor([0.0, 0.5, 1.5, 2.1, 0.5, 3.0, 5.0, 1.0], dtype=torch.float64) + 0.01
+    objective, numbers = make_objective(name, NUMBERS), Batch(torch.empty(8, 0), target)
+
+    def value(f):
+        return objective(f[:, None], numbers)
+
+    errors = [abs(f - y) for f, y in zip(prediction.tolist(), TARGET, strict=True)]
+    of_bins = [statistics.fmean(e for e, b in zip(errors, BINS, strict=True) if b == k) for k in range(4)]
+    expected = {
+        "balanced_mae": statistics.fmean(of_bins),
+        "mae": statistics.fmean(errors),
+        "mse": statistics.fmean(e * e for e in errors),
+        "gm": statistics.geometric_mean(errors),
+    }[name]
+    soft = statistics.geometric_mean(math.hypot(e, 0.01 * 2) for e in errors) if name == "gm" else expected
+    assert value(prediction).item() == pytest.approx(soft, rel=1e-12)
+    assert objective.metric(prediction[:, None], numbers) == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.gradcheck(value, prediction.requires_grad_())
+
+
+def test_objectives_of_numbers_by_other_names():
+    def own(prediction, target, group):
+        assert group is None
+        return (prediction * target).sum()
+
+    numbers = Batch(torch.zeros(2, 1), torch.tensor([1.0, 2.0]))
+    assert make_objective(own, NUMBERS)(torch.tensor([3.0, 4.0]), numbers).item() == 11
+    f, y = torch.tensor([3.0, 4.0]), numbers.y
+    blend = make_objective("0.5*mae + mse", NUMBERS)
+    assert blend(f, numbers).item() == pytest.approx((0.5 * (f - y).abs().mean() + ((f - y) ** 2).mean()).item())
+    with pytest.raises(InputError, match="'error'; for regression there are balanced_mae, mae, mse, gm"):
+        make_objective("error", NUMBERS)
+    with pytest.raises(InputError, match="'pearson'; for regression there are"):
+        make_objective("pearson", NUMBERS)
+
+
+def test_groups_are_asked_for_where_there_are_none():
+    with pytest.raises(InputError, match="the objective deo needs groups, and the samples have none: give `group`"):
+        make_objective("error + deo", Context(3))

@@ -24,21 +24,29 @@ class Own:
 
     Args:
         function: returns a scalar tensor, differentiable in the output; group is None where there are no groups.
-        name: for messages.
+        text: what it is called.
     """
 
-    def __init__(self, function: OwnFunction, name: str) -> None:
-        self.function, self.name = function, name
+    def __init__(self, function: OwnFunction, text: str) -> None:
+        self.function, self.text = function, text
 
     def __call__(self, output: Tensor, batch: Batch) -> Tensor:
         value: Any = self.function(output, batch.y, batch.group)
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise InputError(f"the objective {self.name} gives {got}: it must give one number, as a tensor")
+            raise InputError(f"the objective {self.text} gives {got}: it must give one number, as a tensor")
         if output.requires_grad and not value.requires_grad:
-            raise InputError(f"the objective {self.name} has no derivative in the model's output: use a smooth "
+            raise InputError(f"the objective {self.text} has no derivative in the model's output: use a smooth "
                              "function of the logits, no argmax and no numpy")  # fmt: skip
         return value.reshape(())
+
+    def metric(self, output: Tensor, batch: Batch) -> float:
+        """The value: a function of one's own has no other."""
+        return float(self(output, batch))
+
+    def soft_confusion(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
+        """The value: a function of one's own is as soft as it is."""
+        return self(output, batch)
 
     def try_on(self, output: Tensor, batch: Batch) -> None:
         """Sees that the function works.
@@ -54,17 +62,17 @@ class Own:
             place = traceback.extract_tb(error.__traceback__)[-1]
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(
-                f"the objective {self.name} fails on (logits, target, group), group being "
+                f"the objective {self.text} fails on (logits, target, group), group being "
                 f"{'None' if batch.group is None else 'numbers'} here, at {Path(place.filename).name}, "
                 f"line {place.lineno}: {reason}"
             ) from error
         if not math.isfinite(value):
             why = ", and group is None" if batch.group is None else ""
-            raise InputError(f"the objective {self.name} is {value} on the validation samples where all logits are 0"
+            raise InputError(f"the objective {self.text} is {value} on the validation samples where all logits are 0"
                              f"{why}: it must be finite; look for a mean over no samples")  # fmt: skip
 
 
-def own(objective: str | Callable[..., Any]) -> Objective | None:
+def own(objective: str | Callable[..., Any]) -> Own | None:
     """The objective of a function or of ``package.module:function``; None where ``objective`` is a name.
 
     Raises:

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from autobalance.common import InputError
-from autobalance.data import Batch
-from autobalance.tasks import regression_metrics
-from autobalance.tasks.objectives import GM_FLOOR, REGRESSION_NAMES, make_regression_objective
+from autobalance.data import Problem, Samples
+from autobalance.tasks import Regression, task_of
 
 EDGES = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
 COUNTS = torch.tensor([101, 100, 20, 19])
@@ -19,8 +18,16 @@ BINS = [0, 0, 1, 1, 2, 3, 3, 0]
 ERRORS = [0.5, 0.3, 0.0, 1.0, 2.0, 0.5, 4.0, 2.0]
 
 
-def found(**more):
-    return regression_metrics(torch.tensor(PREDICTION), torch.tensor(TARGET), EDGES, COUNTS, **more)
+def figures_of(prediction, target, shots=None):
+    samples = Samples(torch.zeros(len(target), 1), torch.tensor(target))
+    problem = Problem("made up", samples, samples, samples, tuple("abcd"), bin_edges=tuple(EDGES.tolist()))
+    task = task_of(problem, shots)
+    assert isinstance(task, Regression) and task.metrics[0].key == "balanced_mae"
+    return task.test(torch.tensor(prediction)[:, None], samples, COUNTS)
+
+
+def found(shots=None):
+    return figures_of(PREDICTION, TARGET, shots)
 
 
 def three(errors):
@@ -44,7 +51,7 @@ def test_over_bins():
 
 
 def test_bins_without_test_samples_do_not_count():
-    few = regression_metrics(torch.tensor([0.0, 4.0]), torch.tensor([0.5, 3.5]), EDGES, COUNTS)
+    few = figures_of([0.0, 4.0], [0.5, 3.5])
     assert few["bin_mae"] == [0.5, None, None, 0.5] and few["balanced_mae"] == 0.5
     assert few["shots"]["medium"] == {"mae": None, "mse": None, "gm": None, "samples": 0}
 
@@ -63,7 +70,7 @@ def test_over_shots(thresholds, parts):
 
 
 def test_thresholds_out_of_order():
-    with pytest.raises(InputError, match=r"shots are \(20, 100\)"):
+    with pytest.raises(InputError, match=r"`shots` are \(20, 100\)"):
         found(shots=(20, 100))
 
 
@@ -72,37 +79,5 @@ def test_correlations():
     assert found()["pearson"] == pytest.approx(statistics.correlation(x, y), rel=1e-6)
     ranks = [[sum(v < u for v in part) + sum(v == u for v in part) / 2 for u in part] for part in (x, y)]
     assert found()["spearman"] == pytest.approx(statistics.correlation(*ranks), rel=1e-6)
-    constant = regression_metrics(torch.ones(3), torch.tensor([0.0, 1.0, 2.0]), EDGES, COUNTS)
+    constant = figures_of([1.0] * 3, [0.0, 1.0, 2.0])
     assert constant["pearson"] is None and constant["spearman"] is None
-
-
-@pytest.mark.parametrize("name", REGRESSION_NAMES)
-def test_objectives_are_the_metrics_and_can_be_differentiated(name):
-    target = torch.tensor(TARGET, dtype=torch.float64)
-    prediction = torch.tensor(PREDICTION, dtype=torch.float64) + 0.01
-    objective = make_regression_objective(name, EDGES, 2.0)
-
-    def value(f):
-        return objective(f[:, None], Batch(torch.empty(8, 0), target))
-
-    errors = [abs(f - y) for f, y in zip(prediction.tolist(), TARGET, strict=True)]
-    if name == "gm":
-        expected = math.prod(math.hypot(e, GM_FLOOR * 2) for e in errors) ** (1 / 8)
-    elif name == "balanced_mae":
-        expected = regression_metrics(prediction, target, EDGES, COUNTS)["balanced_mae"]
-    else:
-        expected = three(errors)[name]
-    assert value(prediction).item() == pytest.approx(expected, rel=1e-12)
-    assert torch.autograd.gradcheck(value, prediction.requires_grad_())
-
-
-def test_objectives_by_other_names():
-    def own(prediction, target, group):
-        assert group is None
-        return (prediction * target).sum()
-
-    objective = make_regression_objective(own, EDGES, 1.0)
-    batch = Batch(torch.zeros(2, 1), torch.tensor([1.0, 2.0]))
-    assert objective(torch.tensor([3.0, 4.0]), batch).item() == 11
-    with pytest.raises(InputError, match="'error'; for regression there are balanced_mae, mae, mse, gm"):
-        make_regression_objective("error", EDGES, 1.0)
