@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pandas as pd
 import torch
@@ -19,7 +20,7 @@ from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, Rounds, run
 from autobalance.cli._progress import Display
 from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.hypergradients import Hypergradient, Inner, InnerState, Replay
+from autobalance.hypergradients import Abilities, Hypergradient, Inner, InnerState, Replay
 from autobalance.tasks.objectives import make_objective
 from experiments.development import classifications, make_parser
 from experiments.development import run as run_with
@@ -32,6 +33,8 @@ OBJECTIVE = make_objective("balanced_error")
 
 class Noted:
     """`Replay` of T steps, which keeps what it finds."""
+
+    abilities: ClassVar[Abilities] = Replay.abilities
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

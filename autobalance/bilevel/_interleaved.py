@@ -21,13 +21,13 @@ from autobalance.common import InputError
 from autobalance.data import Batch, FoldedSamples, Samples
 from autobalance.data.augmentation import Policy
 from autobalance.hypergradients import (
+    RECIPE_PARAMETERS,
     Engine,
-    Head,
     Hypergradient,
-    OneStep,
+    Needs,
     Replay,
     TrainLoss,
-    Unrolled,
+    check_engine,
     fold_loss,
     folds,
     inner_step,
@@ -40,8 +40,6 @@ from autobalance.tasks import balanced_error_of
 from autobalance.tasks.objectives import Blend, Objective
 from autobalance.training import Recipe, SeesTargets, end_epoch
 
-#: What of the recipe can be searched beside the loss.
-SEARCHABLE_RATES = ("lr", "weight_decay")
 #: How far the logarithm of a rate moves when a searched number of the loss moves by one. Useful weight decays lie
 #: further apart than useful losses do: on development samples of three tables the best were 1, 4 and 40 times 5e-4.
 RATE_UNITS: Mapping[str, float] = {"lr": 2.0, "weight_decay": 4.0}
@@ -118,36 +116,19 @@ class Bilevel:
             )
         self.rates, self.watch, self.augmentation = tuple(rates), watch, augmentation
         if not (space.free or self.rates or augmentation):
-            names = ", ".join((*BOUNDS, *SEARCHABLE_RATES))
+            names = ", ".join((*BOUNDS, *RECIPE_PARAMETERS))
             raise InputError(f"nothing is free to be searched; name one or more of {names} and augment")
-        if isinstance(train_samples, FoldedSamples):
-            self._check_folds()
-        for name in rates:
-            if name not in SEARCHABLE_RATES or not getattr(self.recipe, name):
-                raise InputError(
-                    f"{name!r} cannot be searched: of the recipe only {' and '.join(SEARCHABLE_RATES)} above 0 can"
-                )
+        self._folds = train_samples.folds if isinstance(train_samples, FoldedSamples) else 0
+        check_engine(self.engine, self._needs(model))
         self._model = deepcopy(model).train()
         self._inner = self.recipe.inner(self._model, space.train_loss, objective, len(train_samples))
         if augmentation is not None:
-            if isinstance(self.engine, OneStep | Head):
-                raise InputError(
-                    f"{type(self.engine).__name__} follows the loss alone, no augmentation: search it with replay "
-                    "(which one step is enough for: steps=1, --unroll 1)"
-                )
             self._inner = replace(self._inner, transform=augmentation.transform)
         self.strength = strength
         if isinstance(self._model, SeesTargets):
-            if not isinstance(self.engine, Replay):
-                raise InputError(
-                    f"{type(self.engine).__name__} cannot follow feature-distribution smoothing: use replay"
-                )
             self._inner = replace(self._inner, transform=showing(self._model, strength, self._inner.transform))
         elif strength:
             raise InputError("the model has no feature-distribution smoothing whose strength could be searched")
-        self._folds = train_samples.folds if isinstance(train_samples, FoldedSamples) else 0
-        if self._folds and isinstance(self._model, SeesTargets):
-            raise InputError("models that see the targets (FDS) cannot be searched on folds: leave one of the two out")
         if self._folds:
             self._inner = folds(self._inner, [self._model] * self._folds)
             self._model = self._inner.model.train()
@@ -160,13 +141,19 @@ class Bilevel:
             middle = (1 + space.late_start) / 2
             self._averaged_from = max(self._averaged_from, round(middle * self.recipe.epochs))
 
-    def _check_folds(self) -> None:
-        if isinstance(self.engine, Unrolled):
-            raise InputError("folds train together under vmap, which unrolled cannot follow: use replay")
-        if self.recipe.compiled:
-            raise InputError("folds train together, which cannot be compiled: leave one of the two out")
-        if processes() > 1:
-            raise InputError("folds train in one process; several processes share the batches of one split")
+    def _needs(self, model: nn.Module) -> Needs:
+        """What the search asks of its engine."""
+        return Needs(
+            optimiser=self.recipe.optimiser(len(self.train_samples)),
+            recipe_parameters=self.rates,
+            transform=self.augmentation is not None,
+            feature_smoothing=isinstance(model, SeesTargets),
+            folds=self._folds > 0,
+            frozen_parameters=not all(p.requires_grad for p in model.parameters()),
+            precision=self.recipe.precision != "float32",
+            compiled=self.recipe.compiled,
+            processes=processes() > 1,
+        )
 
     def init(self) -> SearchState:
         device, raw = self._device, self.space.init()

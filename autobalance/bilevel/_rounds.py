@@ -21,7 +21,7 @@ from autobalance.bilevel._space import LossSpace
 from autobalance.bilevel._state import SearchState
 from autobalance.common import InputError
 from autobalance.data import Batch, FoldedSamples, Samples
-from autobalance.hypergradients import RATES, Engine, Hypergradient, Replay
+from autobalance.hypergradients import RECIPE_PARAMETERS, Engine, Hypergradient, Replay
 from autobalance.tasks import balanced_error_of
 from autobalance.tasks.objectives import Objective
 from autobalance.training import Recipe, SeesTargets
@@ -143,7 +143,7 @@ class Rounds(Bilevel):
             best = {**best, "scale": CUT * best["scale"]}
         raw, size = {}, max(abs(best["objective"]), SMALLEST)
         for name, gradient in best["gradient"].items():
-            trusted = 1.0 if name in RATES else self._trusted
+            trusted = 1.0 if name in RECIPE_PARAMETERS.values() else self._trusted
             step = best["scale"] * trusted * gradient.to(self._device) / (CURVATURE[name] * size)
             raw[name] = (best["raw"][name].to(self._device) - step).clamp(*TRUST[name])
         return replace(state, raw=raw, outer=best, outer_steps=state.outer_steps + 1)

@@ -14,15 +14,12 @@ from autobalance.cli._config import AUGMENT, RATES, STRENGTH, Complete, Options
 from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.common import InputError
 from autobalance.data import Fold, FoldedSamples, Problem, Samples, side_by_side, stratified_folds
-from autobalance.hypergradients import ENGINES, Engine, processes
+from autobalance.hypergradients import ENGINES, Engine, make_engine
 from autobalance.losses import Loss
 from autobalance.losses.named import named_loss
 from autobalance.models import Smoothing
 from autobalance.tasks import Task, task_of
 from autobalance.training import Recipe, Setting, WithFeatures
-
-#: Steps between hypergradients that look back through a single step, and so cost little.
-ONE_STEP_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -153,40 +150,15 @@ def _check_smoothing(options: Options, problem: Problem) -> None:
         if STRENGTH in options.free.split(","):
             raise InputError(f"--free {STRENGTH} has no effect without --fds-layer, which says what is smoothed")
         return
-    asked = f"--fds-layer {options.fds_layer}"
     if problem.bin_edges is None:
-        raise InputError(f"{asked} has no effect without --task regression")
-    if options.hypergradient != "replay":
-        raise InputError(f"{asked} cannot be followed by {options.hypergradient}; use --hypergradient replay")
-    if processes() > 1:
-        raise InputError(f"{asked} collects its statistics in one process; leave torchrun out")
-    if options.compiled:
-        raise InputError(f"{asked} cannot go through --compiled; leave one of them out")
+        raise InputError(f"--fds-layer {options.fds_layer} has no effect without --task regression")
 
 
 def _engine(options: Options) -> Engine | None:
     if options.rounds is not None:
         _check_rounds(options)
         return None
-    if processes() > 1 and options.hypergradient != "replay":
-        raise InputError(f"--hypergradient {options.hypergradient} runs in one process; only replay runs in several")
-    if options.hypergradient == "one-step" and options.unroll is not None:
-        raise InputError(f"--unroll {options.unroll} has no effect: one-step looks back through one step")
-    changed = [f"--precision {options.precision}"] if options.precision != "float32" else []
-    changed += ["--compiled"] if options.compiled else []
-    if changed and options.hypergradient in ("unrolled", "one-step"):
-        raise InputError(
-            f"{changed[0]} has no effect on the steps that {options.hypergradient} takes; use --hypergradient replay"
-        )
-    if options.hypergradient == "head" and options.weight_decay == 0:
-        raise InputError(
-            "--hypergradient head needs a --weight-decay above 0: without it the optimum may be at infinity"
-        )
-    rest = ("weight_decay",)
-    followed = {"unrolled": (), "implicit": rest, "head": rest}.get(options.hypergradient, RATES)
-    if lost := [name for name in options.free.split(",") if name in RATES and name not in followed]:
-        raise InputError(f"--free {lost[0]} cannot be followed by {options.hypergradient}; use --hypergradient replay")
-    return ENGINES[options.hypergradient](*(() if options.unroll is None else (options.unroll,)))
+    return make_engine(options.hypergradient, options.unroll)
 
 
 def _check_rounds(options: Options) -> None:
@@ -203,7 +175,7 @@ def _check_rounds(options: Options) -> None:
 def _outer_loop(options: Options) -> OuterLoop | None:
     if options.rounds is not None:
         return None
-    every = options.every or (ONE_STEP_EVERY if options.hypergradient == "one-step" else OuterLoop.every)
+    every = options.every or ENGINES[options.hypergradient].abilities.every
     return OuterLoop(warmup=options.warmup, every=every, lr=options.outer_lr)
 
 

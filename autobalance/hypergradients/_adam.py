@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from autobalance.hypergradients._optimiser import (
-    Rate,
-    Slots,
-    Tensors,
-    decay_at,
-    plus,
-    rate_at,
-    scaled,
-    with_decay,
-)
+from autobalance.hypergradients._lists import decay_at, plus, rate_at, scaled, searchable, with_decay
+from autobalance.hypergradients._optimiser import Optimiser, OptimiserAbilities, Rate, Slots, Tensors
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimiser):
     """The update of ``torch.optim.Adam``, or of ``torch.optim.AdamW`` where the decay is decoupled:
 
         d = g + λ θ;  m ← β₁ m + (1 - β₁) d;  v ← β₂ v + (1 - β₂) d²;  θ ← θ - η (m / c₁) / (sqrt(v / c₂) + ε)
@@ -42,8 +33,6 @@ class Adam:
         bias_correction: whether the moments are divided by c₁, c₂.
     """
 
-    elementwise: ClassVar[bool] = True
-
     lr: Rate = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
@@ -54,6 +43,12 @@ class Adam:
     def __post_init__(self) -> None:
         if self.decoupled and not self.weight_decay:
             raise ValueError("decoupled has no effect without weight decay")
+
+    @property
+    def abilities(self) -> OptimiserAbilities:
+        """See `Optimiser`."""
+        title, parameters = "AdamW" if self.decoupled else "Adam", searchable(self.weight_decay)
+        return OptimiserAbilities(title, parameters, elementwise=True, rests=not self.decoupled)
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
         """m = v = 0 for each parameter."""
@@ -91,14 +86,9 @@ class Adam:
     def residual(
         self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], hyper: Mapping[str, Tensor]
     ) -> Tensors:
-        """See `Optimiser`.
-
-        Raises:
-            ValueError: the decay is decoupled: then training comes to rest where the two balance after the gradient's
-                normalisation, which depends on the noise.
-        """
+        """See `Optimiser`. Decoupled decay balances the normalised gradient, which depends on the noise, instead."""
         if self.decoupled:
-            raise ValueError("AdamW does not come to rest at a minimum of the loss with its decay: use replay")
+            return super().residual(parameters, gradients, hyper)
         return dict(zip(parameters, with_decay(parameters, gradients, self.weight_decay, hyper), strict=True))
 
 

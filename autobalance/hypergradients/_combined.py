@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
+from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Optimiser, OptimiserAbilities, Slots, Tensors
 
 
 @dataclass(frozen=True)
-class Groups:
+class Groups(Optimiser):
     """Another optimiser, or the same with other options, for each group of parameters.
 
-    Where a rate in ``hyper`` (`RATES`) has one entry a group, each group is given its own.
+    Where one of the `RECIPE_PARAMETERS` in ``hyper`` has one entry a group, each group is given its own.
 
     Args:
         parts: (parameter names, optimiser) for each group; every parameter is in exactly one.
@@ -24,9 +24,16 @@ class Groups:
     parts: tuple[tuple[frozenset[str], Optimiser], ...]
 
     @property
-    def linear(self) -> bool:
+    def abilities(self) -> OptimiserAbilities:
         """See `Optimiser`."""
-        return all(getattr(optimiser, "linear", False) for _, optimiser in self.parts)
+        each = [optimiser.abilities for _, optimiser in self.parts]
+        found = [name for name in RECIPE_PARAMETERS if any(name in own.recipe_parameters for own in each)]
+        return OptimiserAbilities(
+            "an optimiser for each parameter group",
+            tuple(found),
+            linear=all(own.linear for own in each),
+            rests=all(own.rests for own in each),
+        )
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
         """See `Optimiser`.
@@ -75,18 +82,29 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Clipped:
+class Clipped(Optimiser):
     """Scales the gradient of all parameters together down to a largest norm c, then steps.
 
         g ← g min(1, c / (|g| + 1e-6)),    as ``torch.nn.utils.clip_grad_norm_``
 
+    Where training comes to rest is moved by it, unless the gradients of all batches are small there.
+
     Args:
         optimiser: takes the step.
         max_norm: c.
+        apart: whether the parameters are those of models side by side, with a first dimension of models: each model's
+            gradient is then scaled by its own norm.
     """
 
     optimiser: Optimiser
     max_norm: float
+    apart: bool = False
+
+    @property
+    def abilities(self) -> OptimiserAbilities:
+        """See `Optimiser`."""
+        own = self.optimiser.abilities
+        return OptimiserAbilities(f"{own.title} with clipped gradients", own.recipe_parameters)
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
         """See `Optimiser`."""
@@ -101,16 +119,14 @@ class Clipped:
         hyper: Mapping[str, Tensor],
     ) -> tuple[Tensors, Slots]:
         """See `Optimiser`."""
-        norm = torch.stack([g.norm() for g in gradients.values()]).norm()
-        factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
-        clipped = {name: g * factor for name, g in gradients.items()}
+        norms = [g.flatten(1).norm(dim=1) if self.apart else g.norm() for g in gradients.values()]
+        factor = (self.max_norm / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1.0)
+        clipped = {n: g * factor.view(*factor.shape, *[1] * (g.dim() - factor.dim())) for n, g in gradients.items()}
         return self.optimiser.update(parameters, clipped, slots, step, hyper)
 
-    def residual(
-        self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], hyper: Mapping[str, Tensor]
-    ) -> Tensors:
-        """See `Optimiser`: clipping does not move the place of rest."""
-        return self.optimiser.residual(parameters, gradients, hyper)
+    def side_by_side(self) -> Clipped:
+        """See `Optimiser`."""
+        return replace(self, optimiser=self.optimiser.side_by_side(), apart=True)
 
 
 def _only(tensors: Mapping[str, Tensor], names: frozenset[str]) -> Tensors:
@@ -123,4 +139,5 @@ def _merge(slots: Slots, more: Slots) -> None:
 
 
 def _of_group(hyper: Mapping[str, Tensor], number: int) -> Tensors:
-    return {name: hyper[name][number] if hyper[name].dim() else hyper[name] for name in RATES if name in hyper}
+    searched = [name for name in RECIPE_PARAMETERS.values() if name in hyper]
+    return {name: hyper[name][number] if hyper[name].dim() else hyper[name] for name in searched}

@@ -13,7 +13,6 @@ from torch.func import functional_call, stack_module_state
 
 from autobalance.data import Batch
 from autobalance.hypergradients._batch_norm import FastBatchNorm
-from autobalance.hypergradients._combined import Clipped, Groups
 from autobalance.hypergradients._inner import Inner, TrainLoss, fast_layout
 
 
@@ -94,11 +93,8 @@ def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[Trai
         train_losses: one a model, instead of the same for all.
 
     Raises:
-        ValueError: another number of losses than models; or gradients are clipped or parameter groups are named, which
-            would join the folds or miss their names.
+        ValueError: another number of losses than models, or the optimiser cannot step models side by side.
     """
-    if isinstance(inner.optimiser, Clipped | Groups):
-        raise ValueError(f"folds cannot train together with {type(inner.optimiser).__name__}: train them one by one")
     own_losses = list(train_losses or [inner.train_loss] * len(models))
     if len(own_losses) != len(models):
         raise ValueError(f"{len(own_losses)} training losses for {len(models)} models; give each its own, or none")
@@ -111,7 +107,14 @@ def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[Trai
         return stack_batches([inner.transformed(hyper, part) for part in split_batch(batch)])
 
     own = None if inner.transform is None else transform
-    return replace(inner, model=Stacked(models), train_loss=fold_loss(own_losses), objective=objective, transform=own)
+    return replace(
+        inner,
+        model=Stacked(models),
+        train_loss=fold_loss(own_losses),
+        objective=objective,
+        optimiser=inner.optimiser.side_by_side(),
+        transform=own,
+    )
 
 
 def split_batch(batch: Batch) -> list[Batch]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._combined import Groups
+from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._engine import Abilities, Hypergradient
 from autobalance.hypergradients._implicit import flatten, hessian, mixed, unflatten
 from autobalance.hypergradients._inner import (
-    Hypergradient,
     Inner,
     InnerState,
-    check_batches,
     inner_step,
     leaves,
     objective_gradient,
@@ -37,7 +37,8 @@ class Head:
         dα = -∂G/∂α · p,    (∂G/∂W) p = ∂F/∂W
 
     One pass through the network serves all of it. How the features would answer to α is left out. The inner steps
-    before it are plain ones; the solved W* is used here only.
+    before it are plain ones; the solved W* is used here only. It does not depend on the learning rate, and an
+    augmentation acts through the features.
 
     Args:
         steps: T, the inner steps, on whose batches the last layer is solved.
@@ -46,6 +47,14 @@ class Head:
         newton: most Newton steps to W*.
         tolerance: W* is reached where |G| is this small relative to its start (at W = 0).
     """
+
+    abilities: ClassVar[Abilities] = Abilities(
+        recipe_parameters=("weight_decay",),
+        requires=("rests", "elementwise", "decays"),
+        frozen_parameters=True,
+        precision=True,
+        compiled=True,
+    )
 
     steps: int = 5
     layer: str = "head"
@@ -59,15 +68,9 @@ class Head:
         """See `Engine`.
 
         Raises:
-            ValueError: the layer is not the last or not linear; there is no weight decay, without which W* may not
-                exist; the learning rate is searched, on which it does not depend; or an augmentation is, which acts
-                through the features.
+            ValueError: the layer is not the last or not linear.
         """
-        check_batches(batches, self.steps)
-        if inner.transform is not None:
-            raise ValueError("head leaves out how the features answer, and so an augmentation: use replay")
-        if "log_lr" in hyper:
-            raise ValueError("the optimum of the last layer does not depend on the learning rate: use replay")
+        check_call(self, inner, hyper, batches)
         last = self._last_layer(inner)
         losses = []
         for batch in batches:
@@ -88,11 +91,6 @@ class Head:
         last = inner.model.get_submodule(self.layer)
         if not isinstance(last, nn.Linear):
             raise ValueError(f"the layer {self.layer!r} is a {type(last).__name__}; it has to be a Linear")
-        if isinstance(inner.optimiser, Groups):
-            raise ValueError("the last layer's weight decay is not taken from parameter groups: use one optimiser")
-        one = {"weight": torch.ones(1)}
-        if not inner.optimiser.residual(one, {"weight": torch.zeros(1)}, {})["weight"].any():
-            raise ValueError("the last layer's optimum needs weight decay, without which it may lie at infinity")
         return last
 
     def _features(self, inner: Inner, state: InnerState, batch: Batch) -> Batch:

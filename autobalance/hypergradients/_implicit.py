@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from autobalance.data import Batch
+from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._engine import Abilities, Hypergradient
 from autobalance.hypergradients._inner import (
-    Hypergradient,
     Inner,
     InnerState,
-    check_batches,
     inner_step,
     leaves,
     loss_hyper,
@@ -37,7 +37,7 @@ class Implicit:
         dα = -∂G/∂α · p,    (∂G/∂θ + δ I) p = ∂F/∂θ
 
     Exact only at rest and with the system solved; the inner steps before it are plain ones. Randomness (dropout) is
-    the same in every product, so that all are of one matrix.
+    the same in every product, so that all are of one matrix. The point of rest does not depend on the learning rate.
 
     Sources: Lorraine et al. 2020; AutoBalance (Li et al. 2021), section 3, whose code takes 10 batches, 5 Neumann
     terms, no damping and leaves λ out.
@@ -49,6 +49,16 @@ class Implicit:
         curvature: ``exact``, or ``gauss-newton`` for Jᵀ (∂²L/∂z²) J + λ I, which is positive definite where the loss is
             convex in the logits z.
     """
+
+    abilities: ClassVar[Abilities] = Abilities(
+        recipe_parameters=("weight_decay",),
+        requires=("rests",),
+        transform=True,
+        folds=True,
+        frozen_parameters=True,
+        precision=True,
+        compiled=True,
+    )
 
     steps: int = 10
     solver: Solver = field(default_factory=Neumann)
@@ -62,14 +72,8 @@ class Implicit:
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
-        """See `Engine`.
-
-        Raises:
-            ValueError: the learning rate is searched, on which the point of rest does not depend.
-        """
-        check_batches(batches, self.steps)
-        if "log_lr" in hyper:
-            raise ValueError("where training comes to rest does not depend on the learning rate: use replay for log_lr")
+        """See `Engine`."""
+        check_call(self, inner, hyper, batches)
         randomness, losses = [], []
         for batch in batches:
             randomness.append(random_state(batch.x.device))

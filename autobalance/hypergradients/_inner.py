@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._optimiser import RATES, Optimiser, Slots, Tensors
+from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Optimiser, Slots, Tensors
 from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
 from autobalance.models import FDS
 
@@ -28,7 +28,7 @@ class Inner:
     Args:
         model: its structure and training mode are used, its weights are not: those are in `InnerState`.
         train_loss: (hyper, logits, batch) -> scalar, differentiable in ``hyper`` and the logits. It is given the
-            hyper-parameters of the loss, those of the recipe (`RATES`) go to the optimiser.
+            hyper-parameters of the loss, those of the recipe (`RECIPE_PARAMETERS`) go to the optimiser.
         objective: (logits, batch) -> scalar, what the outer loop minimises.
         optimiser: of the inner steps.
         precision: of the plain training steps: `torch.bfloat16` runs them under autocast. Weights are float32 all the
@@ -88,44 +88,6 @@ class InnerState:
                 tensor.copy_(values[name])
 
 
-@dataclass(frozen=True)
-class Hypergradient:
-    """The derivative of the objective after the unrolled steps.
-
-    Args:
-        gradient: by hyper-parameter name.
-        objective: the value that was differentiated.
-        train_loss: mean loss of the inner steps.
-    """
-
-    gradient: Tensors
-    objective: float
-    train_loss: float
-
-
-class Engine(Protocol):
-    """A way to differentiate through training: all engines share this signature."""
-
-    @property
-    def steps(self) -> int:
-        """T, the number of inner steps that the gradient looks back through."""
-
-    def __call__(
-        self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
-    ) -> tuple[InnerState, Hypergradient]:
-        """Takes the inner steps on ``batches`` and differentiates the objective on ``outer_batch`` in ``hyper``.
-
-        Args:
-            inner, state: the problem, and where its training stands; neither is changed.
-            hyper: the loss's hyper-parameters.
-            batches: T training batches, one a step.
-            outer_batch: validation samples.
-
-        Returns:
-            the state after the T steps, the same that plain training would have reached, and the hypergradient.
-        """
-
-
 def train_value(
     inner: Inner, parameters: Tensors, buffers: Tensors, hyper: Mapping[str, Tensor], batch: Batch
 ) -> Tensor:
@@ -172,7 +134,7 @@ def fast_layout(x: Tensor) -> Tensor:
 
 def loss_hyper(hyper: Mapping[str, Tensor]) -> Tensors:
     """The hyper-parameters of the loss: all but those of the recipe."""
-    return {name: value for name, value in hyper.items() if name not in RATES}
+    return {name: value for name, value in hyper.items() if name not in RECIPE_PARAMETERS.values()}
 
 
 def leaves(tensors: Mapping[str, Tensor]) -> Tensors:
@@ -238,8 +200,3 @@ def training_layers_off(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.train()
-
-
-def check_batches(batches: Sequence[Batch], steps: int) -> None:
-    if len(batches) != steps:
-        raise ValueError(f"{len(batches)} batches for {steps} unrolled steps; give one batch a step")

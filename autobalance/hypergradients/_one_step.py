@@ -11,20 +11,14 @@ from torch import Tensor
 from torch.func import functional_call
 
 from autobalance.data import Batch
-from autobalance.hypergradients._inner import (
-    Hypergradient,
-    Inner,
-    InnerState,
-    check_batches,
-    leaves,
-    loss_hyper,
-    objective_gradient,
-    own_input,
-)
+from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._engine import Abilities, Hypergradient
+from autobalance.hypergradients._inner import Inner, InnerState, leaves, loss_hyper, objective_gradient, own_input
 from autobalance.hypergradients._kept_layers import KeptLayers
-from autobalance.hypergradients._optimiser import update_adjoint
+from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS
 from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.hypergradients._second_order import output_along
+from autobalance.hypergradients._update import Update
 
 
 @dataclass(frozen=True)
@@ -37,25 +31,22 @@ class OneStep:
         dα = ∂/∂α <g, v> = ∂/∂α <∂ℓ/∂z, J v>
 
     and J v is the derivative of the logits along v: one forward pass that carries it along, on what the layers put out
-    in the training step (`KeptLayers`).
+    in the training step (`KeptLayers`). Hyper-parameters that change the model's inputs act in other ways too.
 
     Source: the one-step hypergradient is that of DARTS (Liu et al. 2019), which takes this product by finite
     differences.
     """
 
+    abilities: ClassVar[Abilities] = Abilities(
+        recipe_parameters=tuple(RECIPE_PARAMETERS), folds=True, frozen_parameters=True, every=4
+    )
     steps: ClassVar[int] = 1
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
-        """See `Engine`.
-
-        Raises:
-            ValueError: the hyper-parameters change the model's inputs, and so not only its logits.
-        """
-        check_batches(batches, self.steps)
-        if inner.transform is not None:
-            raise ValueError("one-step follows the loss alone, no augmentation: use replay, with steps=1 if need be")
+        """See `Engine`."""
+        check_call(self, inner, hyper, batches)
         batch, alpha = batches[0], leaves(hyper)
         before = random_state(batch.x.device)
         parameters, buffers = leaves(state.parameters), {name: b.clone() for name, b in state.buffers.items()}
@@ -75,9 +66,8 @@ class OneStep:
 
         objective, of_parameters = objective_gradient(inner, reached, outer_batch)
         nothing = {kind: {n: torch.zeros_like(x) for n, x in tensors.items()} for kind, tensors in slots.items()}
-        total, along, _, _ = update_adjoint(
-            inner.optimiser, state.parameters, gradients, state.optimiser, state.step, hyper, of_parameters, nothing
-        )
+        update = Update(inner.optimiser, state.parameters, gradients, state.optimiser, state.step, hyper)
+        total, along, _, _ = update.back(of_parameters, nothing)
         set_random_state(before, batch.x.device)
         with torch.no_grad(), layers:
             _, (change,) = output_along(inner, state.parameters, state, along, batch)

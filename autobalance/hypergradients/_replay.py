@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.hypergradients._inner import (
-    Hypergradient,
-    Inner,
-    InnerState,
-    check_batches,
-    objective_gradient,
-    step_with_gradient,
-)
-from autobalance.hypergradients._optimiser import Slots, Tensors, keeps_gradient, update_adjoint
+from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._engine import Abilities, Hypergradient
+from autobalance.hypergradients._inner import Inner, InnerState, objective_gradient, step_with_gradient
+from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Slots, Tensors
 from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.hypergradients._second_order import second_order
+from autobalance.hypergradients._update import Update, keeps_gradient
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,17 @@ class Replay:
             the way back: T / k + k copies of the weights for at most T more plain steps.
     """
 
+    abilities: ClassVar[Abilities] = Abilities(
+        recipe_parameters=tuple(RECIPE_PARAMETERS),
+        transform=True,
+        feature_smoothing=True,
+        folds=True,
+        frozen_parameters=True,
+        precision=True,
+        compiled=True,
+        processes=True,
+    )
+
     steps: int = 5
     checkpoint_every: int = 1
 
@@ -54,7 +62,7 @@ class Replay:
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
         """See `Engine`."""
-        check_batches(batches, self.steps)
+        check_call(self, inner, hyper, batches)
         keep = keeps_gradient(inner.optimiser, hyper)
         gradients: dict[int, Tensors] = {}
         stored, randomness, losses = [], [], []
@@ -92,8 +100,7 @@ class Replay:
                     gradients.pop(number, None),
                     hyper,
                     batches[number],
-                    of_parameters,
-                    of_slots,
+                    (of_parameters, of_slots),
                     further_back=number > 0,
                 )
                 for name, part in of_hyper.items():
@@ -108,25 +115,22 @@ def step_adjoint(
     gradients: Tensors | None,
     hyper: Mapping[str, Tensor],
     batch: Batch,
-    of_parameters: Tensors,
-    of_slots: Slots,
+    after: tuple[Tensors, Slots],
     further_back: bool = True,
 ) -> tuple[Tensors, Tensors, Slots]:
     """One training step backwards, from ``state``, where it began.
 
     Args:
         gradients: that the step took, where `keeps_gradient` asks for them.
-        of_parameters, of_slots: adjoints of the weights and of the optimiser's memory after the step.
-        further_back: whether a step before this one is to be followed too. If not, the adjoint of the weights is
-            empty.
+        after: adjoints of the weights and of the optimiser's memory after the step.
+        further_back: whether the step before this one will be taken backwards too. If not, the adjoint of the weights
+            is empty.
 
     Returns:
         what the step adds to the hypergradient, and the adjoints of the weights and the memory before it.
     """
-    parameters, slots = state.parameters, state.optimiser
-    of_hyper, of_gradients, before, of_memory = update_adjoint(
-        inner.optimiser, parameters, gradients, slots, state.step, hyper, of_parameters, of_slots
-    )
-    through, curved = second_order(inner, state, hyper, batch, of_gradients, of_weights=further_back)
-    total = {name: value + through[name] for name, value in of_hyper.items()}
-    return total, {name: before[name] + value for name, value in curved.items()}, of_memory
+    update = Update(inner.optimiser, state.parameters, gradients, state.optimiser, state.step, hyper)
+    found = update.back(*after)
+    through, curved = second_order(inner, state, hyper, batch, found.gradients, of_weights=further_back)
+    total = {name: value + through[name] for name, value in found.hyper.items()}
+    return total, {name: found.parameters[name] + value for name, value in curved.items()}, found.slots

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from autobalance.hypergradients._optimiser import (
-    Rate,
-    Slots,
-    Tensors,
-    decay_at,
-    plus,
-    rate_at,
-    scaled,
-    with_decay,
-)
+from autobalance.hypergradients._lists import decay_at, plus, rate_at, scaled, searchable, with_decay
+from autobalance.hypergradients._optimiser import Optimiser, OptimiserAbilities, Rate, Slots, Tensors
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Optimiser):
     """The update of ``torch.optim.SGD`` with momentum μ, dampening τ, decay λ and step η:
 
         d = g + λ θ;  v ← μ v + (1 - τ) d  (v ← d in the first step);  θ ← θ - η (d + μ v)  (Nesterov)  or  θ - η v
@@ -38,9 +29,6 @@ class SGD:
         decoupled: whether the decay by-passes the momentum.
     """
 
-    linear: ClassVar[bool] = True
-    elementwise: ClassVar[bool] = True
-
     lr: Rate = 0.1
     momentum: float = 0.0
     nesterov: bool = False
@@ -55,6 +43,18 @@ class SGD:
             raise ValueError("dampening has no effect without momentum")
         if self.decoupled and not self.weight_decay:
             raise ValueError("decoupled has no effect without weight decay")
+
+    @property
+    def abilities(self) -> OptimiserAbilities:
+        """See `Optimiser`."""
+        return OptimiserAbilities(
+            "SGD with decoupled decay" if self.decoupled else "SGD",
+            searchable(self.weight_decay),
+            linear=True,
+            elementwise=True,
+            rests=True,
+            plain_sgd=not self.decoupled,
+        )
 
     def init(self, parameters: Mapping[str, Tensor]) -> Slots:
         """v = 0 for each parameter; nothing without momentum."""

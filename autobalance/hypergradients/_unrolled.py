@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.hypergradients._folds import Stacked
-from autobalance.hypergradients._inner import (
-    Hypergradient,
-    Inner,
-    InnerState,
-    check_batches,
-    leaves,
-    training_layers_off,
-)
-from autobalance.hypergradients._optimiser import RATES, Slots, rate_at
+from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._engine import Abilities, Hypergradient
+from autobalance.hypergradients._inner import Inner, InnerState, leaves, training_layers_off
+from autobalance.hypergradients._lists import rate_at
+from autobalance.hypergradients._optimiser import Slots
 from autobalance.hypergradients._sgd import SGD
 
 
@@ -29,25 +25,25 @@ class Unrolled:
 
     The reference for `Replay`: written by others, equal in its results, with memory that grows with T.
 
+    It steps plain SGD as torch does; its Adam is off by up to 1e-2.
+
     Args:
         steps: T.
     """
+
+    abilities: ClassVar[Abilities] = Abilities(requires=("plain_sgd",), transform=True)
 
     steps: int = 5
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch
     ) -> tuple[InnerState, Hypergradient]:
-        """See `Engine`.
-
-        Raises:
-            ValueError: the inner optimiser is not plain `SGD`, hyper-parameters of the recipe are searched, or the
-                model has frozen parameters.
-        """
+        """See `Engine`."""
         import higher  # the one place that needs it
 
-        check_batches(batches, self.steps)
-        optimiser = _supported(inner, hyper)
+        check_call(self, inner, hyper, batches)
+        optimiser = inner.optimiser
+        assert isinstance(optimiser, SGD)
         start = deepcopy(inner.model)
         state.copy_to(start)
         torch_optimiser = torch.optim.SGD(
@@ -84,17 +80,3 @@ class Unrolled:
         reached = InnerState(parameters, buffers, slots, state.step + self.steps)
         total = dict(zip(alpha, gradients, strict=True))
         return reached, Hypergradient(total, float(objective.detach()), float(torch.stack(losses).mean()))
-
-
-def _supported(inner: Inner, hyper: Mapping[str, Tensor]) -> SGD:
-    """The inner optimiser, if ``higher`` differentiates it as torch steps it (its Adam is off by up to 1e-2)."""
-    optimiser = inner.optimiser
-    if not isinstance(optimiser, SGD) or optimiser.decoupled:
-        raise ValueError(f"unrolled differentiates through SGD with coupled decay only, not {optimiser}: use replay")
-    if searched := [name for name in RATES if name in hyper]:
-        raise ValueError(f"unrolled cannot differentiate in {searched[0]}: use replay")
-    if isinstance(inner.model, Stacked):
-        raise ValueError("unrolled cannot train folds together: use replay")
-    if not all(p.requires_grad for p in inner.model.parameters()):
-        raise ValueError("unrolled trains every parameter and this model has frozen ones: use replay")
-    return optimiser

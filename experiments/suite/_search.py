@@ -12,7 +12,7 @@ from typing import Any
 from autobalance import search_loss
 from autobalance.bilevel import OuterLoop
 from autobalance.common import InputError
-from autobalance.hypergradients import ENGINES, Engine, Neumann
+from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from experiments.suite._case import Case, Choice
 
 #: AutoBalance as published (Li et al. 2021, algorithm 1 and the released configurations): one split, cross-entropy to
@@ -90,13 +90,10 @@ def plain_seconds(case: Case) -> float:
 
 
 def _engine(name: str, unroll: int | None) -> Engine:
-    if name not in ENGINES:
-        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
-    kind = ENGINES[name]
-    steps = {} if unroll is None else {"steps": unroll}
-    if name == "implicit":  # as released: nobody looks whether the series converges
-        return kind(solver=Neumann(5, 1.0, power_iterations=0), **steps)
-    return kind(**steps)
+    engine = make_engine(name, unroll)
+    if isinstance(engine, Implicit):  # as released: nobody looks whether the series converges
+        return replace(engine, solver=Neumann(5, 1.0, power_iterations=0))
+    return engine
 
 
 def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:

@@ -77,8 +77,8 @@ def test_what_is_saved_loads_as_the_same_policy(tmp_path):
         ({"free": ("l",), "operations": ("noise",)}, "operations has no effect"),
         ({"operations": ("shift",)}, "no operation on tables is called 'shift'"),
         ({"tie_augment": "group"}, "choose one of all, frequency, class"),
-        ({"hypergradient": OneStep()}, "OneStep follows the loss alone"),
-        ({"hypergradient": Head(3, "")}, "Head follows the loss alone"),
+        ({"hypergradient": OneStep()}, "one-step does not work with an augmentation"),
+        ({"hypergradient": Head(3, "")}, "head does not work with an augmentation"),
     ],
 )
 def test_what_cannot_be_is_refused(settings, words):
@@ -191,8 +191,8 @@ def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, mon
         (["--tie-augment", "all"], "tie has no effect: 'augment' is not free"),
         (["--operations", "noise"], "operations has no effect"),
         (["--free", "augment", "--operations", "shift"], "no operation on tables is called 'shift'"),
-        (["--free", "l,augment", "--hypergradient", "one-step"], "use replay|search it with replay"),
-        (["--free", "l,augment", "--hypergradient", "head"], "search it with replay"),
+        (["--free", "l,augment", "--hypergradient", "one-step"], "use --hypergradient replay or unrolled or implicit"),
+        (["--free", "l,augment", "--hypergradient", "head"], "use --hypergradient replay"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_one_line(tmp_path, capsys, arguments, words):
@@ -203,4 +203,4 @@ def test_options_that_cannot_be_are_refused_in_one_line(tmp_path, capsys, argume
     status = search(write_data(tmp_path / "a.npz"), tmp_path / "out", *arguments, options=options)
     error = capsys.readouterr().err
     assert status == 2 and error.startswith("error: ") and error.count("\n") == 1
-    assert any(word in error for word in words.split("|"))
+    assert words in error

@@ -45,6 +45,8 @@ class Watched:
         change: called with the number of the call and the hypergradient.
     """
 
+    abilities = Replay.abilities
+
     engine: Replay = field(default_factory=lambda: Replay(3))
     change: object = None
     batches: list = field(default_factory=list)

@@ -76,7 +76,7 @@ def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
     given = []
 
     class Watched:
-        steps = 3
+        abilities, steps = Replay.abilities, 3
 
         def __call__(self, inner, state, hyper, batches, outer_batch):
             result = Replay(3)(inner, state, hyper, batches, outer_batch)
@@ -114,8 +114,8 @@ def test_a_rate_stays_within_its_bound():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"engine": Unrolled(3)}, "unrolled cannot follow"),
-        ({"recipe": replace(RECIPE, compiled=True)}, "cannot be compiled"),
+        ({"engine": Unrolled(3)}, "unrolled does not work with `folds`"),
+        ({"recipe": replace(RECIPE, compiled=True)}, "cannot be had with `compiled`"),
     ],
 )
 def test_what_folds_cannot_do(settings, message):

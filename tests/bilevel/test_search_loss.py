@@ -178,7 +178,7 @@ def test_the_strength_of_a_models_smoothing():
     assert search(smoothed(), *samples, **given).fds_strength is None
     with pytest.raises(InputError, match="no feature-distribution smoothing"):
         search_numbers(free=("w", "fds"))
-    with pytest.raises(InputError, match="Unrolled cannot follow"):
+    with pytest.raises(InputError, match="unrolled does not work with feature-distribution smoothing"):
         search(smoothed(), *samples, **{**given, "hypergradient": Unrolled(3)})
 
 

@@ -139,7 +139,10 @@ def test_rates_that_were_found_are_also_tried_with_the_fixed_loss(data, tmp_path
         (["--folds", "1"], "at least 2"),
         (["--folds", "3", "--validation", "0.3"], "--validation 0.3 has no effect with --folds"),
         (["--folds", "100"], "100 folds are too many"),
-        (["--folds", "3", "--hypergradient", "unrolled"], "unrolled cannot follow"),
+        (
+            ["--folds", "3", "--hypergradient", "unrolled"],
+            "unrolled does not work with --folds",
+        ),
         (["--confidence", "1"], "is not a share"),
     ],
 )

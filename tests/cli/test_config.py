@@ -25,7 +25,6 @@ def refused(*arguments):
 def test_names_that_are_written_twice_are_those_of_the_registries():
     from autobalance import hypergradients, models
     from autobalance.bilevel import AUGMENT
-    from autobalance.bilevel import _interleaved as bilevel
     from autobalance.bilevel import _space as space
     from autobalance.bilevel._augmentation_space import AUGMENT_TIES
     from autobalance.data import augmentation
@@ -42,15 +41,14 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
     assert tuple(hypergradients.ENGINES) == config.ENGINES
     assert tuple(space.TIES) == config.TIES
     assert tuple(space.BOUNDS) == tuple(space.UNITS) == config.FREE
-    assert bilevel.SEARCHABLE_RATES == config.RATES
+    assert tuple(hypergradients.RECIPE_PARAMETERS) == config.RATES
     assert (tuple(AUGMENT_TIES), AUGMENT) == (config.AUGMENT_TIES, config.AUGMENT)
     assert tuple({name: 0 for known in augmentation.OPERATIONS.values() for name in known}) == config.OPERATIONS
 
 
 def test_defaults_are_those_of_the_python_interface():
     from autobalance.bilevel import OuterLoop
-    from autobalance.cli import _setup as _setup
-    from autobalance.hypergradients import Implicit, Replay
+    from autobalance.hypergradients import Implicit, OneStep, Replay
     from autobalance.training import Recipe
 
     options, recipe, outer = Options(), Recipe(), OuterLoop()
@@ -59,7 +57,7 @@ def test_defaults_are_those_of_the_python_interface():
     assert (options.warmup, options.outer_lr) == (outer.warmup, outer.lr)
     text = " ".join(make_parser().format_help().split())
     assert f"unset: {Replay().steps}, with implicit {Implicit().steps}" in text
-    assert f"unset: {outer.every}, with one-step {_setup.ONE_STEP_EVERY}" in text
+    assert f"unset: {outer.every}, with one-step {OneStep.abilities.every}" in text
 
 
 def test_lists_of_names_may_have_spaces():

@@ -34,9 +34,9 @@ def test_two_processes_find_the_loss_of_one(tmp_path, data, no_page):
 
 
 def test_engines_for_one_process_are_refused_in_several(tmp_path, data):
-    options = ["--data", str(data), *OPTIONS, "--hypergradient", "one-step", "--out", str(tmp_path / "run")]
+    options = ["--data", str(data), *OPTIONS, "--hypergradient", "unrolled", "--out", str(tmp_path / "run")]
     first, second = fresh.under_torchrun(main, options)
     assert (first.value, first.out, second) == (2, "", (2, "", ""))
     (line,) = first.err.splitlines()
-    assert line.startswith("error: --hypergradient one-step runs in one process")
+    assert line.startswith("error: --hypergradient unrolled does not work with several processes:")
     assert not (tmp_path / "run").exists()

@@ -155,7 +155,10 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
         (["--start", "nothing"], "no fixed loss is called 'nothing'"),
         (["--start", "csl"], "cannot start from CSL"),
         (["--baselines", "ce,nothing"], "no fixed loss is called 'nothing'"),
-        (["--hypergradient", "head", "--weight-decay", "0"], "head needs a --weight-decay above 0"),
+        (
+            ["--hypergradient", "head", "--weight-decay", "0"],
+            "--hypergradient head does not work with SGD, since it needs a --weight-decay above 0",
+        ),
         (["--unroll", "9"], "9 unrolled steps do not fit"),
         (["--validation", "0"], "between 0 and 1"),
         (["--config", "nowhere.yaml"], "there is no file nowhere.yaml"),

@@ -9,8 +9,8 @@ from hypergradient_cases import MODELS, Case, differences, mlp, tensors, train_l
 from autobalance.hypergradients import (
     SGD,
     Adam,
-    Clipped,
     ConjugateGradients,
+    Groups,
     Implicit,
     OneStep,
     Replay,
@@ -53,8 +53,8 @@ def test_together_equals_apart(model, engine, optimiser):
 
 
 def test_what_would_join_the_folds_is_refused():
-    case = Case(mlp, Clipped(SGD(), 1.0))
-    with pytest.raises(ValueError, match="Clipped"):
+    case = Case(mlp, Groups(((frozenset(dict(mlp().named_parameters())), SGD()),)))
+    with pytest.raises(ValueError, match="parameter group"):
         folds(case.inner(), [case.model(), case.model()])
 
 
@@ -62,7 +62,7 @@ def test_unrolled_refuses_folds():
     case = Case(mlp)
     together = folds(case.inner(), [case.model(), case.model()])
     batches, outer = case.batches()
-    with pytest.raises(ValueError, match="folds"):
+    with pytest.raises(ValueError, match="unrolled does not work with `folds`"):
         Unrolled(3)(together, together.init(), case.hyper(), batches, outer)
 
 

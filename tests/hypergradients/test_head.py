@@ -87,9 +87,9 @@ def test_an_optimum_that_is_not_reached_is_reported():
     [
         ("2", {}, "Tanh"),
         ("0", {}, "last layer"),
-        ("3", {"optimiser": SGD(0.3)}, "weight decay"),
-        ("3", {"optimiser": Groups(())}, "groups"),
-        ("3", {"rates": {"log_lr": torch.tensor(0.0)}}, "learning rate"),
+        ("3", {"optimiser": SGD(0.3)}, "needs a `weight_decay` above 0"),
+        ("3", {"optimiser": Groups(())}, "parameter group"),
+        ("3", {"rates": {"log_lr": torch.tensor(0.0)}}, "`lr` being searched"),
     ],
 )
 def test_what_it_cannot_solve_is_refused(layer, changes, fault):

@@ -154,7 +154,7 @@ def test_dropout_is_the_same_in_every_product():
 
 
 def test_what_has_no_effect_or_no_meaning_is_refused():
-    with pytest.raises(ValueError, match="log_lr"):
+    with pytest.raises(ValueError, match="`lr` being searched: use `hypergradient` replay or one-step"):
         follow(Implicit(3), replace(CONVEX, rates={"log_lr": torch.tensor(0.0).double()}))
     with pytest.raises(ValueError, match="AdamW"):
         follow(Implicit(3), Case(linear, Adam(0.1, weight_decay=0.1, decoupled=True)))

@@ -132,8 +132,8 @@ def test_replay_is_exact_in_rates_by_parameter_group():
 
 
 def test_unrolled_refuses_rates():
-    with pytest.raises(ValueError, match="log_lr"):
-        follow(Unrolled(3), Case(mlp, rates=RATES))
+    with pytest.raises(ValueError, match="unrolled does not work with `lr` being searched"):
+        follow(Unrolled(3), Case(mlp, SGD(weight_decay=0.1), rates=RATES))
 
 
 def dead_unit() -> nn.Module:
@@ -156,7 +156,7 @@ def test_weights_whose_gradient_is_exactly_zero_keep_adam_exact():
     "optimiser", [Adam(), SGD(weight_decay=0.1, decoupled=True), Clipped(SGD(), 1.0)], ids=["adam", "sgdw", "clipped"]
 )
 def test_unrolled_refuses_what_it_would_get_wrong(optimiser):
-    with pytest.raises(ValueError, match="use replay"):
+    with pytest.raises(ValueError, match="use `hypergradient` replay"):
         follow(Unrolled(3), Case(mlp, optimiser))
 
 
