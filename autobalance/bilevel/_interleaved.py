@@ -17,7 +17,7 @@ from autobalance.bilevel._space import BOUNDS, LossSpace
 from autobalance.bilevel._state import SearchState
 from autobalance.bilevel._strength import showing, strength_of
 from autobalance.cli._config import STRENGTH
-from autobalance.common import InputError
+from autobalance.common import InputError, check_value
 from autobalance.data import Batch, FoldedSamples, Samples
 from autobalance.data.augmentation import Policy
 from autobalance.hypergradients import (
@@ -61,6 +61,9 @@ class OuterLoop:
         betas: of Adam.
         batch_size: validation samples a hypergradient, drawn anew each time; all of them where there are fewer.
         averaged: share of the search phase, at its end, over which the searched numbers are averaged.
+
+    Raises:
+        InputError: a value that cannot be.
     """
 
     warmup: float = 0.3
@@ -69,6 +72,15 @@ class OuterLoop:
     betas: tuple[float, float] = (0.8, 0.99)
     batch_size: int = 512
     averaged: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_value("warmup", self.warmup, at_least=0, below=1)
+        check_value("every", self.every, at_least=1, whole=True)
+        check_value("lr", self.lr, above=0)
+        for beta in self.betas:
+            check_value("betas", beta, at_least=0, below=1)
+        check_value("batch_size", self.batch_size, at_least=1, whole=True)
+        check_value("averaged", self.averaged, at_least=0, at_most=1)
 
 
 class Bilevel:

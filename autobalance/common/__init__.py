@@ -4,6 +4,8 @@ Bins of an ordered label and their smoothed density are in `autobalance.common.d
 """
 
 from autobalance.common._errors import InputError as InputError
+from autobalance.common._fields import check_one_of as check_one_of
+from autobalance.common._fields import check_value as check_value
 from autobalance.common._files import Fault as Fault
 from autobalance.common._files import JsonFormat as JsonFormat
 from autobalance.common._files import check_count as check_count

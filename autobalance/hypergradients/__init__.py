@@ -34,6 +34,7 @@ from autobalance.hypergradients._one_step import OneStep as OneStep
 from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS as RECIPE_PARAMETERS
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._optimiser import OptimiserAbilities as OptimiserAbilities
+from autobalance.hypergradients._optimiser import Rate as Rate
 from autobalance.hypergradients._parallel import processes as processes
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
@@ -69,6 +70,7 @@ __all__ = [
     "OneStep",
     "Optimiser",
     "OptimiserAbilities",
+    "Rate",
     "Replay",
     "SolverWarning",
     "Stacked",

@@ -119,7 +119,7 @@ class Clipped(Optimiser):
         hyper: Mapping[str, Tensor],
     ) -> tuple[Tensors, Slots]:
         """See `Optimiser`."""
-        norms = [g.flatten(1).norm(dim=1) if self.apart else g.norm() for g in gradients.values()]
+        norms = [g.reshape(len(g), -1).norm(dim=1) if self.apart else g.norm() for g in gradients.values()]
         factor = (self.max_norm / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1.0)
         clipped = {n: g * factor.view(*factor.shape, *[1] * (g.dim() - factor.dim())) for n, g in gradients.items()}
         return self.optimiser.update(parameters, clipped, slots, step, hyper)

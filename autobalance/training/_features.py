@@ -1,15 +1,38 @@
-"""A problem on the features of a trained model: what is left to train is one linear layer."""
+"""Features of a model: beside its logits, and in place of the samples, which leaves one linear layer to train."""
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from autobalance.common import InputError
 from autobalance.data import Problem, Samples
-from autobalance.training._training import WithFeatures
+
+
+class WithFeatures(nn.Module):
+    """A model that answers (logits, features) to a plain call.
+
+    Args:
+        model: called as ``model(x, return_features=True)``, as all models of ``autobalance.models`` can be.
+
+    Raises:
+        InputError: its ``forward`` has no such argument.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        if "return_features" not in inspect.signature(model.forward).parameters:
+            raise InputError(
+                f"this loss needs the features of {type(model).__name__}: give its forward an argument "
+                "return_features=False, and return (logits, features) where it is True"
+            )
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model(x, return_features=True)
 
 
 def on_features(problem: Problem, device: str, batch_size: int = 256) -> Problem:
@@ -28,7 +51,7 @@ def on_features(problem: Problem, device: str, batch_size: int = 256) -> Problem
     """
     if problem.make_model is None:
         raise InputError(
-            "--features-only needs a trained model: let --data package.module:function return one as 'model'"
+            "`features_only` needs a trained model: let `data` package.module:function return one as 'model'"
         )
     model = WithFeatures(problem.make_model()).to(device).eval()
     return replace(

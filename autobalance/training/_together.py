@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from autobalance.common import InputError
 from autobalance.data import Batch, Samples
-from autobalance.hypergradients import Stacked, TrainLoss, folds, inner_step, stack_batches
+from autobalance.hypergradients import Stacked, folds, stack_batches
 from autobalance.losses import Loss
-from autobalance.training._training import Recipe, SeesTargets, WithFeatures, train_loss_of
+from autobalance.training._epochs import Watched, no_objective, run_epochs
+from autobalance.training._features import WithFeatures
+from autobalance.training._recipe import Recipe
+from autobalance.training._targets import SeesTargets
 
 
 def train_together(
@@ -55,44 +57,23 @@ def train_together(
         raise InputError("models that see the targets (FDS) cannot be trained together: train them one by one")
     featured = any(loss.needs_features for loss in losses)
     trained = [WithFeatures(model) if featured else model for model in models]
-    own = [deepcopy(loss).train() for loss in losses]
-    seen: list[list[Tensor]] = [[] for _ in models]
-    train_losses = [_noting(train_loss_of(loss), values) for loss, values in zip(own, seen, strict=True)]
-    number = sizes[0]
-    one = recipe.inner(trained[0], train_losses[0], lambda logits, batch: logits.sum(), number)
-    inner = folds(one, [model.train() for model in trained], train_losses)
+    watched, number = [Watched(deepcopy(loss)) for loss in losses], sizes[0]
+    one = recipe.inner(trained[0], watched[0], no_objective, number)
+    inner = folds(one, [model.train() for model in trained], watched)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    state = inner.init()
-    for epoch in range(recipe.epochs):
-        for loss, values in zip(own, seen, strict=True):
-            loss.start_epoch(epoch / recipe.epochs)
-            values.clear()
+
+    def draw() -> Iterator[Batch]:
         orders = [recipe.batches(number, generator) for generator in generators]
         for indices in zip(*orders, strict=True):
             drawn = zip(samples, indices, generators, strict=True)
-            batch = stack_batches([recipe.take(each, index, generator) for each, index, generator in drawn])
-            state, _ = inner_step(inner, state, {}, batch)
-        means = [torch.stack(values).mean().item() for values in seen]
-        for place, mean in enumerate(means):
-            if not math.isfinite(mean):
-                raise FloatingPointError(
-                    f"the training loss of model {place} is {mean} in epoch {epoch + 1}; lower the learning rate"
-                )
+            yield stack_batches([recipe.take(each, index, generator) for each, index, generator in drawn])
+
+    def ended(epoch: int, means: list[float]) -> None:
         if on_epoch is not None:
-            on_epoch(epoch + 1, means)
-    state.copy_to(inner.model)
+            on_epoch(epoch, means)
+
+    run_epochs(inner, watched, recipe.epochs, draw, ended).copy_to(inner.model)
     stacked = inner.model
     assert isinstance(stacked, Stacked)
     for model, apart in zip(trained, stacked.unstack(), strict=True):
         model.load_state_dict(apart.state_dict())
-
-
-def _noting(train_loss: TrainLoss, values: list[Tensor]) -> TrainLoss:
-    """The same; each value is noted in ``values``."""
-
-    def noted(hyper: Mapping[str, Tensor], output: Tensor, batch: Batch) -> Tensor:
-        value = train_loss(hyper, output, batch)
-        values.append(value.detach())
-        return value
-
-    return noted

@@ -366,6 +366,23 @@ def test_windows_that_do_not_fit_are_refused():
         search(engine=Replay(7))
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"warmup": 1.0}, "`warmup` is 1.0; it has to be a number of at least 0 and below 1"),
+        ({"every": 0}, "`every` is 0; it has to be a whole number of at least 1"),
+        ({"lr": 0}, "`lr` is 0; it has to be a number above 0"),
+        ({"betas": (0.9, 1.0)}, "`betas` is 1.0"),
+        ({"batch_size": 0}, "`batch_size` is 0"),
+        ({"averaged": 1.5}, "`averaged` is 1.5"),
+    ],
+)
+def test_an_outer_loop_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(InputError) as error:
+        OuterLoop(**fields)
+    assert message in str(error.value)
+
+
 # The recipe
 
 

@@ -9,6 +9,7 @@ from hypergradient_cases import MODELS, Case, differences, mlp, tensors, train_l
 from autobalance.hypergradients import (
     SGD,
     Adam,
+    Clipped,
     ConjugateGradients,
     Groups,
     Implicit,
@@ -23,7 +24,10 @@ SGD_OPTIONS = SGD(0.3, 0.9, True, 0.05)
 ENGINES = {
     "replay": (Replay(3), SGD_OPTIONS),
     "replay-adam": (Replay(3), Adam(0.05, eps=1e-3)),
+    "replay-clipped": (Replay(3), Clipped(SGD_OPTIONS, 0.4)),
+    "replay-clipped-adamw": (Replay(3), Clipped(Adam(0.05, eps=1e-3, weight_decay=0.1, decoupled=True), 0.4)),
     "one-step": (OneStep(), SGD_OPTIONS),
+    "one-step-clipped": (OneStep(), Clipped(SGD_OPTIONS, 0.4)),
     "implicit": (Implicit(3, ConjugateGradients(300, 1e-13)), SGD(0.3, weight_decay=2.0)),
 }
 
@@ -50,6 +54,15 @@ def test_together_equals_apart(model, engine, optimiser):
     for model_apart, (own_state, _) in zip(together.model.unstack(), apart, strict=True):
         values = dict(model_apart.named_parameters()) | dict(model_apart.named_buffers())
         assert differences(values, tensors(own_state)) < 1e-12
+
+
+def test_each_fold_is_clipped_by_its_own_norm():
+    """Where all folds' gradients are joined, the bound takes hold of those that are small, too."""
+    gradients = {"a": torch.tensor([[3.0, 0.0], [0.3, 0.0]]), "b": torch.tensor([4.0, 0.4])}
+    start = {name: torch.zeros_like(g) for name, g in gradients.items()}
+    new, _ = Clipped(SGD(1.0), 1.0).side_by_side().update(start, gradients, {}, 0, {})
+    torch.testing.assert_close(new["a"], torch.tensor([[-0.6, 0.0], [-0.3, 0.0]]))
+    torch.testing.assert_close(new["b"], torch.tensor([-0.8, -0.4]))
 
 
 def test_what_would_join_the_folds_is_refused():

@@ -8,7 +8,7 @@ from hypergradient_cases import MODELS, Case, differences, follow, objective, te
 from torch import Tensor, nn
 
 from autobalance.data import Batch
-from autobalance.hypergradients import SGD, ConjugateGradients, Groups, Head, SolverWarning, inner_step
+from autobalance.hypergradients import SGD, Adam, ConjugateGradients, Groups, Head, SolverWarning, inner_step
 
 LAST = {"mlp-bn": "3", "conv-bn": "6", "dropout": "3"}
 OPTIMISER = SGD(0.3, 0.9, weight_decay=0.05)
@@ -42,9 +42,10 @@ def optimum(x: Tensor, y: Tensor, hyper: dict[str, Tensor], start: Tensor | None
     return flat
 
 
+@pytest.mark.parametrize("optimiser", [OPTIMISER, Adam(0.05, weight_decay=0.05)], ids=["sgd", "adam"])
 @pytest.mark.parametrize("model", LAST)
-def test_equals_finite_differences_of_the_optimum(model):
-    case = Case(MODELS[model], OPTIMISER, rates=RATES)
+def test_equals_finite_differences_of_the_optimum(model, optimiser):
+    case = Case(MODELS[model], optimiser, rates=RATES)
     state, found = follow(engine(model), case)
     reached = case.model()
     state.copy_to(reached)

@@ -55,9 +55,11 @@ RATES = {"log_weight_decay": torch.tensor(0.3).double()}
 CONVEX = Case(linear, SGD(0.5, weight_decay=DECAY), rates=RATES)
 
 
-def test_conjugate_gradients_equal_the_dense_solution():
-    _, found = follow(Implicit(3, EXACT), CONVEX)
-    assert worst(found.gradient, dense(CONVEX, torch.linalg.solve)) < 1e-9
+@pytest.mark.parametrize("optimiser", [CONVEX.optimiser, Adam(0.05, weight_decay=DECAY)], ids=["sgd", "adam"])
+def test_conjugate_gradients_equal_the_dense_solution(optimiser):
+    case = replace(CONVEX, optimiser=optimiser)
+    _, found = follow(Implicit(3, EXACT), case)
+    assert worst(found.gradient, dense(case, torch.linalg.solve)) < 1e-9
 
 
 def test_damping_is_added_to_the_matrix():

@@ -30,7 +30,7 @@ def test_features_are_what_the_trained_model_hands_to_its_head():
 
 
 def test_a_problem_without_a_model_or_a_model_without_features_is_refused():
-    with pytest.raises(InputError, match="--features-only needs a trained model"):
+    with pytest.raises(InputError, match="`features_only` needs a trained model"):
         on_features(problem(None), "cpu")
     with pytest.raises(InputError, match="return_features"):
         on_features(problem(lambda: nn.Linear(2, 3)), "cpu")

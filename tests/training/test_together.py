@@ -42,10 +42,18 @@ class Watcher(nn.Linear):
         pass
 
 
-@pytest.mark.parametrize("kind", ["mlp", "cnn"])
-def test_five_losses_at_once_equal_each_alone(kind):
+@pytest.mark.parametrize(
+    ("kind", "recipe"),
+    [
+        ("mlp", RECIPE),
+        ("cnn", replace(RECIPE, augment="crop-flip")),
+        ("mlp", replace(RECIPE, clip=0.3)),
+        ("mlp", replace(RECIPE, optimizer="adam", lr=0.01, momentum=None, nesterov=None, clip=0.3)),
+    ],
+    ids=["mlp", "cnn", "clipped", "clipped-adam"],
+)
+def test_five_losses_at_once_equal_each_alone(kind, recipe):
     samples = [gaussians(COUNTS, seed) if kind == "mlp" else images(seed) for seed in range(5)]
-    recipe = replace(RECIPE, augment="none" if kind == "mlp" else "crop-flip")
     losses = [fixed_point(name, COUNTS, dtype=torch.float64) for name in LOSSES]
     together, apart, means = [network(kind, s) for s in range(5)], [network(kind, s) for s in range(5)], []
     train_together(together, samples, losses, recipe, range(5), lambda epoch, values: means.append(values))

@@ -10,7 +10,6 @@ from torch import nn
 from toy import gaussians, linear, same, with_dropout
 
 from autobalance.common import InputError
-from autobalance.data import Samples
 from autobalance.losses import Loss, ParametricLoss
 from autobalance.losses.named import fixed_point
 from autobalance.models import FeatureModel
@@ -62,31 +61,6 @@ def test_it_is_the_plain_loop_with_torchs_own_optimiser(name):
     for key, value in expected.state_dict().items():
         torch.testing.assert_close(trained.state_dict()[key], value, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(trained.head.weight, untouched.head.weight, atol=0.01)
-
-
-@pytest.mark.parametrize("number, size", [(63, 10), (64, 64), (95, 64), (97, 64), (5, 64), (7, 2)])
-def test_batches_part_the_samples_into_sizes_that_differ_by_one_at_most(number, size):
-    recipe = Recipe(batch_size=size)
-    batches = recipe.batches(number, torch.Generator().manual_seed(0))
-    assert sorted(torch.cat(batches).tolist()) == list(range(number))
-    sizes = [len(batch) for batch in batches]
-    assert max(sizes) - min(sizes) <= 1 and len(sizes) == recipe.steps_per_epoch(number)
-    assert 2 / 3 * size <= max(sizes) <= 1.5 * size or len(sizes) == 1
-
-
-def test_each_epoch_has_an_order_of_its_own():
-    generator = torch.Generator().manual_seed(0)
-    first, second = (torch.cat(Recipe().batches(100, generator)) for _ in range(2))
-    assert not torch.equal(first, second)
-
-
-def test_the_rate_rises_to_its_largest_and_falls_to_nothing():
-    rate = RECIPE.optimiser(63).lr
-    rates = [rate(step) for step in range(5 * 6)]
-    assert rates[0] == pytest.approx(0.02 / 12) and rates[11] == pytest.approx(0.02)
-    assert rates == sorted(rates[:12]) + sorted(rates[12:], reverse=True)
-    assert rates[29] < 0.01 * 0.02 and rate(30) == pytest.approx(0, abs=1e-12)
-    assert Recipe(epochs=1, warmup_epochs=0).optimiser(64).lr(0) == 0.1
 
 
 def test_a_seed_gives_the_same_weights_and_another_gives_others():
@@ -154,23 +128,6 @@ def test_features_that_a_model_does_not_offer_are_asked_for():
     model, x = with_features().eval(), gaussians(COUNTS, 0).x
     logits, features = WithFeatures(model)(x)
     assert torch.equal(logits, model(x)) and torch.equal(features, model.features(x))
-
-
-def test_steps_lower_the_learning_rate_to_a_tenth_twice():
-    rate = Recipe(epochs=20, batch_size=10, lr=0.5, warmup_epochs=1, schedule="steps").optimiser(50).lr
-    assert [rate(step) for step in (0, 4)] == pytest.approx([0.1, 0.5])
-    assert [rate(step) for step in (5, 79, 80, 89, 90, 99)] == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005, 0.005])
-
-
-def test_augmented_images_are_trained_on_and_vectors_are_refused():
-    recipe, generator = Recipe(augment="crop-flip"), torch.Generator().manual_seed(0)
-    images = Samples(torch.arange(1.0, 33).view(2, 1, 4, 4), torch.tensor([0, 1]))
-    batch = recipe.take(images, torch.tensor([1, 0]), generator)
-    assert batch.y.tolist() == [1, 0] and batch.x.shape == (2, 1, 4, 4)
-    assert not torch.equal(batch.x, images.x.flip(0))
-    assert torch.equal(Recipe().take(images, torch.tensor([1, 0]), generator).x, images.x.flip(0))
-    with pytest.raises(InputError, match="images"):
-        recipe.take(Samples(torch.zeros(2, 5), torch.tensor([0, 1])), torch.tensor([0]), generator)
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch.compile needs a C++ compiler")

@@ -1,0 +1,61 @@
+"""Plain training with a given loss: the retrain phase and every baseline run through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from autobalance.data import Batch, Samples
+from autobalance.data.augmentation import Policy
+from autobalance.losses import Loss
+from autobalance.training._epochs import Watched, no_objective, run_epochs
+from autobalance.training._features import WithFeatures
+from autobalance.training._recipe import Recipe
+from autobalance.training._targets import SeesTargets
+
+
+def train(
+    model: nn.Module,
+    samples: Samples,
+    loss: Loss,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None = None,
+    policy: Policy | None = None,
+) -> None:
+    """Trains ``model`` in place.
+
+    Args:
+        model: starts from its present weights; shown the targets where it `SeesTargets`.
+        samples: what it is trained on.
+        loss: told of each epoch, and handed the model's features where it needs them.
+        recipe: how.
+        seed: of the order of the samples.
+        on_epoch: called after each epoch with (epochs done, mean training loss).
+        policy: changes the samples of each batch, after what the recipe does to them.
+
+    Raises:
+        InputError: the loss needs features and the model offers none.
+        FloatingPointError: the training loss became NaN or infinite.
+    """
+    trained = WithFeatures(model) if loss.needs_features else model
+    watched, generator = Watched(loss), torch.Generator().manual_seed(seed)
+    inner = recipe.inner(trained, watched, no_objective, len(samples))
+    model.train()
+
+    def draw() -> Iterator[Batch]:
+        for index in recipe.batches(len(samples), generator):
+            batch = recipe.take(samples, index, generator)
+            if policy is not None:
+                batch = batch._replace(x=policy(batch.x, batch.y, batch.group, generator)[0])
+            if isinstance(model, SeesTargets):
+                model.see(batch.y)
+            yield batch
+
+    def ended(epoch: int, means: list[float]) -> None:
+        if on_epoch is not None:
+            on_epoch(epoch, means[0])
+
+    run_epochs(inner, [watched], recipe.epochs, draw, ended).copy_to(trained)
