@@ -70,6 +70,11 @@ def two_counts(text: str) -> str:
     return ",".join(part.strip() for part in parts)
 
 
+def milestones(text: str) -> tuple[float, ...]:
+    """Numbers with commas between: shares of the epochs below 1, whole numbers of epochs from 1 on."""
+    return tuple(int(part) if part.strip().isdecimal() else number(part) for part in text.split(","))
+
+
 def names(text: str) -> str:
     """Names with commas between, spaces around them taken away; names that are repeated count once."""
     found = [name.strip() for name in text.split(",")]

@@ -13,11 +13,25 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
-from autobalance.cli._option_values import names, not_negative, positive, positive_float, share, two_counts
+from autobalance.cli._option_values import (
+    milestones,
+    names,
+    not_negative,
+    positive,
+    positive_float,
+    share,
+    two_counts,
+)
 from autobalance.common import InputError, read_yaml
 
 # Named here a second time because the registry needs torch. A test compares them.
 MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
+#: The optimisers, and what is not said beside each where it is another than beside SGD.
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "sgd": {},
+    "adam": {"lr": 0.001},
+    "adamw": {"lr": 0.001, "weight_decay": 0.01},
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,12 @@ class ProblemOptions(RunOptions):
     batch_size: int = 64
     lr: float = 0.1
     weight_decay: float = 5e-4
+    optimizer: str = "sgd"
+    momentum: float | None = None
+    clip: float | None = None
     schedule: str = "cosine"
+    milestones: tuple[float, ...] | None = None
+    lr_decay: float | None = None
     augment: str = "none"
     precision: str = "float32"
     compiled: bool = False
@@ -98,7 +117,7 @@ class ProblemOptions(RunOptions):
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return cls.of_task(given.get("task", cls.task))
+        return {**cls.of_task(given.get("task", cls.task)), **OPTIMIZERS[given.get("optimizer", cls.optimizer)]}
 
     @property
     def subject(self) -> str:
@@ -197,10 +216,18 @@ def add_problem_options(
            "source brings: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
-    option(training, "lr", "largest learning rate of SGD", type=positive_float, metavar="RATE")
-    option(training, "weight-decay", "of SGD", type=not_negative, metavar="RATE")
-    option(training, "schedule", "of the learning rate: a cosine to zero, or a tenth after 80 and 90 % of the epochs",
-           choices=("cosine", "steps"))  # fmt: skip
+    option(training, "optimizer", "stochastic gradient descent, Adam, or Adam with decoupled weight decay",
+           choices=tuple(OPTIMIZERS))  # fmt: skip
+    option(training, "lr", "largest learning rate; with adam and adamw 0.001", type=positive_float, metavar="RATE")
+    option(training, "weight-decay", "of the optimizer; with adamw 0.01", type=not_negative, metavar="RATE")
+    option(training, "momentum", "of sgd; unset: 0.9", type=share, metavar="SHARE")
+    option(training, "clip", "scale each step's gradient down to this norm where it is larger", type=positive_float,
+           metavar="NORM")  # fmt: skip
+    option(training, "schedule", "of the learning rate: a cosine to zero, or steps down", choices=("cosine", "steps"))
+    option(training, "milestones", "with --schedule steps: when the learning rate is lowered, as shares of the epochs "
+           "or as epochs; unset: 0.8,0.9", type=milestones, metavar="TIMES")  # fmt: skip
+    option(training, "lr-decay", "with --schedule steps: the factor that it is lowered by; unset: 0.1", type=share,
+           metavar="FACTOR")  # fmt: skip
     option(training, "augment", "of the training images: crop-flip shifts and mirrors small ones, resized-crop takes a "
            "random part of large ones", choices=("none", "crop-flip", "resized-crop"))  # fmt: skip
     option(training, "precision", "of the training steps; hypergradients are float32 all the same",

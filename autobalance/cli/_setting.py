@@ -63,5 +63,6 @@ def open_setting(options: ProblemOptions) -> Setting:
 
 def recipe_of(options: ProblemOptions) -> Recipe:
     """The recipe that the options describe."""
-    names = ("epochs", "batch_size", "lr", "weight_decay", "schedule", "augment", "precision", "compiled")
+    names = ["epochs", "batch_size", "lr", "weight_decay", "optimizer", "momentum", "clip"]
+    names += ["schedule", "milestones", "lr_decay", "augment", "precision", "compiled"]
     return Recipe(**{name: getattr(options, name) for name in names})

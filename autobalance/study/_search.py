@@ -9,7 +9,7 @@ from typing import Any
 
 from autobalance.bilevel import OuterLoop, search_loss
 from autobalance.common import InputError
-from autobalance.hypergradients import ENGINES, Engine, Neumann
+from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from autobalance.losses.named import Range
 from autobalance.study._found import Found, found_by
 from autobalance.study._losses import MakeLoss
@@ -67,13 +67,10 @@ class Search:
 
 
 def _engine(name: str, unroll: int | None) -> Engine:
-    if name not in ENGINES:
-        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
-    kind = ENGINES[name]
-    steps = {} if unroll is None else {"steps": unroll}
-    if name == "implicit":  # as released: nobody looks whether the series converges
-        return kind(solver=Neumann(5, 1.0, power_iterations=0), **steps)
-    return kind(**steps)
+    engine = make_engine(name, unroll)
+    if isinstance(engine, Implicit):  # as released: nobody looks whether the series converges
+        return replace(engine, solver=Neumann(5, 1.0, power_iterations=0))
+    return engine
 
 
 def _check(keywords: Mapping[str, Any]) -> None:
