@@ -55,7 +55,7 @@ class Case:
         torch_optimiser: torch's, which has to take the same steps; made from the model.
         schedule: learning rate at each step, for torch's optimiser, where it changes.
         steps: T.
-        rates: hyper-parameters of the recipe that are searched besides those of the loss.
+        recipe_parameters: hyper-parameters of the recipe that are searched besides those of the loss.
     """
 
     make_model: Callable[[], nn.Module] = mlp
@@ -63,7 +63,7 @@ class Case:
     torch_optimiser: Callable[[nn.Module], torch.optim.Optimizer] = lambda m: torch.optim.SGD(m.parameters(), 0.5)
     schedule: Callable[[int], float] | None = None
     steps: int = 3
-    rates: Mapping[str, Tensor] = field(default_factory=dict)
+    recipe_parameters: Mapping[str, Tensor] = field(default_factory=dict)
     seed: int = 0
 
     def model(self) -> nn.Module:
@@ -88,15 +88,15 @@ class Case:
             "w": torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64),
             "l": torch.tensor([0.3, -0.4, 0.1], dtype=torch.float64),
             "delta": torch.tensor([0.8, 1.3, 1.0], dtype=torch.float64),
-            **{name: value.clone() for name, value in self.rates.items()},
+            **{name: value.clone() for name, value in self.recipe_parameters.items()},
         }
 
 
-def factor_of(rate: str, hyper: Mapping[str, Tensor], group: int) -> float:
-    """What a searched rate multiplies an option of a parameter group by."""
-    if rate not in hyper:
+def factor_of(name: str, hyper: Mapping[str, Tensor], group: int) -> float:
+    """What a searched recipe parameter multiplies an option of a parameter group by."""
+    if name not in hyper:
         return 1.0
-    return (hyper[rate][group] if hyper[rate].dim() else hyper[rate]).exp().item()
+    return (hyper[name][group] if hyper[name].dim() else hyper[name]).exp().item()
 
 
 def torch_training(case: Case, hyper: Mapping[str, Tensor], batches: Sequence[Batch]) -> nn.Module:
@@ -162,7 +162,7 @@ def differences(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> fl
     return max((first[name] - second[name]).abs().max().item() for name in first)
 
 
-def follow(engine: Engine, case: Case) -> tuple[InnerState, Hypergradient]:
+def differentiate(engine: Engine, case: Case) -> tuple[InnerState, Hypergradient]:
     inner = case.inner()
     batches, outer = case.batches()
     torch.manual_seed(case.seed)
@@ -174,6 +174,6 @@ def assert_exact(case: Case, *engines: Callable[[int], Engine]) -> None:
     expected = finite_differences(case)
     model = torch_training(case, case.hyper(), case.batches()[0])
     for engine in engines:
-        state, found = follow(engine(case.steps), case)
+        state, found = differentiate(engine(case.steps), case)
         assert worst(found.gradient, expected) < 1e-6
         assert differences(tensors(state), dict(model.named_parameters()) | dict(model.named_buffers())) < 1e-13

@@ -70,7 +70,7 @@ class Augmented:
             **raw,
         }
 
-    def follow(self, engine):
+    def differentiate(self, engine):
         return engine(self.inner, self.inner.init(), self.hyper, self.batches, self.outer)
 
     def reached(self, hyper: Mapping[str, Tensor]) -> float:
@@ -105,7 +105,7 @@ def test_exact_engines_equal_finite_differences_with_all_operations(kind):
     assert min(value.abs().max() for value in expected.values()) > 1e-5
     states = []
     for engine in (Replay(3), Unrolled(3), Replay(3, checkpoint_every=2)):
-        state, found = case.follow(engine)
+        state, found = case.differentiate(engine)
         assert worst(found.gradient, expected) < 1e-5
         states.append(tensors(state))
     assert differences(states[0], states[1]) < 1e-13
@@ -115,20 +115,20 @@ def test_exact_engines_equal_finite_differences_with_all_operations(kind):
 def test_each_operation_by_itself(kind, name):
     case = Augmented(kind, "class", [name], steps=2)
     expected = case.finite_differences()
-    (_, replay), (_, unrolled) = (case.follow(engine) for engine in (Replay(2), Unrolled(2)))
+    (_, replay), (_, unrolled) = (case.differentiate(engine) for engine in (Replay(2), Unrolled(2)))
     assert worst(replay.gradient, expected) < 1e-5
     assert worst(replay.gradient, unrolled.gradient) < 1e-9
 
 
 def test_adam_and_policies_along_the_frequency():
     case = Augmented("table", "frequency", optimiser=Adam(0.05, eps=1e-3))
-    _, found = case.follow(Replay(3))
+    _, found = case.differentiate(Replay(3))
     assert worst(found.gradient, case.finite_differences()) < 1e-5
 
 
 def test_plain_steps_on_inputs_that_were_changed_beforehand_are_the_same():
     case = Augmented("image")
-    state, _ = case.follow(Replay(3))
+    state, _ = case.differentiate(Replay(3))
     plain, by_hand = replace(case.inner, transform=None), case.inner.init()
     for batch in case.batches:
         by_hand, _ = inner_step(plain, by_hand, case.hyper, case.space.transform(case.hyper, batch))
@@ -140,7 +140,7 @@ def test_plain_steps_on_inputs_that_were_changed_beforehand_are_the_same():
 def test_implicit_differentiates_the_point_of_rest_of_augmented_training():
     """Against the dense matrices of the same function."""
     case = Augmented("table", optimiser=SGD(0.3, weight_decay=0.5))
-    state, found = case.follow(Implicit(3, ConjugateGradients(300, 1e-13)))
+    state, found = case.differentiate(Implicit(3, ConjugateGradients(300, 1e-13)))
     shapes = {name: p.shape for name, p in state.parameters.items()}
     theta = torch.cat([p.reshape(-1) for p in state.parameters.values()])
 
@@ -165,7 +165,7 @@ def test_implicit_differentiates_the_point_of_rest_of_augmented_training():
     # The Gauss-Newton matrix is taken on the same changed inputs: with a linear model it is the exact one.
     case.inner = replace(case.inner, model=nn.Linear(4, K).double())
     pair = [
-        case.follow(Implicit(3, ConjugateGradients(300, 1e-13), curvature=curvature))[1].gradient
+        case.differentiate(Implicit(3, ConjugateGradients(300, 1e-13), curvature=curvature))[1].gradient
         for curvature in ("exact", "gauss-newton")
     ]
     assert worst(pair[1], pair[0]) < 1e-8
@@ -177,7 +177,7 @@ def test_folds_together_equal_apart():
     batches = [stack_batches(step) for step in zip(*(case.batches for case in cases), strict=True)]
     outer = stack_batches([case.outer for case in cases])
     _, found = Replay(3)(together, together.init(), cases[0].hyper, batches, outer)
-    apart = [case.follow(Replay(3))[1].gradient for case in cases]
+    apart = [case.differentiate(Replay(3))[1].gradient for case in cases]
     mean = {name: (apart[0][name] + apart[1][name]) / 2 for name in apart[0]}
     assert worst(found.gradient, mean) < 1e-9
 
@@ -185,4 +185,4 @@ def test_folds_together_equal_apart():
 @pytest.mark.parametrize("engine", [OneStep(), Head(1, "2")])
 def test_engines_that_act_on_the_loss_alone_refuse_an_augmentation(engine):
     with pytest.raises(ValueError, match=r"does not work with an augmentation .*: use `hypergradient` replay"):
-        Augmented("table", steps=1).follow(engine)
+        Augmented("table", steps=1).differentiate(engine)

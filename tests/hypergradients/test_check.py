@@ -90,7 +90,7 @@ def test_an_engine_that_declares_nothing_is_good_for_the_loss_alone():
 
 
 def test_needs_are_read_off_an_inner_problem():
-    case = Case(mlp, DECAY, rates={"log_weight_decay": torch.tensor(0.1)})
+    case = Case(mlp, DECAY, recipe_parameters={"log_weight_decay": torch.tensor(0.1)})
     inner, hyper = case.inner(), case.hyper()
     assert Needs.of(inner, hyper) == Needs(DECAY, ("weight_decay",))
     assert Needs.of(replace(inner, transform=lambda hyper, batch: batch), {}) == Needs(DECAY, transform=True)

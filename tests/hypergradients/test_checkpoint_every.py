@@ -3,7 +3,7 @@
 import gc
 
 import pytest
-from hypergradient_cases import MODELS, Case, differences, follow, tensors
+from hypergradient_cases import MODELS, Case, differences, differentiate, tensors
 
 from autobalance.hypergradients import SGD, Adam, InnerState, Replay, _replay
 
@@ -13,8 +13,8 @@ from autobalance.hypergradients import SGD, Adam, InnerState, Replay, _replay
 @pytest.mark.parametrize("model", ["conv-bn", "dropout"])
 def test_result_is_the_same_to_the_last_bit(model, optimiser, every):
     case = Case(MODELS[model], optimiser, steps=7)
-    state, found = follow(Replay(7), case)
-    other_state, other = follow(Replay(7, checkpoint_every=every), case)
+    state, found = differentiate(Replay(7), case)
+    other_state, other = differentiate(Replay(7, checkpoint_every=every), case)
     assert differences(other.gradient, found.gradient) == 0
     assert differences(tensors(other_state), tensors(state)) == 0
 
@@ -33,7 +33,7 @@ def test_fewer_states_are_held(monkeypatch):
         held.clear()
         gc.freeze()  # what was there before is not looked through at every step
         try:
-            follow(Replay(16, checkpoint_every=every), Case(steps=16))
+            differentiate(Replay(16, checkpoint_every=every), Case(steps=16))
         finally:
             gc.unfreeze()
         most[every] = max(held)

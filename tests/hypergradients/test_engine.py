@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from hypergradient_cases import Case, follow, mlp, worst
+from hypergradient_cases import Case, differentiate, mlp, worst
 from toy import gaussians, linear
 
 import autobalance
@@ -68,7 +68,7 @@ def registered():
 def test_an_engine_from_outside_is_found_by_its_name_and_searches(registered):
     engine = make_engine("differences", 3)
     assert engine == FiniteDifferences(3) and engine_name(engine) == "differences"
-    assert worst(follow(engine, Case(mlp))[1].gradient, follow(Replay(3), Case(mlp))[1].gradient) < 1e-6
+    assert worst(differentiate(engine, Case(mlp))[1].gradient, differentiate(Replay(3), Case(mlp))[1].gradient) < 1e-6
 
     def searched(hypergradient):
         parts = gaussians([40, 17, 6], 0), gaussians([20, 9, 6], 1)

@@ -10,7 +10,7 @@ from hypergradient_cases import (
     Case,
     assert_exact,
     differences,
-    follow,
+    differentiate,
     tensors,
     torch_training,
     worst,
@@ -42,11 +42,11 @@ def test_engine_equals_finite_differences(model, steps):
 
 
 @pytest.mark.parametrize("options", SGDS.values(), ids=SGDS.keys())
-def test_engine_follows_each_option_of_sgd(options):
+def test_each_option_of_sgd(options):
     assert_exact(sgd_case("mlp-bn", options), Replay, Unrolled)
 
 
-def test_engine_follows_a_learning_rate_schedule():
+def test_engines_are_exact_with_a_learning_rate_schedule():
     case = sgd_case("mlp", SGDS["all"])
     assert_exact(replace(case, optimiser=replace(case.optimiser, lr=cosine), schedule=cosine), Replay, Unrolled)
 
@@ -76,7 +76,7 @@ def test_dropout_falls_on_the_way_back_as_it_fell_forwards():
 
 def test_dropout_leaves_the_random_numbers_after_replay_as_plain_steps_would():
     case = sgd_case("dropout", SGDS["plain"])
-    follow(Replay(case.steps), case)
+    differentiate(Replay(case.steps), case)
     after_replay = torch.rand(1)
     torch_training(case, case.hyper(), case.batches()[0])
     assert torch.equal(after_replay, torch.rand(1))
@@ -104,7 +104,7 @@ def test_state_is_that_of_plain_inner_steps():
     batches, _ = case.batches()
     for batch in batches:
         state, _ = inner_step(inner, state, case.hyper(), batch)
-    reached, _ = follow(Replay(case.steps), case)
+    reached, _ = differentiate(Replay(case.steps), case)
     assert differences(tensors(reached), tensors(state)) == 0
 
 
@@ -113,12 +113,12 @@ def test_state_is_that_of_plain_inner_steps():
 def test_wrong_number_of_batches_is_refused(engine, given):
     case = Case(steps=given)
     with pytest.raises(ValueError, match=f"{given} batches for 3 unrolled steps"):
-        follow(engine(3), case)
+        differentiate(engine(3), case)
 
 
 def test_state_writes_itself_into_a_model():
     case = sgd_case("mlp-bn", SGDS["all"])
-    state, _ = follow(Replay(3), case)
+    state, _ = differentiate(Replay(3), case)
     model = case.model()
     state.copy_to(model)
     assert differences(dict(model.named_parameters()) | dict(model.named_buffers()), tensors(state)) == 0

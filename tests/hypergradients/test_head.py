@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, differences, follow, objective, tensors, train_loss, worst
+from hypergradient_cases import MODELS, Case, differences, differentiate, objective, tensors, train_loss, worst
 from torch import Tensor, nn
 
 from autobalance.data import Batch
@@ -12,7 +12,7 @@ from autobalance.hypergradients import SGD, Adam, ConjugateGradients, Groups, He
 
 LAST = {"mlp-bn": "3", "conv-bn": "6", "dropout": "3"}
 OPTIMISER = SGD(0.3, 0.9, weight_decay=0.05)
-RATES = {"log_weight_decay": torch.tensor(0.3).double()}
+RECIPE_PARAMETERS = {"log_weight_decay": torch.tensor(0.3).double()}
 
 
 def engine(model: str, **options: object) -> Head:
@@ -45,8 +45,8 @@ def optimum(x: Tensor, y: Tensor, hyper: dict[str, Tensor], start: Tensor | None
 @pytest.mark.parametrize("optimiser", [OPTIMISER, Adam(0.05, weight_decay=0.05)], ids=["sgd", "adam"])
 @pytest.mark.parametrize("model", LAST)
 def test_equals_finite_differences_of_the_optimum(model, optimiser):
-    case = Case(MODELS[model], optimiser, rates=RATES)
-    state, found = follow(engine(model), case)
+    case = Case(MODELS[model], optimiser, recipe_parameters=RECIPE_PARAMETERS)
+    state, found = differentiate(engine(model), case)
     reached = case.model()
     state.copy_to(reached)
     batches, outer = case.batches()
@@ -80,7 +80,7 @@ def test_state_is_that_of_plain_steps_and_the_model_keeps_no_hook():
 
 def test_an_optimum_that_is_not_reached_is_reported():
     with pytest.warns(SolverWarning, match="not solved"):
-        follow(engine("mlp-bn", newton=1), Case(MODELS["mlp-bn"], OPTIMISER))
+        differentiate(engine("mlp-bn", newton=1), Case(MODELS["mlp-bn"], OPTIMISER))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_optimum_that_is_not_reached_is_reported():
         ("0", {}, "last layer"),
         ("3", {"optimiser": SGD(0.3)}, "needs a `weight_decay` above 0"),
         ("3", {"optimiser": Groups(())}, "parameter group"),
-        ("3", {"rates": {"log_lr": torch.tensor(0.0)}}, "`lr` being searched"),
+        ("3", {"recipe_parameters": {"log_lr": torch.tensor(0.0)}}, "`lr` being searched"),
     ],
 )
 def test_what_it_cannot_solve_is_refused(layer, changes, fault):

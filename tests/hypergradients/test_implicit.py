@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, follow, mlp, objective, train_loss, worst
+from hypergradient_cases import MODELS, Case, differentiate, mlp, objective, train_loss, worst
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -21,7 +21,7 @@ def linear() -> nn.Module:
 
 def flat_case(case: Case):
     """The state after the inner steps, flat, with G(θ, α) and F(θ) as functions of flat θ."""
-    state, _ = follow(Implicit(case.steps, ConjugateGradients(1)), case)
+    state, _ = differentiate(Implicit(case.steps, ConjugateGradients(1)), case)
     model, (batches, outer) = case.model(), case.batches()
     shapes = {name: p.shape for name, p in state.parameters.items()}
 
@@ -51,19 +51,19 @@ def dense(case: Case, invert) -> dict[str, Tensor]:
     return dict(zip(hyper, found, strict=True))
 
 
-RATES = {"log_weight_decay": torch.tensor(0.3).double()}
-CONVEX = Case(linear, SGD(0.5, weight_decay=DECAY), rates=RATES)
+RECIPE_PARAMETERS = {"log_weight_decay": torch.tensor(0.3).double()}
+CONVEX = Case(linear, SGD(0.5, weight_decay=DECAY), recipe_parameters=RECIPE_PARAMETERS)
 
 
 @pytest.mark.parametrize("optimiser", [CONVEX.optimiser, Adam(0.05, weight_decay=DECAY)], ids=["sgd", "adam"])
 def test_conjugate_gradients_equal_the_dense_solution(optimiser):
     case = replace(CONVEX, optimiser=optimiser)
-    _, found = follow(Implicit(3, EXACT), case)
+    _, found = differentiate(Implicit(3, EXACT), case)
     assert worst(found.gradient, dense(case, torch.linalg.solve)) < 1e-9
 
 
 def test_damping_is_added_to_the_matrix():
-    _, found = follow(Implicit(3, EXACT, damping=0.7), CONVEX)
+    _, found = differentiate(Implicit(3, EXACT, damping=0.7), CONVEX)
     expected = dense(CONVEX, lambda a, v: torch.linalg.solve(a + 0.7 * torch.eye(len(v)).double(), v))
     assert worst(found.gradient, expected) < 1e-9
 
@@ -73,19 +73,19 @@ def test_five_neumann_terms_are_the_polynomial_of_the_dense_matrix():
         remainder = torch.eye(len(v)).double() - 0.4 * a
         return 0.4 * sum(torch.linalg.matrix_power(remainder, j) @ v for j in range(6))
 
-    _, found = follow(Implicit(3, Neumann(5, 0.4)), CONVEX)
+    _, found = differentiate(Implicit(3, Neumann(5, 0.4)), CONVEX)
     assert worst(found.gradient, dense(CONVEX, polynomial)) < 1e-9
 
 
 def test_many_neumann_terms_with_their_own_step_approach_the_solution():
-    _, found = follow(Implicit(3, Neumann(150, None)), CONVEX)
+    _, found = differentiate(Implicit(3, Neumann(150, None)), CONVEX)
     assert worst(found.gradient, dense(CONVEX, torch.linalg.solve)) < 1e-8
 
 
 def test_a_series_that_diverges_is_reported_with_the_eigenvalue():
     case = Case(linear, SGD(0.5, weight_decay=30.0), steps=1)
     with pytest.warns(SolverWarning, match=r"largest eigenvalue 30\.\d"):
-        follow(Implicit(1, Neumann(5, 1.0, power_iterations=40)), case)
+        differentiate(Implicit(1, Neumann(5, 1.0, power_iterations=40)), case)
 
 
 def test_power_iteration_finds_the_largest_eigenvalue():
@@ -115,7 +115,7 @@ def test_gauss_newton_of_a_network_is_the_dense_one():
             lambda z, b=batch: train_loss(case.hyper(), z, b), logits(theta, batch.x).detach()
         )
         matrix += torch.einsum("bkp,bkcl,clq->pq", jacobian, of_logits, jacobian) / len(batches)
-    _, found = follow(Implicit(3, EXACT, curvature="gauss-newton"), case)
+    _, found = differentiate(Implicit(3, EXACT, curvature="gauss-newton"), case)
     assert worst(found.gradient, dense(case, lambda _, v: torch.linalg.solve(matrix, v))) < 1e-9
 
 
@@ -148,17 +148,17 @@ def test_at_rest_it_is_the_derivative_of_the_optimum():
 
 def test_dropout_is_the_same_in_every_product():
     case = Case(MODELS["dropout"], SGD(0.3, weight_decay=3.0))
-    _, found = follow(Implicit(3, ConjugateGradients(30, 1e-13)), case)
+    _, found = differentiate(Implicit(3, ConjugateGradients(30, 1e-13)), case)
     after = torch.rand(1)
-    _, again = follow(Implicit(3, Neumann(40, 0.3)), case)
+    _, again = differentiate(Implicit(3, Neumann(40, 0.3)), case)
     assert worst(found.gradient, again.gradient) < 1e-9
     assert torch.equal(after, torch.rand(1))
 
 
 def test_what_has_no_effect_or_no_meaning_is_refused():
     with pytest.raises(ValueError, match="`lr` being searched: use `hypergradient` replay or one-step"):
-        follow(Implicit(3), replace(CONVEX, rates={"log_lr": torch.tensor(0.0).double()}))
+        differentiate(Implicit(3), replace(CONVEX, recipe_parameters={"log_lr": torch.tensor(0.0).double()}))
     with pytest.raises(ValueError, match="AdamW"):
-        follow(Implicit(3), Case(linear, Adam(0.1, weight_decay=0.1, decoupled=True)))
+        differentiate(Implicit(3), Case(linear, Adam(0.1, weight_decay=0.1, decoupled=True)))
     with pytest.raises(ValueError, match="kfac"):
         Implicit(curvature="kfac")

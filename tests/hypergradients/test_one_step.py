@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, assert_exact, differences, follow, tensors, worst
+from hypergradient_cases import MODELS, Case, assert_exact, differences, differentiate, tensors, worst
 
 from autobalance.hypergradients import SGD, Adam, Clipped, OneStep, Replay, inner_step
 
-RATES = {"log_lr": torch.tensor(0.2).double(), "log_weight_decay": torch.tensor(-0.3).double()}
+RECIPE_PARAMETERS = {"log_lr": torch.tensor(0.2).double(), "log_weight_decay": torch.tensor(-0.3).double()}
 OPTIMISERS = {
     "sgd": SGD(0.3, 0.9, True, 0.1),
     "adamw": Adam(0.05, eps=1e-3, weight_decay=0.1, decoupled=True),
@@ -20,13 +20,13 @@ OPTIMISERS = {
 def test_equals_finite_differences(model):
     options = {"lr": 0.5, "weight_decay": 0.1}
     case = Case(MODELS[model], SGD(**options), lambda m: torch.optim.SGD(m.parameters(), **options), steps=1)
-    assert_exact(replace(case, rates=RATES), lambda steps: OneStep())
+    assert_exact(replace(case, recipe_parameters=RECIPE_PARAMETERS), lambda steps: OneStep())
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS.values(), ids=OPTIMISERS.keys())
 @pytest.mark.parametrize("model", MODELS)
 def test_equals_replay_under_way(model, optimiser):
-    case = Case(MODELS[model], optimiser, steps=1, rates=RATES)
+    case = Case(MODELS[model], optimiser, steps=1, recipe_parameters=RECIPE_PARAMETERS)
     inner = case.inner()
     (batch,), outer = case.batches()
     state, _ = inner_step(inner, inner.init(), case.hyper(), batch)
@@ -43,4 +43,4 @@ def test_equals_replay_under_way(model, optimiser):
 
 def test_several_batches_are_refused():
     with pytest.raises(ValueError, match="3 batches for 1 unrolled steps"):
-        follow(OneStep(), Case(steps=3))
+        differentiate(OneStep(), Case(steps=3))

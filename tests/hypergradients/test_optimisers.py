@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, assert_exact, finite_differences, follow, mlp, worst
+from hypergradient_cases import MODELS, Case, assert_exact, differentiate, finite_differences, mlp, worst
 from torch import nn
 
 from autobalance.hypergradients import SGD, Adam, Clipped, Groups, Replay, Unrolled, optimiser_from_torch
@@ -32,7 +32,7 @@ def test_replay_is_exact_through_each_optimiser(name):
     assert_exact(torch_case(*TORCH[name]), Replay)
 
 
-def test_unrolled_follows_dampening():
+def test_unrolled_differentiates_through_dampening():
     assert_exact(torch_case(*TORCH["sgd-dampened"]), Unrolled)
 
 
@@ -81,7 +81,7 @@ def test_replay_is_exact_through_clipped_gradients():
     clipped = Case(mlp, Clipped(SGD(0.5, momentum=0.9), 0.1), of_torch)
     assert_exact(clipped, Replay)
     unclipped = Case(mlp, SGD(0.5, momentum=0.9), of_torch)
-    assert worst(follow(Replay(3), unclipped)[1].gradient, finite_differences(clipped)) > 0.01
+    assert worst(differentiate(Replay(3), unclipped)[1].gradient, finite_differences(clipped)) > 0.01
 
 
 def two_groups(model: nn.Module) -> torch.optim.Optimizer:
@@ -108,32 +108,35 @@ def test_a_parameter_in_no_group_or_in_two_is_refused():
         Groups(((frozenset("ac"), sgd),)).init({"a": torch.zeros(1)})
 
 
-RATES = {"log_lr": torch.tensor(0.2).double(), "log_weight_decay": torch.tensor(-0.3).double()}
+RECIPE_PARAMETERS = {"log_lr": torch.tensor(0.2).double(), "log_weight_decay": torch.tensor(-0.3).double()}
 
 
 @pytest.mark.parametrize("name", ["sgd-dampened", "adam-decay", "adamw"])
 def test_replay_is_exact_in_learning_rate_and_weight_decay(name):
-    assert_exact(replace(torch_case(*TORCH[name]), rates=RATES), Replay)
+    assert_exact(replace(torch_case(*TORCH[name]), recipe_parameters=RECIPE_PARAMETERS), Replay)
 
 
-def test_replay_is_exact_in_rates_with_a_schedule():
+def test_replay_is_exact_in_recipe_parameters_with_a_schedule():
     def falling(step: int) -> float:
         return 0.5 / (1 + step)
 
     case = torch_case(torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, "mlp")
     optimiser = replace(case.optimiser, lr=falling)
-    assert_exact(replace(case, rates=RATES, optimiser=optimiser, schedule=falling), Replay)
+    assert_exact(replace(case, recipe_parameters=RECIPE_PARAMETERS, optimiser=optimiser, schedule=falling), Replay)
 
 
-def test_replay_is_exact_in_rates_by_parameter_group():
+def test_replay_is_exact_in_recipe_parameters_by_parameter_group():
     model = mlp()
-    rates = {"log_lr": torch.tensor([0.2, -0.1]).double(), "log_weight_decay": torch.tensor(0.4).double()}
-    assert_exact(Case(mlp, optimiser_from_torch(two_groups(model), model), two_groups, rates=rates), Replay)
+    recipe_parameters = {"log_lr": torch.tensor([0.2, -0.1]).double(), "log_weight_decay": torch.tensor(0.4).double()}
+    assert_exact(
+        Case(mlp, optimiser_from_torch(two_groups(model), model), two_groups, recipe_parameters=recipe_parameters),
+        Replay,
+    )
 
 
-def test_unrolled_refuses_rates():
+def test_unrolled_refuses_recipe_parameters():
     with pytest.raises(ValueError, match="unrolled does not work with `lr` being searched"):
-        follow(Unrolled(3), Case(mlp, SGD(weight_decay=0.1), rates=RATES))
+        differentiate(Unrolled(3), Case(mlp, SGD(weight_decay=0.1), recipe_parameters=RECIPE_PARAMETERS))
 
 
 def dead_unit() -> nn.Module:
@@ -146,7 +149,7 @@ def dead_unit() -> nn.Module:
 
 def test_weights_whose_gradient_is_exactly_zero_keep_adam_exact():
     case = Case(dead_unit, Adam(0.05), lambda model: torch.optim.Adam(model.parameters(), 0.05))
-    state, found = follow(Replay(3), case)
+    state, found = differentiate(Replay(3), case)
     assert all(g.isfinite().all() for g in found.gradient.values())
     assert (state.optimiser["square"]["0.weight"][2] == 0).all()
     assert worst(found.gradient, finite_differences(case)) < 1e-6
@@ -157,7 +160,7 @@ def test_weights_whose_gradient_is_exactly_zero_keep_adam_exact():
 )
 def test_unrolled_refuses_what_it_would_get_wrong(optimiser):
     with pytest.raises(ValueError, match="use `hypergradient` replay"):
-        follow(Unrolled(3), Case(mlp, optimiser))
+        differentiate(Unrolled(3), Case(mlp, optimiser))
 
 
 def from_torch(kind: type, **options: object) -> object:
@@ -214,4 +217,4 @@ def test_frozen_parameters_stay_and_the_rest_is_exact():
     case = Case(frozen, SGD(0.5), of_torch)
     assert_exact(case, Replay)
     with pytest.raises(ValueError, match="frozen"):
-        follow(Unrolled(3), case)
+        differentiate(Unrolled(3), case)

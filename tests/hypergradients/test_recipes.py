@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, assert_exact, differences, finite_differences, follow, tensors, worst
+from hypergradient_cases import (
+    MODELS,
+    Case,
+    assert_exact,
+    differences,
+    differentiate,
+    finite_differences,
+    tensors,
+    worst,
+)
 from torch import nn
 
 from autobalance.hypergradients import OneStep, Replay, Unrolled, inner_step
@@ -71,7 +80,7 @@ def test_replay_is_exact_through_a_whole_training(name, schedule, clip):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", ["sgd", "plain sgd"])
 def test_unrolled_is_exact_where_it_does_not_refuse(name, schedule):
-    assert_exact(replace(case(name, schedule, "unclipped"), rates={}), Unrolled)
+    assert_exact(replace(case(name, schedule, "unclipped"), recipe_parameters={}), Unrolled)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -91,5 +100,5 @@ def test_one_step_is_replay_of_one_step_in_the_middle_of_a_training(name, clip):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_bound_on_the_norm_takes_hold_in_these_tests(name):
-    found = follow(Replay(EPOCHS), case(name, "cosine", "unclipped"))[1].gradient
+    found = differentiate(Replay(EPOCHS), case(name, "cosine", "unclipped"))[1].gradient
     assert worst(found, finite_differences(case(name, "cosine", "clipped"))) > 0.01

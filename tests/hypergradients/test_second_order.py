@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from hypergradient_cases import MODELS, Case, K, assert_exact, differences, follow, worst
+from hypergradient_cases import MODELS, Case, K, assert_exact, differences, differentiate, worst
 from torch import nn
 
 from autobalance.hypergradients import SGD, Implicit, OneStep, Replay, Unrolled, inner_step
@@ -97,9 +97,9 @@ def test_weights_that_the_loss_does_not_reach_have_gradient_zero(engine):
 
 def test_weights_that_the_loss_does_not_reach_decay():
     case = Case(Idle, SGD(0.5, weight_decay=0.1))
-    state, _ = follow(Replay(3), case)
+    state, _ = differentiate(Replay(3), case)
     assert torch.allclose(state.parameters["alone"], torch.full((2,), 0.95**3, dtype=torch.float64), rtol=1e-12)
-    _, found = follow(Implicit(3), case)
+    _, found = differentiate(Implicit(3), case)
     assert all(torch.isfinite(value).all() for value in found.gradient.values())
 
 
@@ -108,5 +108,5 @@ def test_one_step_where_parts_do_not_move(make_model):
     case = case_of(make_model, steps=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ForwardModeWarning)
-        expected, found = (follow(engine, case)[1] for engine in (Replay(1), OneStep()))
+        expected, found = (differentiate(engine, case)[1] for engine in (Replay(1), OneStep()))
     assert worst(found.gradient, expected.gradient) < 1e-9
