@@ -62,6 +62,17 @@ def test_conjugate_gradients_equal_the_dense_solution(optimiser):
     assert worst(found.gradient, dense(case, torch.linalg.solve)) < 1e-9
 
 
+def test_frozen_parameters_are_no_part_of_the_matrix():
+    def frozen() -> nn.Module:
+        model = mlp()
+        model[0].requires_grad_(False)
+        return model
+
+    case = replace(CONVEX, make_model=frozen)
+    _, found = differentiate(Implicit(3, EXACT), case)
+    assert worst(found.gradient, dense(case, torch.linalg.solve)) < 1e-9
+
+
 def test_damping_is_added_to_the_matrix():
     _, found = differentiate(Implicit(3, EXACT, damping=0.7), CONVEX)
     expected = dense(CONVEX, lambda a, v: torch.linalg.solve(a + 0.7 * torch.eye(len(v)).double(), v))
