@@ -32,10 +32,11 @@ from autobalance.hypergradients import (
     folds,
     inner_step,
     processes,
+    random_state,
+    set_random_state,
     split_batch,
     stack_batches,
 )
-from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.tasks import balanced_error_of
 from autobalance.tasks.objectives import Blend, Objective
 from autobalance.training import Recipe, SeesTargets, end_epoch

@@ -36,6 +36,9 @@ from autobalance.hypergradients._optimiser import Optimiser as Optimiser
 from autobalance.hypergradients._optimiser import OptimiserAbilities as OptimiserAbilities
 from autobalance.hypergradients._optimiser import Rate as Rate
 from autobalance.hypergradients._parallel import processes as processes
+from autobalance.hypergradients._random import RandomState as RandomState
+from autobalance.hypergradients._random import random_state as random_state
+from autobalance.hypergradients._random import set_random_state as set_random_state
 from autobalance.hypergradients._replay import Replay as Replay
 from autobalance.hypergradients._sgd import SGD as SGD
 from autobalance.hypergradients._solvers import ConjugateGradients as ConjugateGradients
@@ -70,6 +73,7 @@ __all__ = [
     "OneStep",
     "Optimiser",
     "OptimiserAbilities",
+    "RandomState",
     "Rate",
     "Replay",
     "SolverWarning",
@@ -86,7 +90,9 @@ __all__ = [
     "objective_value",
     "optimiser_from_torch",
     "processes",
+    "random_state",
     "register_engine",
+    "set_random_state",
     "split_batch",
     "stack_batches",
 ]

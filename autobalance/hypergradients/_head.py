@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from autobalance.common import check_value
 from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
 from autobalance.hypergradients._engine import Abilities, Hypergradient
@@ -61,6 +62,9 @@ class Head:
     solver: Solver = field(default_factory=lambda: ConjugateGradients(100, 1e-6))
     newton: int = 30
     tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_value("steps", self.steps, at_least=1, whole=True)
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from autobalance.common import check_one_of, check_value
 from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
 from autobalance.hypergradients._engine import Abilities, Hypergradient
@@ -66,8 +67,9 @@ class Implicit:
     curvature: Literal["exact", "gauss-newton"] = "exact"
 
     def __post_init__(self) -> None:
-        if self.curvature not in ("exact", "gauss-newton"):
-            raise ValueError(f"curvature is {self.curvature!r}; choose exact or gauss-newton")
+        check_value("steps", self.steps, at_least=1, whole=True)
+        check_value("damping", self.damping, at_least=0)
+        check_one_of("curvature", self.curvature, ("exact", "gauss-newton"))
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from autobalance.common import check_value
 from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
 from autobalance.hypergradients._engine import Abilities, Hypergradient
@@ -55,8 +56,8 @@ class Replay:
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
-        if self.checkpoint_every < 1:
-            raise ValueError(f"checkpoint_every is {self.checkpoint_every}; it is at least 1")
+        check_value("steps", self.steps, at_least=1, whole=True)
+        check_value("checkpoint_every", self.checkpoint_every, at_least=1, whole=True)
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from autobalance.common import check_value
 from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
 from autobalance.hypergradients._engine import Abilities, Hypergradient
@@ -34,6 +35,9 @@ class Unrolled:
     abilities: ClassVar[Abilities] = Abilities(requires=("plain_sgd",), transform=True)
 
     steps: int = 5
+
+    def __post_init__(self) -> None:
+        check_value("steps", self.steps, at_least=1, whole=True)
 
     def __call__(
         self, inner: Inner, state: InnerState, hyper: Mapping[str, Tensor], batches: Sequence[Batch], outer_batch: Batch

@@ -95,6 +95,12 @@ def test_a_name_that_is_taken_and_one_that_is_not_known_are_refused(registered):
         make_engine("nothing")
 
 
+@pytest.mark.parametrize("name", ["replay", "unrolled", "implicit", "head"])
+def test_no_engine_looks_back_through_no_step(name):
+    with pytest.raises(InputError, match="`steps` is 0; it has to be a whole number of at least 1"):
+        make_engine(name, 0)
+
+
 def test_engines_are_made_with_their_own_number_of_steps_or_another():
     assert (make_engine("implicit"), make_engine("replay", 3), make_engine("one-step")) == (
         Implicit(10),
