@@ -19,7 +19,7 @@ from typing import Any
 import autobalance
 from autobalance.bilevel import AugmentationSpace
 from autobalance.cli._progress import Display
-from autobalance.data import Problem, load
+from autobalance.data import DataOptions, Problem, load
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Loss
 from autobalance.models import default_model, make_model
@@ -78,7 +78,7 @@ def run(data: str, name: str, seed: int, epochs: int, out: Path) -> dict[str, An
     """One arm with one seed: searched, trained and tested."""
     import torch
 
-    arm, problem = ARMS[name], load(data, seed=seed)
+    arm, problem = ARMS[name], load(data, DataOptions(seed=seed))
     recipe = Recipe(epochs=epochs, augment=arm.augment)
     shape = problem.train.shape
 

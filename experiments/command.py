@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from autobalance.cli._flags import flagged
 from autobalance.cli._options import AnyOptions, RunOptions, run_directory
+from autobalance.cli._words import as_flags
 from autobalance.common import InputError
 
 DONE, UNFINISHED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -32,12 +34,14 @@ def run_command(
         ``--resume`` goes on.
     """
     directory: Path | None = None
+    known: set[str] = set()
     try:
         options, resume = read()
+        known = {field.name for field in fields(options)}
         directory = run_directory(options, resume, program.rpartition(".")[2] + "-")
         work(options, directory, resume)
     except InputError as error:
-        return _fail(str(error), BAD_INPUT)
+        return _fail(as_flags(str(error), known), BAD_INPUT)
     except Unfinished as error:
         return _fail(str(error), UNFINISHED)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
 
 
@@ -81,6 +82,13 @@ def names(text: str) -> str:
     if not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
     return ",".join(dict.fromkeys(found))
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """The names in a text with commas between; a name that has a comma itself stands between double quotes."""
+    if not text:
+        return ()
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True)))
 
 
 def names_of(known: Sequence[str]) -> Callable[[str], str]:

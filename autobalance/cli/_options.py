@@ -241,7 +241,8 @@ def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) ->
     """Adds the group "groups"; every default comes from ``default``."""
     option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, grounds)")
     option(groups, "group", "the column of a table that says each row's group; numbers need cuts, age:25; several with "
-           "commas between are combined. Other sources bring their groups along", metavar="COLUMN")  # fmt: skip
+           "commas between are combined; a name with a comma stands in double quotes. Other sources bring their groups "
+           "along", metavar="COLUMN")  # fmt: skip
     option(groups, "group-as-feature", "let the model see the columns of --group; else they are hidden from it",
            action="store_true")  # fmt: skip
 

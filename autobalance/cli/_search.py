@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autobalance.cli._config import Options, parse
-from autobalance.cli._flags import flagged
 from autobalance.cli._options import run_directory
 from autobalance.cli._processes import aside, joined, leads
+from autobalance.cli._words import as_flags
 from autobalance.common import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
                 _run(options, place, resume)
     except InputError as error:
-        return _fail(flagged(" ".join(str(error).split())))
+        return _fail(as_flags(" ".join(str(error).split()), {field.name for field in fields(Options)}))
     except OSError as error:
         begun = directory is not None and (directory / "config.yaml").exists()
         after = "what was written before is whole" if begun else "give another --out"

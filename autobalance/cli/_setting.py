@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
-from typing import Any
+from dataclasses import fields
 
 import torch
 
-from autobalance.cli._options import GroupOptions, ProblemOptions
+from autobalance.cli._option_values import listed
+from autobalance.cli._options import ProblemOptions
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 from autobalance.training import Recipe, Setting, on_features, setting_of
 
 #: Below this many numbers a sample, a training step is so short that threads cost more than they bring: on two busy
@@ -28,26 +29,7 @@ def open_setting(options: ProblemOptions) -> Setting:
         raise InputError("--device cuda: torch finds no CUDA device here; use --device cpu")
     if options.compiled and options.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
-    groups: dict[str, Any] = {}
-    if isinstance(options, GroupOptions):
-        groups = {"group": options.group, "group_as_feature": options.group_as_feature}
-    fraction: dict[str, Any] = {} if options.validation is None else {"validation_fraction": options.validation}
-    problem = load(
-        options.data,
-        target=options.target,
-        imbalance=options.imbalance,
-        imbalance_type=options.imbalance_type,
-        seed=options.seed,
-        task=options.task,
-        bins=options.bins,
-        text=options.text.split(",") if options.text else (),
-        drop=options.drop.split(",") if options.drop else (),
-        split=options.split,
-        images=options.images,
-        image_size=options.image_size,
-        **fraction,
-        **groups,
-    )
+    problem = load(options.data, data_options(options))
     if problem.make_model is not None and options.model is not None:
         raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
     if options.features_only:
@@ -59,6 +41,12 @@ def open_setting(options: ProblemOptions) -> Setting:
     if options.device == "cpu" and math.prod(problem.train.shape) < SMALL_SAMPLE:
         torch.set_num_threads(1)
     return setting_of(problem, "linear" if options.features_only else options.model, options.device)
+
+
+def data_options(options: ProblemOptions) -> DataOptions:
+    """What the options say of the data."""
+    given = {field.name: getattr(options, field.name) for field in fields(DataOptions) if hasattr(options, field.name)}
+    return DataOptions(**{**given, **{name: listed(given.get(name)) for name in ("text", "drop", "group")}})
 
 
 def recipe_of(options: ProblemOptions) -> Recipe:

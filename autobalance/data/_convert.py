@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from autobalance.common import InputError
-from autobalance.data._arrays import check_finite
 from autobalance.data._image_files import ImageFiles
-from autobalance.data._parts import Given, check_parts
+from autobalance.data._parts import Given, check_number_parts, check_parts
 from autobalance.data._samples import Samples
 
 Part = Samples | Dataset | tuple[Any, ...]
@@ -43,20 +42,13 @@ def as_number_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
     Raises:
         InputError: targets or inputs that are no finite numbers, groups, parts that do not fit together.
     """
-    made = []
-    for name, part in {"train": train, "val": validation}.items():
-        x, y, group = to_given(part, name)
-        if group is not None:
-            raise InputError(f"group_{name} has no effect on a regression: leave the groups out")
-        if x.ndim < 2 or x.size == 0:
-            raise InputError(f"x_{name} has shape {x.shape}: it needs one row a sample and at least two dimensions")
-        if y.shape not in ((len(x),), (len(x), 1)):
-            raise InputError(f"y_{name} has shape {y.shape}, but there are {len(x)} samples: it must be ({len(x)},)")
-        y = y.reshape(-1)
-        for place, values in {f"x_{name}": x, f"y_{name}": y}.items():
-            check_finite(values, place)
-        y = y if y.dtype.kind == "f" else y.astype(np.float64)
-        made.append(Samples(torch.from_numpy(x), torch.from_numpy(y)))
+    given = {name: to_given(part, name) for name, part in {"train": train, "val": validation}.items()}
+    flat = {
+        name: (x, y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y, group)
+        for name, (x, y, group) in given.items()
+    }
+    checked = check_number_parts(flat)
+    made = [Samples(_to_tensor(part.x), torch.from_numpy(part.y)) for part in checked.values()]
     return made[0], made[1]
 
 

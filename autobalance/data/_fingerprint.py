@@ -1,4 +1,4 @@
-"""What a run remembers of its data, so that it is not gone on with other data by mistake."""
+"""What a run remembers of its data, so that nobody resumes it with other data by mistake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 
 from autobalance.common import InputError, write_text
 from autobalance.data._image_files import ImageFiles
-from autobalance.data._samples import Problem, Samples
+from autobalance.data._problem import Problem
+from autobalance.data._samples import Samples
 
 #: Samples whose inputs are looked at, and image files, evenly spread.
 _SAMPLES, _FILES = 64, 1000
@@ -41,7 +42,7 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
         if not same:
             raise InputError(
                 f"the data are not those that the run in {file.parent} began with: the {what} of the {part} samples "
-                "differ; put the data back, or start another run with another --out"
+                "differ; put the data back, or start another run with another `out`"
             )
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.common.density import bin_index
-from autobalance.data._samples import Batch, Problem, Samples, batch_size
+from autobalance.data._problem import Problem
+from autobalance.data._samples import Batch, Samples, batch_size
 
 Fold = tuple[Tensor, Tensor]
 

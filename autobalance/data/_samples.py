@@ -1,14 +1,14 @@
-"""Samples in memory or on disk, batches drawn from them, and the problem that they make up."""
+"""Samples in memory or on disk, and batches drawn from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data._crops import resized_crop_and_flip
@@ -126,57 +126,3 @@ class Samples:
         assert self.group is not None
         cells = torch.bincount(self.y * num_groups + self.group, minlength=num_classes * num_groups)
         return cells.view(num_classes, num_groups)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A data set split for search: train and validation for designing the loss, test for one look at the end.
-
-    Args:
-        name: what the tables call it.
-        train: samples that the inner loop trains on.
-        validation: samples that the outer loop looks at, disjoint from ``train``.
-        test: samples for the report alone.
-        class_names: K names, in the order of the class indices.
-        make_model: builds the model that the data source brings along, or None where ``--model`` chooses.
-        bin_edges: for regression, whose targets are sorted into K bins with these K + 1 edges; the class names are then
-            the bins'.
-        own_validation: whether the source said which samples are for validation; else they were drawn from the training
-            samples.
-        group_names: G names, in the order of the group indices, where the samples have groups; otherwise None.
-    """
-
-    name: str
-    train: Samples
-    validation: Samples
-    test: Samples
-    class_names: tuple[str, ...]
-    make_model: Callable[[], nn.Module] | None = None
-    bin_edges: tuple[float, ...] | None = None
-    own_validation: bool = False
-    group_names: tuple[str, ...] | None = None
-
-    @property
-    def final_training(self) -> Samples:
-        """What the trainings that are tested see: training and validation samples; or the training samples alone where
-        the source brings validation samples of its own, as published results on such data do."""
-        return self.train if self.own_validation else self.train.join(self.validation)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-    @property
-    def num_groups(self) -> int:
-        """G, 0 without groups."""
-        return 0 if self.group_names is None else len(self.group_names)
-
-    @property
-    def num_outputs(self) -> int:
-        """How many numbers a model answers with: logits, or one prediction."""
-        return self.num_classes if self.bin_edges is None else 1
-
-    def to(self, device: torch.device | str) -> Problem:
-        """The same problem with its samples on ``device``."""
-        parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
-        return replace(self, **parts)

@@ -1,8 +1,9 @@
-"""Disjoint parts of a data set in which every class, or every class of every group, is present."""
+"""Disjoint parts of a data set, each with every class, or every class of every group, or the whole range of targets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from autobalance.common import InputError
 Index = NDArray[np.int64]
 
 #: Share of a data set that becomes the test part where it brings none.
-TEST_FRACTION = 0.2
+TEST_SHARE = 0.2
 
 
 def stratified_split(
@@ -44,8 +45,7 @@ def stratified_split(
     Raises:
         InputError: the fraction is out of range, or a cell has fewer than ``leave + 1`` samples.
     """
-    if not 0 < fraction < 1:
-        raise InputError(f"a split takes a fraction between 0 and 1 of the samples, got {fraction}")
+    _check_fraction(fraction)
     num_classes = int(labels.max()) + 1 if class_names is None else len(class_names)
     num_groups = 1 if group is None else int(group.max()) + 1 if group_names is None else len(group_names)
     cell = labels if group is None else labels * num_groups + group
@@ -59,6 +59,23 @@ def stratified_split(
         size = min(max(1, round(fraction * n)), n - leave)
         taken[generator.choice(np.flatnonzero(cell == c), size=size, replace=False, shuffle=False)] = True
     return np.flatnonzero(~taken), np.flatnonzero(taken)
+
+
+def ordered_split(targets: NDArray[np.float64], fraction: float, generator: np.random.Generator) -> tuple[Index, Index]:
+    """Two disjoint random parts, positions ascending: of each run of neighbouring targets, about ``2 / fraction`` long,
+    the same share goes to the second part, so that both parts cover the range alike."""
+    _check_fraction(fraction)
+    runs = max(1, int(len(targets) * min(fraction, 1 - fraction) / 2))
+    rank = np.empty(len(targets), dtype=np.int64)
+    rank[np.lexsort((generator.random(len(targets)), targets))] = np.arange(len(targets))
+    return stratified_split(rank * runs // len(targets), fraction, generator)
+
+
+def divide(targets: NDArray[Any], fraction: float, generator: np.random.Generator, **cells: Any) -> tuple[Index, Index]:
+    """`stratified_split` of classes, with its other arguments ``cells``, or `ordered_split` of numbers."""
+    if targets.dtype.kind == "f":
+        return ordered_split(targets, fraction, generator)
+    return stratified_split(targets, fraction, generator, **cells)
 
 
 def three_parts(
@@ -76,11 +93,16 @@ def three_parts(
         draw: (positions, fraction, samples that each class keeps in the first part) -> two disjoint parts of them.
     """
     if not given:
-        rest, test = draw(np.arange(number), TEST_FRACTION, 2)
+        rest, test = draw(np.arange(number), TEST_SHARE, 2)
         return (*draw(rest, fraction, 1), test)
     if "val" in given and "test" in given:
         return given["train"], given["val"], given["test"]
     return (*draw(given["train"], fraction, 1), given["test"] if "test" in given else given["val"])
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise InputError(f"a split takes a fraction between 0 and 1 of the samples, got {fraction}")
 
 
 def _check_counts(

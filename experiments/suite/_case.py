@@ -6,17 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from autobalance.cli._config import Options
 from autobalance.cli._setting import open_setting, recipe_of
-from autobalance.data import Problem, Samples
-from autobalance.data._assemble import DEFAULT_FRACTION
-from autobalance.data._long_tail import long_tail_subset
-from autobalance.data._numbers import ordered_split
-from autobalance.data._split import stratified_split
+from autobalance.data import Problem, Samples, fewer_samples, split_again
 from autobalance.losses import Loss
 from autobalance.tasks import Task, outputs, task_of
 from autobalance.training import Recipe, Setting, train, train_together
@@ -148,47 +143,11 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
                          **entry.options, "seed": seed})  # fmt: skip
     task = open_setting(options)
     if entry.samples is not None or entry.tail is not None:
-        task = replace(task, problem=_fewer(task.problem, entry, seed))
+        task = replace(task, problem=fewer_samples(task.problem, seed, entry.samples, entry.tail))
     held_out = task.problem.test
     if judge == "validation":
         held_out = task.problem.validation
-        task = replace(task, problem=_split_again(task.problem, seed))
+        task = replace(task, problem=split_again(task.problem, seed))
     task = without_test(task)
     goal = task_of(task.problem, options.shot_thresholds)
     return Case(entry.name, task, goal, recipe_of(options), seed, entry.metric), held_out
-
-
-def _fewer(problem: Problem, entry: Entry, seed: int) -> Problem:
-    """The problem with some of its training and validation samples, as the entry's ``tail`` and ``samples`` say."""
-    pool = problem.train.join(problem.validation)
-    if entry.tail is not None:
-        rank = (-pool.class_counts(problem.num_classes)).argsort().argsort()
-        kept = long_tail_subset(rank[pool.y].cpu().numpy(), entry.tail, "exp", np.random.default_rng(seed))
-        pool = pool.subset(torch.from_numpy(kept))
-    if entry.samples is not None and entry.samples < len(pool):
-        pool = _divided(problem, pool, entry.samples / len(pool), seed)[1]
-    return _with_validation(problem, pool, seed)
-
-
-def _split_again(problem: Problem, seed: int) -> Problem:
-    """The problem with a fifth of its training samples as validation samples."""
-    return _with_validation(problem, problem.train, seed)
-
-
-def _with_validation(problem: Problem, samples: Samples, seed: int) -> Problem:
-    """The problem with four fifths of ``samples`` to train on and a fifth to validate."""
-    train_part, validation = _divided(problem, samples, DEFAULT_FRACTION, seed)
-    return replace(problem, train=train_part, validation=validation)
-
-
-def _divided(problem: Problem, samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Two parts of ``samples``, each class or bin in proportion; the second has the fraction."""
-    generator = np.random.default_rng(seed)
-    y = samples.y.cpu().numpy()
-    if problem.bin_edges is not None:
-        parts = ordered_split(y.astype(np.float64), fraction, generator)
-    else:
-        group = None if samples.group is None else samples.group.cpu().numpy()
-        parts = stratified_split(y, fraction, generator, group=group, class_names=problem.class_names)
-    first, second = (samples.subset(torch.from_numpy(part)) for part in parts)
-    return first, second

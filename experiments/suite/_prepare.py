@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from autobalance.common import InputError
-from autobalance.data.sources._npz import read_arrays
-from autobalance.data.sources._read_table import SUFFIXES, read_table
-from autobalance.data.sources._table import target_column
+from autobalance.data.sources import TABLE_SUFFIXES, read_arrays, read_table, target_column
 from experiments.reduced import halved
 from experiments.suite._plan import Entry
 
@@ -29,7 +27,7 @@ def prepare(entry: Entry, directory: Path) -> Entry:
     directory.mkdir(parents=True, exist_ok=True)
     source = Path(entry.data)
     images = entry.largest is not None
-    if (images and source.suffix != ".npz") or not (images or source.name.endswith(SUFFIXES)):
+    if (images and source.suffix != ".npz") or not (images or source.name.endswith(TABLE_SUFFIXES)):
         raise InputError(f"{entry.name}: rows and fewest are for tables, largest for .npz files")
     path = directory / f"{entry.name}{'.npz' if images else '.csv'}"
     if not path.exists():

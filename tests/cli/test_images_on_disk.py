@@ -9,7 +9,7 @@ import torch
 from image_cases import write_image, write_lists
 from torch import nn
 
-from autobalance.data import Problem, Samples, image_files, load
+from autobalance.data import DataOptions, Problem, Samples, image_files, load
 from autobalance.losses import ParametricLoss
 from autobalance.models import make_model
 from autobalance.search import main
@@ -28,7 +28,7 @@ def lists(tmp_path_factory):
 
 def both(folder):
     """The training samples on disk and the same in memory."""
-    disk = load(str(folder), image_size=16).train
+    disk = load(str(folder), DataOptions(image_size=16)).train
     return disk, Samples(disk.all().x, disk.y)
 
 

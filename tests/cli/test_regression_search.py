@@ -15,7 +15,7 @@ from autobalance.cli import _config as config
 from autobalance.cli import _pipeline as pipeline
 from autobalance.cli._config import Options, parse
 from autobalance.common import InputError
-from autobalance.data import Batch, load
+from autobalance.data import Batch, DataOptions, load
 from autobalance.losses import RegressionLoss
 from autobalance.losses.named import fixed_point
 from autobalance.search import main
@@ -243,7 +243,7 @@ def test_the_training_loss_is_differentiable_in_what_is_searched(error, free):
 
 
 def test_the_goal_of_a_problem():
-    problem = load("diabetes", task="regression", bins=5)
+    problem = load("diabetes", DataOptions(task="regression", bins=5))
     goal = task_of(problem)
     assert goal.counts(problem.train).sum() == len(problem.train)
     assert goal.fixed_loss("balanced-mse", goal.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 from autobalance.data.sources._part_files import part_files
 
 
@@ -35,23 +35,25 @@ def ids(problem, n):
 def test_one_file_a_part(tmp_path, names):
     folder = write(tmp_path / "mine", **dict(zip(names, (rows(60), rows(20, 60), rows(30, 80)), strict=True)))
     (tmp_path / "mine" / "readme_train.md").write_text("not a table")
-    problem = load(folder, target="kind")
+    problem = load(folder, DataOptions(target="kind"))
     assert ids(problem, 110) == [list(range(60)), list(range(60, 80)), list(range(80, 110))]
     assert problem.name == "mine" and problem.class_names == ("common", "rare")
     assert len(problem.final_training) == 60
-    with pytest.raises(InputError, match="validation fraction has no effect"):
-        load(folder, target="kind", validation_fraction=0.3)
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+        load(folder, DataOptions(target="kind", validation=0.3))
 
 
 def test_validation_is_drawn_from_training_where_there_is_none(tmp_path):
-    problem = load(write(tmp_path / "a", train__csv=rows(60), test__csv=rows(30, 60)), target="kind")
+    problem = load(write(tmp_path / "a", train__csv=rows(60), test__csv=rows(30, 60)), DataOptions(target="kind"))
     train, validation, test = ids(problem, 90)
     assert sorted(train + validation) == list(range(60)) and len(validation) == 12 and test == list(range(60, 90))
     assert len(problem.final_training) == 60
 
 
 def test_without_a_test_part_the_validation_part_is_the_test_part(tmp_path):
-    problem = load(write(tmp_path / "a", train__csv=rows(60), val__csv=rows(30, 60)), target="size", task="regression")
+    problem = load(
+        write(tmp_path / "a", train__csv=rows(60), val__csv=rows(30, 60)), DataOptions(target="size", task="regression")
+    )
     train, validation, test = ids(problem, 90)
     assert sorted(train + validation) == list(range(60)) and test == list(range(60, 90))
 
@@ -61,7 +63,7 @@ def test_a_column_that_says_the_part(tmp_path):
     frame = frame.sample(frac=1, random_state=0)
     folder = write(tmp_path, all__csv=frame)
     for task in ({"target": "kind"}, {"target": "size", "task": "regression"}):
-        problem = load(f"{folder}/all.csv", split="part", **task)
+        problem = load(f"{folder}/all.csv", DataOptions(split="part", **task))
         numbers = [sorted(part) for part in ids(problem, 90)]
         assert numbers == [list(range(50)), list(range(50, 70)), list(range(70, 90))]
 
@@ -87,18 +89,18 @@ def test_a_column_that_says_the_part(tmp_path):
             {},
             "'size' has no value .* in test.csv, data row 30",
         ),
-        ({"train__csv": rows(60), "test__csv": rows(30)}, {"split": "kind"}, "--split kind has no effect"),
+        ({"train__csv": rows(60), "test__csv": rows(30)}, {"split": "kind"}, "`split` kind has no effect"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path, files, options, words):
     with pytest.raises(InputError, match=words):
-        load(write(tmp_path / "mine", **files), **{"target": "kind", **options})
+        load(write(tmp_path / "mine", **files), DataOptions(**{"target": "kind", **options}))
 
 
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        (["train"] * 59 + ["nowhere"], "--split part is 'nowhere' in data row 60 .* must be train, val or test"),
+        (["train"] * 59 + ["nowhere"], "`split` part is 'nowhere' in data row 60 .* must be train, val or test"),
         (["train"] * 60, "says train only"),
         (["val"] * 30 + ["test"] * 30, "says val, test only"),
     ],
@@ -106,9 +108,9 @@ def test_files_that_do_not_fit(tmp_path, files, options, words):
 def test_columns_that_do_not_fit(tmp_path, parts, words):
     folder = write(tmp_path, all__csv=rows(60).assign(part=parts))
     with pytest.raises(InputError, match=words):
-        load(f"{folder}/all.csv", split="part", target="kind")
+        load(f"{folder}/all.csv", DataOptions(split="part", target="kind"))
     with pytest.raises(InputError, match="no column 'pert'"):
-        load(f"{folder}/all.csv", split="pert", target="kind")
+        load(f"{folder}/all.csv", DataOptions(split="pert", target="kind"))
 
 
 def test_names_of_part_files(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from autobalance.common import InputError
-from autobalance.data import load
-from autobalance.data._numbers import bin_names, ordered_split
+from autobalance.data import DataOptions, load
+from autobalance.data._problem import bin_names
+from autobalance.data._split import ordered_split
 
 
 def table(n=120, **more):
@@ -18,7 +19,7 @@ def table(n=120, **more):
 
 def opened(path, frame, **options):
     frame.to_csv(path / "mine.csv", index=False)
-    return load(str(path / "mine.csv"), **{"target": "price", "task": "regression", **options})
+    return load(str(path / "mine.csv"), DataOptions(**{"target": "price", "task": "regression", **options}))
 
 
 def test_every_row_is_in_one_part_with_its_own_target(tmp_path):
@@ -57,7 +58,7 @@ def test_whole_numbers_have_bins_of_their_own(tmp_path):
 
 
 def test_diabetes_has_one_test_split_whatever_the_seed():
-    first, second = (load("diabetes", task="regression", seed=seed) for seed in (0, 1))
+    first, second = (load("diabetes", DataOptions(task="regression", seed=seed)) for seed in (0, 1))
     assert torch.equal(first.test.y, second.test.y) and not torch.equal(first.validation.y, second.validation.y)
     assert sum(len(part) for part in (first.train, first.validation, first.test)) == 442
     assert first.train.x.shape[1] == 10 and first.train.y.dtype == torch.float32
@@ -81,7 +82,7 @@ def test_both_parts_of_a_split_cover_the_range_alike():
 @pytest.mark.parametrize(
     ("frame", "options", "words"),
     [
-        (table(), {"target": None}, "needs --target, the column that holds the number to predict"),
+        (table(), {"target": None}, "needs `target`, the column that holds the number to predict"),
         (table(), {"target": "prize"}, "no column 'prize'"),
         (table(), {"target": "kind"}, "'kind' holds no numbers, such as '[ab]'"),
         (table(price=[1.0] * 120), {}, "constant, always 1"),
@@ -90,11 +91,11 @@ def test_both_parts_of_a_split_cover_the_range_alike():
         (table(n=49), {}, "49 rows, too few"),
         (table()[["price"]], {}, "no column beside the target 'price'"),
         (table(), {"bins": 1}, "1 bins"),
-        (table(), {"imbalance": 10.0}, "--imbalance has no effect"),
-        (table(), {"validation_fraction": 1.5}, "between 0 and 1"),
+        (table(), {"imbalance": 10.0}, "`imbalance` 10 has no effect"),
+        (table(), {"validation": 1.5}, "between 0 and 1"),
         (table(), {"task": "ranking"}, "'ranking'; there are classification and regression"),
-        (table(), {"task": "classification", "bins": 5}, "--bins 5 has no effect"),
-        (table(), {"task": "classification"}, "add --task regression"),
+        (table(), {"task": "classification", "bins": 5}, "`bins` 5 has no effect"),
+        (table(), {"task": "classification"}, "add `task` regression"),
     ],
 )
 def test_what_is_refused(frame, options, words, tmp_path):
@@ -103,11 +104,11 @@ def test_what_is_refused(frame, options, words, tmp_path):
 
 
 def test_sources_and_tasks_that_do_not_go_together():
-    with pytest.raises(InputError, match=r"diabetes has numbers as targets.*--task regression"):
+    with pytest.raises(InputError, match=r"diabetes has numbers as targets.*`task` regression"):
         load("diabetes")
-    with pytest.raises(InputError, match="digits has classes as targets, not numbers: leave --task regression out"):
-        load("digits", task="regression")
+    with pytest.raises(InputError, match="digits has classes as targets, not numbers: leave `task` regression out"):
+        load("digits", DataOptions(task="regression"))
     with pytest.raises(InputError, match=r"there is no file absent\.csv"):
-        load("absent.csv", task="regression", target="y")
-    with pytest.raises(InputError, match="--target y has no effect on diabetes"):
-        load("diabetes", task="regression", target="y")
+        load("absent.csv", DataOptions(task="regression", target="y"))
+    with pytest.raises(InputError, match="`target` y has no effect on diabetes"):
+        load("diabetes", DataOptions(task="regression", target="y"))

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("no_figure")
         (["--published", "nowhere.yaml"], "nowhere.yaml"),
         (["--resume"], "--resume"),
         (["--data", "nowhere.csv"], "nowhere.csv"),
+        (["--image-size", "8"], "--image-size 8 has no effect on digits"),
     ],
 )
 def test_bad_input(

@@ -7,25 +7,26 @@ from dataclasses import replace
 import numpy as np
 
 from autobalance.data._arrays import Arrays
-from autobalance.data._assemble import Options, assemble
-from autobalance.data._samples import Problem
+from autobalance.data._assemble import Found, assemble
+from autobalance.data._options import DataOptions
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 
 TEST_PER_CLASS = 50
 DEFAULT_IMBALANCE = 10.0
 
 
-def load_digits(options: Options) -> Problem:
+def load_digits(source: str, options: DataOptions) -> Problem:
     """The digits (Alpaydin & Kaynak 1998, in scikit-learn), images of shape (1, 8, 8).
 
     50 samples of each class are the test split, the same ones whatever the seed, so that nothing that was tuned with
     one seed has seen the test samples of another. The seed draws the long tail (imbalance 10 unless chosen) and the
     validation samples from the rest.
     """
-    options.refuse_columns("digits")
     if options.imbalance is None:
         options = replace(options, imbalance=DEFAULT_IMBALANCE)
     rest, test = read_digits()
-    return assemble("digits", rest, test, options)
+    return assemble(Found(source, rest, test), options)
 
 
 def read_digits() -> tuple[Arrays, Arrays]:
@@ -39,3 +40,12 @@ def read_digits() -> tuple[Arrays, Arrays]:
     for k in range(10):
         is_test[generator.choice(np.flatnonzero(labels == k), size=TEST_PER_CLASS, replace=False)] = True
     return Arrays(images[~is_test], labels[~is_test]), Arrays(images[is_test], labels[is_test])
+
+
+DIGITS = Source(
+    "digits",
+    "scikit-learn's handwritten digits",
+    load_digits,
+    frozenset({"imbalance", "imbalance_type"}),
+    tasks=("classification",),
+)

@@ -8,8 +8,10 @@ import numpy as np
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
-from autobalance.data._assemble import Options, assemble
-from autobalance.data._samples import Problem
+from autobalance.data._assemble import Found, assemble
+from autobalance.data._options import DataOptions
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 from autobalance.data.sources._digits import read_digits
 
 CLASSES = ("0 to 4", "5 to 9")
@@ -19,7 +21,7 @@ INK = 16
 DEFAULT_IMBALANCE = 10.0
 
 
-def load_digits_groups(options: Options) -> Problem:
+def load_digits_groups(source: str, options: DataOptions) -> Problem:
     """Is a digit 0 to 4 or 5 to 9? The ground of the picture mostly tells in training, and never in the test split.
 
     Classes: the digits 0 to 4 and 5 to 9. Groups: white ink on a dark ground, as scikit-learn has them, and the
@@ -30,28 +32,19 @@ def load_digits_groups(options: Options) -> Problem:
     whatever the seed: 125 in each cell.
 
     Raises:
-        InputError: options that have no effect, or an imbalance that leaves a digit no picture on the other ground.
+        InputError: an imbalance below 1, or one that leaves a digit no picture on the other ground.
     """
-    options.refuse_columns("digits-groups")
-    if options.imbalance_type != "exp":
-        raise InputError(
-            f"--imbalance-type {options.imbalance_type} has no effect on digits-groups: it has two classes"
-        )
     imbalance = DEFAULT_IMBALANCE if options.imbalance is None else options.imbalance
     if imbalance < 1:
-        raise InputError(f"--imbalance {imbalance:g} is below 1: it is the usual ground's samples over the other's")
+        raise InputError(f"`imbalance` {imbalance:g} is below 1: it is the usual ground's samples over the other's")
     rest, test = read_digits()
     train = _on_grounds(rest, 1 / (1 + imbalance), np.random.default_rng(options.seed))
     assert train.group is not None
     if len(np.unique(2 * train.y + train.group)) < 4:
-        raise InputError(f"--imbalance {imbalance:g} leaves no picture on the other ground; at most 200 is possible")
+        raise InputError(f"`imbalance` {imbalance:g} leaves no picture on the other ground; at most 200 is possible")
+    even = _on_grounds(test, 0.5, np.random.default_rng(0))
     return assemble(
-        "digits-groups",
-        train,
-        _on_grounds(test, 0.5, np.random.default_rng(0)),
-        replace(options, imbalance=None),
-        class_names=CLASSES,
-        group_names=GROUPS,
+        Found(source, train, even, class_names=CLASSES, group_names=GROUPS), replace(options, imbalance=None)
     )
 
 
@@ -66,3 +59,12 @@ def _on_grounds(digits: Arrays, share: float, generator: np.random.Generator) ->
     ink = np.asarray(digits.x)
     pictures = np.where(group[:, None, None] == 1, INK - ink, ink).astype(np.uint8)
     return Arrays(pictures, labels, group)
+
+
+DIGITS_GROUPS = Source(
+    "digits-groups",
+    "the digits with a misleading ground",
+    load_digits_groups,
+    frozenset({"imbalance"}),
+    tasks=("classification",),
+)

@@ -11,11 +11,12 @@ import numpy as np
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
-from autobalance.data._assemble import Options, assemble
+from autobalance.data._assemble import Found, assemble
 from autobalance.data._image_files import ImageFiles, image_files
-from autobalance.data._numbers import check_varied, ordered_split
-from autobalance.data._samples import Problem
-from autobalance.data._split import TEST_FRACTION, stratified_split
+from autobalance.data._options import DataOptions
+from autobalance.data._parts import check_varied
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 DEFAULT_SIZE = 32
@@ -23,7 +24,7 @@ DEFAULT_SIZE = 32
 IN_MEMORY = 2**30
 
 
-def load_folder(path: Path, options: Options) -> Problem:
+def load_folder(source: str, options: DataOptions) -> Problem:
     """Read the images of ``path/CLASS/*``, or of ``path/train/CLASS/*``, ``path/test/CLASS/*`` and maybe ``path/val``.
 
     Where the class folders hold folders in place of images, these are the groups, ``CLASS/GROUP/*``, every class's the
@@ -35,8 +36,7 @@ def load_folder(path: Path, options: Options) -> Problem:
     Raises:
         InputError: no images, a file that is no image although its name says so, a part without one of the classes.
     """
-    options.refuse_columns("a folder, whose sub-folders are the classes, and theirs the groups")
-    options.refuse_images(f"the folder {path}, whose images are in it")
+    path = Path(source)
     size = options.image_size or DEFAULT_SIZE
     in_parts = (path / "train").is_dir() and (path / "test").is_dir()
     places = {p: path / p for p in ("train", "test", "val") if (path / p).is_dir()} if in_parts else {"train": path}
@@ -49,25 +49,9 @@ def load_folder(path: Path, options: Options) -> Problem:
         numbers = np.array([_number(name, path) for name in names])
         parts = {part: Arrays(found.x, numbers[found.y]) for part, found in parts.items()}
         check_varied(parts["train"].y, f"{path}: the target")
-    if "test" not in parts:
-        whole, generator = parts["train"], np.random.default_rng(options.seed)
-        if options.regression:
-            rest, held = ordered_split(whole.y, TEST_FRACTION, generator)
-        else:
-            rest, held = stratified_split(
-                whole.y, TEST_FRACTION, generator, group=whole.group, class_names=names, group_names=groups, leave=2
-            )
-        parts = {"train": whole.subset(rest), "test": whole.subset(held)}
     parts = in_memory(parts)
-    return assemble(
-        path.resolve().name,
-        parts["train"],
-        parts["test"],
-        options,
-        validation=parts.get("val"),
-        class_names=names,
-        group_names=groups,
-    )
+    found = Found(path.resolve().name, parts["train"], parts.get("test"), parts.get("val"), names, groups)
+    return assemble(found, options)
 
 
 def class_folders(path: Path) -> tuple[str, ...]:
@@ -136,5 +120,14 @@ def _number(name: str, path: Path) -> float:
         return float(name)
     except ValueError:
         raise InputError(
-            f"{path / name} is no number: for --task regression the sub-folders' names are the numbers to predict"
+            f"{path / name} is no number: for `task` regression the sub-folders' names are the numbers to predict"
         ) from None
+
+
+FOLDER = Source(
+    "folder",
+    "a folder of images",
+    load_folder,
+    frozenset({"image_size", "imbalance", "imbalance_type"}),
+    matches=lambda source, options: Path(source).is_dir(),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,31 +29,32 @@ class Groups(NamedTuple):
     columns: tuple[str, ...]
 
 
-def groups_of(frame: pd.DataFrame, spec: str, target: str, path: Path) -> Groups:
+def groups_of(frame: pd.DataFrame, spec: Sequence[str], target: str, path: Path) -> Groups:
     """The groups that ``spec`` asks for.
 
     Args:
         frame: the table.
-        spec: a column, ``sex``; a column of numbers with one or more rising cuts, ``age:25`` or ``age:25:45``, where a
-            row that lies on a cut belongs to the upper range; or several of these with commas between, ``sex,age:25``,
-            whose combinations are the groups. Combinations that no row has are left out.
+        spec: columns, each ``sex``; or for a column of numbers with one or more rising cuts, ``age:25`` or
+            ``age:25:45``, where a row that lies on a cut belongs to the upper range. The combinations of several
+            columns are the groups; those that no row has are left out.
         target: the column that is predicted, which cannot be the group.
         path: of the table, for messages.
 
     Raises:
         InputError: an unknown column, missing values, a number without cuts, or fewer than two groups.
     """
-    parts = [(spec, "")] if spec in frame.columns else [_split(part, frame, path) for part in spec.split(",")]
+    asked = f"`group` {','.join(spec)}"
+    parts = [_split(part, frame, path) for part in spec]
     names = [name for name, _ in parts]
     if target in names:
-        raise InputError(f"--group {spec}: {target!r} is the target; a group is another column")
+        raise InputError(f"{asked}: {target!r} is the target; a group is another column")
     if len(set(names)) < len(names):
-        raise InputError(f"--group {spec} has a column twice")
+        raise InputError(f"{asked} has a column twice")
     found = [_of_column(frame[name], cuts) for name, cuts in parts]
     combined = np.stack([index for index, _ in found], axis=1)
     there, index = np.unique(combined, axis=0, return_inverse=True)
     if len(there) < 2:
-        raise InputError(f"--group {spec}: all rows are in one group; choose another column or cut")
+        raise InputError(f"{asked}: all rows are in one group; choose another column or cut")
     texts = [", ".join(found[j][1][value] for j, value in enumerate(row)) for row in there.tolist()]
     return Groups(index.reshape(-1).astype(np.int64), tuple(texts), tuple(names))
 
@@ -61,7 +63,7 @@ def _split(part: str, frame: pd.DataFrame, path: Path) -> tuple[str, str]:
     """A column and the text of its cuts."""
     name, _, cuts = (part.strip(), "", "") if part.strip() in frame.columns else part.strip().partition(":")
     if name not in frame.columns:
-        raise InputError(f"{path} has no column {name!r} for --group: it has {', '.join(frame.columns)}")
+        raise InputError(f"{path} has no column {name!r} for `group`: it has {', '.join(frame.columns)}")
     return name, cuts
 
 
@@ -78,7 +80,7 @@ def _of_column(column: pd.Series, cuts: str) -> tuple[NDArray[np.int64], list[st
         return _cut(column.to_numpy(np.float64), str(name), _cuts(cuts, str(name)))
     distinct, index = np.unique(column.to_numpy() if number else column.astype(str).to_numpy(), return_inverse=True)
     if len(distinct) > MOST_VALUES:
-        help = f"give cuts, such as --group {name}:{np.median(distinct):g}" if number else "choose another column"
+        help = f"give cuts, such as `group` {name}:{np.median(distinct):g}" if number else "choose another column"
         raise InputError(f"the group {name!r} has {len(distinct)} different values, more than {MOST_VALUES}: {help}")
     texts = [f"{name} {value:g}" if number else str(value) for value in distinct.tolist()]
     return index.astype(np.int64), texts
@@ -91,7 +93,7 @@ def _cuts(text: str, name: str) -> list[float]:
         cuts = []
     if not cuts or not all(map(math.isfinite, cuts)) or any(b <= a for a, b in pairwise(cuts)):
         raise InputError(
-            f"--group {name}:{text}: cuts are one or more rising numbers with colons between, {name}:25:45"
+            f"`group` {name}:{text}: cuts are one or more rising numbers with colons between, {name}:25:45"
         )
     return cuts
 

@@ -1,4 +1,4 @@
-"""Images that are listed in text files, in iNaturalist's annotations or in tables, and that stay on disk."""
+"""Images that are listed in text files or in iNaturalist's annotations, and that stay on disk."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays, check_labels
-from autobalance.data._assemble import Options, assemble
+from autobalance.data._assemble import Found, assemble
 from autobalance.data._image_files import image_files
-from autobalance.data._numbers import check_varied, ordered_split
-from autobalance.data._parts import check_names
-from autobalance.data._samples import Problem
-from autobalance.data._split import TEST_FRACTION, Index, stratified_split
-from autobalance.data.sources._group_columns import Groups, groups_of
-from autobalance.data.sources._read_table import open_rows, row_name
-from autobalance.data.sources._table import classes_of, numbers_of, target_column
+from autobalance.data._options import DataOptions
+from autobalance.data._parts import check_names, check_varied
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
+from autobalance.data._split import Index
+from autobalance.data.sources._part_files import part_files
 
 DEFAULT_SIZE = 224
 #: Where iNaturalist's files have the classes.
@@ -43,7 +42,7 @@ class Listing(NamedTuple):
     group: Index | None = None
 
 
-def load_lists(files: Mapping[str, Path], options: Options) -> Problem:
+def load_lists(source: str, options: DataOptions) -> Problem:
     """Read text files with ``path label`` a line, or iNaturalist's annotations, one file a part, see `part_files`.
 
     The labels of text files are classes 0..K-1, or for a regression numbers; the classes of annotations are their
@@ -53,12 +52,12 @@ def load_lists(files: Mapping[str, Path], options: Options) -> Problem:
     Raises:
         InputError: a line or annotation that is none, an image that is not there, a class without samples.
     """
-    folder = files["train"].parent
-    options.refuse_columns(f"{folder}, whose lists hold paths and targets")
+    folder = Path(source)
+    files = _part_lists(folder)
     names: tuple[str, ...] | None = None
     if files["train"].suffix == ".json":
         if options.regression:
-            raise InputError(f"{files['train']} has classes as targets, not numbers: leave --task regression out")
+            raise InputError(f"{files['train']} has classes as targets, not numbers: leave `task` regression out")
         contents = {part: _read_json(file) for part, file in files.items()}
         names = _category_names(contents["train"], files["train"])
         # the labels of iNaturalist's own test images are not public
@@ -71,73 +70,30 @@ def load_lists(files: Mapping[str, Path], options: Options) -> Problem:
     if number is not None:
         for part, one in listed.items():
             check_labels(one.targets, f"{files[part].name}: label", len(one.targets), number)
-    return _problem(folder.resolve().name, listed, folder, options, names)
+    return problem_of_images(folder.resolve().name, listed, folder, options, names)
 
 
-def load_image_table(path: Path, options: Options) -> Problem:
-    """Read a table with a column ``path``, below ``options.images``, and the target column. What is for which part may
-    be said by a column (``options.split``) or by files, see `open_rows`; other columns are not looked at.
-
-    Raises:
-        InputError: as `load_lists`, with the row.
-    """
-    if options.text or options.drop:
-        raise InputError("--text and --drop have no effect with --images: only the path and the target are read")
-    rows = open_rows(path, options)
-    if "path" not in rows.frame.columns:
-        raise InputError(f"{path} has no column 'path', which --images needs: it has {', '.join(rows.frame.columns)}")
-    column = rows.frame["path"]
-    if column.isna().any():
-        raise InputError(f"{path}: the path is missing in {row_name(column, column.isna())}")
-    names: tuple[str, ...] | None = None
-    targets: NDArray[Any]
-    if options.regression:
-        targets = numbers_of(target_column(rows.frame, options.target, path, "number to predict"))
-    else:
-        targets, names = classes_of(rows.frame, options.target, path)
-    options.refuse_group_as_feature()
-    groups = None if options.group is None else groups_of(rows.frame, options.group, str(options.target), path)
-    paths = column.astype(str).to_numpy(dtype=object)
-
-    def listing(index: Index) -> Listing:
-        return Listing(
-            paths[index].tolist(),
-            targets[index],
-            lambda i: f"{path.name}, {row_name(column, np.arange(len(column)) == index[i])}",
-            None if groups is None else groups.of_row[index],
-        )
-
-    given = rows.given or dict(zip(("train", "test"), _test_drawn(targets, names, groups, options), strict=True))
-    if names is not None:
-        for part, index in given.items():
-            check_labels(targets[index], f"the target {options.target!r} of the {part} rows", len(index), len(names))
-    if groups is not None:
-        for part, index in given.items():
-            check_labels(groups.of_row[index], f"the group of the {part} rows", len(index), len(groups.names), "group")
-    listed = {part: listing(index) for part, index in given.items()}
-    return _problem(rows.name, listed, path.parent, options, names, None if groups is None else groups.names)
-
-
-def _test_drawn(
-    targets: NDArray[Any], names: tuple[str, ...] | None, groups: Groups | None, options: Options
-) -> tuple[Index, Index]:
-    generator = np.random.default_rng(options.seed)
-    if names is None:
-        return ordered_split(targets, TEST_FRACTION, generator)
-    group, group_names = (None, None) if groups is None else (groups.of_row, groups.names)
-    return stratified_split(
-        targets, TEST_FRACTION, generator, group=group, class_names=names, group_names=group_names, leave=2
-    )
-
-
-def _problem(
+def problem_of_images(
     name: str,
     listed: Mapping[str, Listing],
     folder: Path,
-    options: Options,
+    options: DataOptions,
     names: tuple[str, ...] | None,
     group_names: tuple[str, ...] | None = None,
 ) -> Problem:
+    """The problem of images that are listed for "train" and maybe "val" and "test".
+
+    Args:
+        name: of the problem.
+        listed: the images of each part. Without "test" those of "val" are for test, see `three_parts`.
+        folder: that the paths start from where ``options.images`` names none.
+        options: say also the size.
+        names: of the K classes; None for the numbers 0..K-1.
+        group_names: of the G groups.
+
+    Raises:
+        InputError: an image that is not there, constant training targets.
+    """
     root = folder if options.images is None else Path(options.images)
     parts = {}
     for part, (paths, targets, place, group) in listed.items():
@@ -145,16 +101,16 @@ def _problem(
         for i, file in enumerate(files):
             if not file.is_file():
                 raise InputError(
-                    f"{place(i)}: there is no image {file}: --images names the folder that the paths start from"
+                    f"{place(i)}: there is no image {file}: `images` names the folder that the paths start from"
                 )
         # A cut through the middle suits objects; of faces, whose ages are numbers, the recipes keep the whole.
         images = image_files(files, options.image_size or DEFAULT_SIZE, centre=not options.regression)
         parts[part] = Arrays(images, targets, group)
     if options.regression:
         check_varied(parts["train"].y, "the target of the training images")
-    test, validation = (parts["test"], parts.get("val")) if "test" in parts else (parts["val"], None)
-    known: dict[str, Any] = {"class_names": names, "group_names": group_names}
-    return assemble(name, parts["train"], test, options, validation=validation, **known)
+    if "test" not in parts and "val" in parts:
+        parts["test"] = parts.pop("val")
+    return assemble(Found(name, parts["train"], parts.get("test"), parts.get("val"), names, group_names), options)
 
 
 def _read_text(file: Path, numbers: bool) -> Listing:
@@ -219,3 +175,19 @@ def _annotated(content: dict[str, Any], file: Path, number: int) -> Listing:
     return Listing(
         [path for _, path in images], np.array([classes[key] for key, _ in images]), lambda i: f"{file}, image {i}"
     )
+
+
+def _part_lists(folder: Path) -> Mapping[str, Path]:
+    """The lists of a folder, see `part_files`, or nothing."""
+    if not folder.is_dir():
+        return {}
+    return part_files(folder, (".txt",)) or part_files(folder, (".json",))
+
+
+LISTS = Source(
+    "lists",
+    "a folder of lists of images",
+    load_lists,
+    frozenset({"images", "image_size", "imbalance", "imbalance_type"}),
+    matches=lambda source, options: bool(_part_lists(Path(source))),
+)

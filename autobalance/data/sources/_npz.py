@@ -11,22 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
-from autobalance.data._assemble import Options, assemble
-from autobalance.data._numbers import check_number_parts
-from autobalance.data._parts import Given, check_names, check_parts, num_groups
-from autobalance.data._samples import Problem
+from autobalance.data._assemble import Found, assemble
+from autobalance.data._options import DataOptions
+from autobalance.data._parts import Given, check_given
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 
 _PARTS = ("train", "val", "test")
 
 
-def load_npz(path: Path, options: Options) -> Problem:
+def load_npz(source: str, options: DataOptions) -> Problem:
     """Read x_train, y_train, x_test, y_test and, where they are there, x_val, y_val, group_train, group_val,
     group_test, class_names and group_names. For a regression y holds numbers, and there are no groups and names.
 
     Nothing in the file is executed. Other arrays in it are ignored. With an imbalance the training samples are thinned
     out to a long tail in the order of their labels; validation samples of the file stay as they are.
     """
-    options.refuse_columns(f"{path}, which has its targets in y_train and its groups in group_train")
+    path = Path(source)
     arrays = read_arrays(path)
     given: dict[str, Given] = {}
     for part in _PARTS:
@@ -40,28 +41,25 @@ def load_npz(path: Path, options: Options) -> Problem:
                 raise InputError(f"{path} has no array {kind}_{part}; it holds {there}")
         assert x is not None and y is not None
         given[part] = (x, y, group)
-    parts = check_number_parts(given) if options.regression else check_parts(given)
-    train = parts["train"]
-    names, group_names = (None if options.regression else arrays.get(f"{what}_names") for what in ("class", "group"))
-    if group_names is not None and train.group is None:
-        raise InputError(f"{path} has group_names but no groups: add group_train and group_test")
-    return assemble(
-        path.stem,
-        train,
-        parts["test"],
-        options,
-        validation=parts.get("val"),
-        class_names=None if names is None else check_names(names, int(train.y.max()) + 1),
-        group_names=None if group_names is None else check_names(group_names, num_groups(train), "group"),
+    parts = check_given(given, options.regression)
+    names, group_names = (
+        None if options.regression or what not in arrays else arrays[what].tolist()
+        for what in ("class_names", "group_names")
     )
+    if group_names is not None and parts["train"].group is None:
+        raise InputError(f"{path} has group_names but no groups: add group_train and group_test")
+    found = Found(path.stem, parts["train"], parts["test"], parts.get("val"), names, group_names)
+    return assemble(found, options)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that `load_npz` knows among those in the file.
 
     Raises:
-        InputError: the file is torn, holds objects, or one array without a name.
+        InputError: there is no such file, it is torn, holds objects, or one array without a name.
     """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     known = {f"{kind}_{part}" for kind in ("x", "y", "group") for part in _PARTS} | {"class_names", "group_names"}
     try:
         with path.open("rb") as stream:
@@ -71,3 +69,12 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read as .npz, it is torn or holds objects: {error}") from error
     raise InputError(f"{path} holds one bare array: write it with numpy.savez, under the name x_train and so on")
+
+
+NPZ = Source(
+    "npz",
+    "a .npz file",
+    load_npz,
+    frozenset({"imbalance", "imbalance_type"}),
+    matches=lambda source, options: source.endswith(".npz") and not Path(source).is_dir(),
+)

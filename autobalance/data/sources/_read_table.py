@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
-from autobalance.data._assemble import Options
+from autobalance.data._options import DataOptions
 from autobalance.data._split import Index
 from autobalance.data.sources._part_files import PART_NAMES, part_files
 
@@ -40,7 +40,13 @@ class Rows:
         return "val" in self.given and "test" in self.given
 
 
-def open_rows(path: Path, options: Options) -> Rows:
+def is_table(source: str) -> bool:
+    """Whether ``source`` is a table, or a folder that holds one for each part."""
+    path = Path(source)
+    return bool(part_files(path, SUFFIXES)) if path.is_dir() else source.endswith(SUFFIXES)
+
+
+def open_rows(path: Path, options: DataOptions) -> Rows:
     """A table without the columns to drop and the column that says which part a row belongs to.
 
     Args:
@@ -52,33 +58,37 @@ def open_rows(path: Path, options: Options) -> Rows:
     """
     rows = _rows_of_files(path) if path.is_dir() else Rows(_stem(path), read_table(path), {})
     frame, given = rows.frame, rows.given
-    for flag in ("text", "drop"):
-        for column in getattr(options, flag):
+    for name in ("text", "drop"):
+        for column in getattr(options, name):
             if column not in frame.columns:
-                raise InputError(f"--{flag}: {path} has no column {column!r}: it has {', '.join(frame.columns)}")
+                raise InputError(f"`{name}`: {path} has no column {column!r}: it has {', '.join(frame.columns)}")
             if column == options.target:
-                raise InputError(f"--{flag} {column} is the target")
+                raise InputError(f"`{name}` {column} is the target")
     if len(options.text) > 2:
-        raise InputError(f"--text {','.join(options.text)}: give one column, or two whose texts are to be compared")
+        raise InputError(f"`text` {','.join(options.text)}: give one column, or two whose texts are to be compared")
     if both := set(options.text) & set(options.drop):
-        raise InputError(f"column {min(both)!r} cannot be both in --text and in --drop")
+        raise InputError(f"column {min(both)!r} cannot be both in `text` and in `drop`")
     if options.split is not None:
         if given:
-            raise InputError(f"--split {options.split} has no effect on {path}, whose files are the parts")
+            raise InputError(f"`split` {options.split} has no effect on {path}, whose files are the parts")
         given = _parts_of_column(frame, options.split, path)
         frame = frame.drop(columns=[options.split])
-    if "val" in given and "test" in given:
-        options.refuse_fraction(str(path))
-    return Rows(rows.name, frame.drop(columns=list(options.drop)), given)
+    rows = Rows(rows.name, frame.drop(columns=list(options.drop)), given)
+    if rows.own_validation:
+        options.refuse(["validation"], str(path), "it brings validation samples of its own")
+    return rows
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """The rows of a file, its column names as text. In .tsv files quotation marks are characters like any other.
 
     Raises:
-        InputError: the file cannot be read or has no rows.
+        InputError: there is no such file, it cannot be read or has no rows.
     """
     import pandas as pd
+
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
 
     try:
         if path.suffix == ".parquet":
@@ -144,14 +154,14 @@ def _rows_of_files(folder: Path) -> Rows:
 
 def _parts_of_column(frame: pd.DataFrame, name: str, path: Path) -> dict[str, Index]:
     if name not in frame.columns:
-        raise InputError(f"--split: {path} has no column {name!r}: it has {', '.join(frame.columns)}")
+        raise InputError(f"`split`: {path} has no column {name!r}: it has {', '.join(frame.columns)}")
     words = frame[name].astype(str)
     unknown = ~words.str.lower().isin(PART_NAMES)
     if unknown.any():
         word, row = words[unknown].iloc[0], row_name(words, unknown)
-        raise InputError(f"--split {name} is {word!r} in {row} of {path}: it must be train, val or test")
+        raise InputError(f"`split` {name} is {word!r} in {row} of {path}: it must be train, val or test")
     parts = words.str.lower().map(PART_NAMES).to_numpy()
     given = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if (parts == part).any()}
     if "train" not in given or len(given) == 1:
-        raise InputError(f"--split {name} of {path} says {', '.join(given)} only: it needs train and test or val")
+        raise InputError(f"`split` {name} of {path} says {', '.join(given)} only: it needs train and test or val")
     return given

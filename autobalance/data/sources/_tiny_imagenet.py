@@ -8,27 +8,27 @@ import numpy as np
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
-from autobalance.data._assemble import Options, assemble
-from autobalance.data._samples import Problem
+from autobalance.data._assemble import Found, assemble
+from autobalance.data._options import DataOptions
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 from autobalance.data.sources._folder import class_folders, in_memory, list_images, unmeasured
 
 TINY_SIZE = 64
 
 
-def is_tiny_imagenet(path: Path) -> bool:
+def is_tiny_imagenet(source: str) -> bool:
+    path = Path(source)
     return (path / "train").is_dir() and (path / "val" / "val_annotations.txt").is_file()
 
 
-def load_tiny_imagenet(path: Path, options: Options) -> Problem:
+def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
     """Tiny ImageNet (Stanford CS231n) as downloaded: ``train/CLASS/images/*.JPEG``, and ``val/images`` with
     ``val/val_annotations.txt``, which is the test part, since the labels of its own test images are not public.
 
     Images are ``options.image_size`` pixels wide and high, by default 64. The classes are the WordNet ids.
     """
-    options.refuse_columns(f"{path}, whose folders are the classes")
-    options.refuse_images(f"{path}, whose images are in it")
-    if options.regression:
-        raise InputError(f"{path} has classes as targets, not numbers: leave --task regression out")
+    path = Path(source)
     size = options.image_size or TINY_SIZE
     names = class_folders(path / "train")
     train = list_images(path / "train", names, None, size, "images")
@@ -45,4 +45,14 @@ def load_tiny_imagenet(path: Path, options: Options) -> Problem:
         labels.append(number[words[1]])
     test = Arrays(unmeasured(files, size), np.array(labels, dtype=np.int64))
     parts = in_memory({"train": train, "test": test})
-    return assemble(path.resolve().name, parts["train"], parts["test"], options, class_names=names)
+    return assemble(Found(path.resolve().name, parts["train"], parts["test"], class_names=names), options)
+
+
+TINY_IMAGENET = Source(
+    "tiny-imagenet",
+    "a folder of images",
+    load_tiny_imagenet,
+    frozenset({"image_size", "imbalance", "imbalance_type"}),
+    tasks=("classification",),
+    matches=lambda source, options: is_tiny_imagenet(source),
+)

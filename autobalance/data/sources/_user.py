@@ -11,33 +11,34 @@ from torch import Tensor, nn
 
 from autobalance.common import InputError, import_function
 from autobalance.common.density import check_edges
-from autobalance.data._assemble import Options, assemble
+from autobalance.data._assemble import Found, assemble
 from autobalance.data._convert import to_given
-from autobalance.data._numbers import check_number_parts
-from autobalance.data._parts import check_names, check_parts, num_groups
-from autobalance.data._samples import Problem, Samples
+from autobalance.data._options import DataOptions
+from autobalance.data._parts import check_given, check_names, num_groups
+from autobalance.data._problem import Problem
+from autobalance.data._samples import Samples
+from autobalance.data._source import Source
 
 _KEYS = ("train", "val", "test", "model", "class_names", "group_names")
 _REGRESSION_KEYS = _KEYS[:-2]
 
 
-def load_user(source: str, options: Options) -> Problem:
+def load_user(source: str, options: DataOptions) -> Problem:
     """Call ``package.module:function`` without arguments and make a problem of what it returns.
 
     The function returns a ``Problem``, or a dict with "train", "test" and maybe "val", each (x, y) or (x, y, group) of
     arrays or tensors, or a torch ``Dataset`` of such items; maybe "model", a function that builds a fresh
     ``nn.Module``; and maybe "class_names" and "group_names". Float inputs are left as they are, bytes are standardised.
-    For a regression y holds numbers, and there are no groups and no class names.
+    For a regression y holds numbers, and there are no groups and no class names. For a long tail let the function thin
+    out its samples, `long_tail_counts` helps.
     A model is built once, on the side, to see that it maps the samples to K logits, or to one number.
 
     Raises:
         InputError: the function cannot be imported, or what it returns cannot be used.
     """
-    options.refuse_columns(source)
-    options.refuse_imbalance(source, "let the function thin out its samples, autobalance.data.long_tail_counts helps")
     returned = import_function(source)()
     if isinstance(returned, Problem):
-        options.refuse_fraction(source)
+        options.refuse(["validation"], source, "it brings validation samples of its own")
         problem = _check_problem(source, returned, options)
     elif isinstance(returned, Mapping):
         problem = _from_dict(source, returned, options)
@@ -48,7 +49,7 @@ def load_user(source: str, options: Options) -> Problem:
     return problem
 
 
-def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Problem:
+def _from_dict(source: str, returned: Mapping[str, Any], options: DataOptions) -> Problem:
     keys = _REGRESSION_KEYS if options.regression else _KEYS
     for key in returned:
         if key not in keys:
@@ -59,46 +60,42 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: Options) -> Pr
     given = {
         part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None
     }
-    parts = check_number_parts(given) if options.regression else check_parts(given)
-    names, group_names, train = returned.get("class_names"), returned.get("group_names"), parts["train"]
-    return assemble(
+    parts = check_given(given, options.regression)
+    found = Found(
         source.partition(":")[2],
-        train,
+        parts["train"],
         parts["test"],
-        options,
-        validation=parts.get("val"),
-        class_names=None if names is None else check_names(names, int(train.y.max()) + 1),
-        group_names=None if group_names is None else check_names(group_names, num_groups(train), "group"),
-        make_model=returned.get("model"),
+        parts.get("val"),
+        returned.get("class_names"),
+        returned.get("group_names"),
+        returned.get("model"),
         standardise=False,
     )
+    return assemble(found, options)
 
 
-def _check_problem(source: str, problem: Problem, options: Options) -> Problem:
+def _check_problem(source: str, problem: Problem, options: DataOptions) -> Problem:
     """The problem itself, once its tensors are known to be usable."""
     if options.regression != (problem.bin_edges is not None):
-        has, needs = ("classes", "bin_edges") if options.regression else ("bin_edges", "--task regression")
+        has, needs = ("classes", "bin_edges") if options.regression else ("bin_edges", "`task` regression")
         raise InputError(f"the problem of {source} has {has}: it needs {needs}")
     if options.bins is not None:
-        raise InputError(f"--bins {options.bins} has no effect on {source}, whose problem has its own bin_edges")
+        raise InputError(f"`bins` {options.bins} has no effect on {source}, whose problem has its own bin_edges")
     dtype, what = (torch.float32, "float32 targets") if options.regression else (torch.int64, "int64 classes")
     parts = {"train": problem.train, "val": problem.validation, "test": problem.test}
     for part, samples in parts.items():
         if not isinstance(samples, Samples) or samples.y.dtype != dtype:
             raise InputError(f"the {part} part of the problem must be Samples with {what}")
-    given = {part: to_given(s, part) for part, s in parts.items()}
+    train = check_given({part: to_given(s, part) for part, s in parts.items()}, options.regression)["train"]
     if options.regression:
-        check_number_parts(given)
         check_edges(problem.bin_edges or ())
         check_names(problem.class_names, len(problem.bin_edges or ()) - 1)
-    else:
-        train = check_parts(given)["train"]
-        check_names(problem.class_names, int(train.y.max()) + 1)
-        if problem.group_names is not None:
-            check_names(problem.group_names, num_groups(train), "group")
-        elif train.group is not None:
-            return replace(problem, group_names=tuple(str(g) for g in range(num_groups(train))))
-    return problem
+        return problem
+    check_names(problem.class_names, int(train.y.max()) + 1)
+    if train.group is None and problem.group_names is None:
+        return problem
+    names = check_names(problem.group_names, num_groups(train), "group")
+    return problem if names == problem.group_names else replace(problem, group_names=names)
 
 
 def _check_model(source: str, problem: Problem) -> None:
@@ -123,3 +120,6 @@ def _check_model(source: str, problem: Problem) -> None:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         what = "logits" if problem.bin_edges is None else "numbers"
         raise InputError(f"the model of {source} maps two samples to {got}, not to {wanted} {what}")
+
+
+USER = Source("function", "package.module:function", load_user, matches=lambda source, options: ":" in source)

@@ -7,7 +7,7 @@ import pytest
 from torchvision import datasets
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 class FakeCifar:
@@ -25,7 +25,7 @@ class FakeCifar:
 def test_the_training_set_is_long_tailed_and_the_test_set_whole(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "CIFAR10", FakeCifar)
     monkeypatch.setenv("AUTOBALANCE_DATA", str(tmp_path))
-    problem = load("cifar10", imbalance=8)
+    problem = load("cifar10", DataOptions(imbalance=8))
     assert (problem.train.class_counts(4) + problem.validation.class_counts(4)).tolist() == [100, 50, 25, 12]
     assert problem.test.class_counts(4).tolist() == [10] * 4
     assert problem.class_names == FakeCifar.classes and problem.train.x.shape[1:] == (3, 32, 32)

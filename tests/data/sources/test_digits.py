@@ -6,7 +6,7 @@ import torch
 from sklearn import datasets
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def rows(samples):
@@ -14,7 +14,7 @@ def rows(samples):
 
 
 def test_the_splits_share_no_sample_and_have_the_profile_asked_for():
-    problem = load("digits", imbalance=20, seed=5)
+    problem = load("digits", DataOptions(imbalance=20, seed=5))
     parts = [rows(part) for part in (problem.train, problem.validation, problem.test)]
     assert [len(p) for p in parts] == [len(problem.train), len(problem.validation), len(problem.test)]
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
@@ -42,7 +42,11 @@ def test_images_are_the_real_ones_standardised_by_the_training_split():
 def test_a_seed_reproduces_and_another_one_draws_another_train_but_the_same_test_split():
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    first, again, other = load("digits", seed=1), load("digits", seed=1), load("digits", seed=2)
+    first, again, other = (
+        load("digits", DataOptions(seed=1)),
+        load("digits", DataOptions(seed=1)),
+        load("digits", DataOptions(seed=2)),
+    )
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(first.train.x, again.train.x) and torch.equal(first.validation.y, again.validation.y)
     assert rows(first.train) != rows(other.train)
@@ -50,12 +54,12 @@ def test_a_seed_reproduces_and_another_one_draws_another_train_but_the_same_test
 
 
 def test_a_step_profile():
-    problem = load("digits", imbalance=10, imbalance_type="step", validation_fraction=0.5)
+    problem = load("digits", DataOptions(imbalance=10, imbalance_type="step", validation=0.5))
     # the scarcest of the first five classes has 177 digits, so 127 beside its test samples
     assert (problem.train.class_counts(10) + problem.validation.class_counts(10)).tolist() == [127] * 5 + [12] * 5
     assert problem.validation.class_counts(10).tolist() == [64] * 5 + [6] * 5
 
 
 def test_a_target_column_has_no_effect_on_digits():
-    with pytest.raises(InputError, match="--target price has no effect on digits"):
-        load("digits", target="price")
+    with pytest.raises(InputError, match="`target` price has no effect on digits"):
+        load("digits", DataOptions(target="price"))

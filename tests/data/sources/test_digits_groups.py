@@ -5,7 +5,7 @@ import pytest
 from sklearn import datasets
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def pictures(samples, problem):
@@ -28,7 +28,7 @@ def test_cells():
     assert both.sum() == 1797 - 500
     for usual, other in ((both[0, 0], both[0, 1]), (both[1, 1], both[1, 0])):
         assert usual / other == pytest.approx(10, rel=0.05)
-    rare = load("digits-groups", imbalance=50)
+    rare = load("digits-groups", DataOptions(imbalance=50))
     both = rare.train.cell_counts(2, 2) + rare.validation.cell_counts(2, 2)
     assert both[0, 0] / both[0, 1] == pytest.approx(50, rel=0.2)
 
@@ -47,7 +47,7 @@ def test_every_picture_is_a_digit_of_its_class_or_its_negative():
 
 
 def test_a_seed_draws_the_grounds_and_no_seed_moves_the_test_split():
-    first, again, other = (load("digits-groups", seed=seed) for seed in (0, 0, 1))
+    first, again, other = (load("digits-groups", DataOptions(seed=seed)) for seed in (0, 0, 1))
     assert np.array_equal(first.train.group, again.train.group)
     assert not np.array_equal(first.train.group, other.train.group)
     assert np.array_equal(pictures(first.test, first), pictures(other.test, other))
@@ -59,10 +59,10 @@ def test_a_seed_draws_the_grounds_and_no_seed_moves_the_test_split():
     [
         ({"imbalance": 0.5}, "is below 1"),
         ({"imbalance": 1e6}, "leaves no picture on the other ground"),
-        ({"imbalance_type": "step"}, "--imbalance-type step has no effect on digits-groups"),
-        ({"target": "y"}, "--target y has no effect on digits-groups"),
+        ({"imbalance_type": "step"}, "`imbalance_type` step has no effect on digits-groups"),
+        ({"target": "y"}, "`target` y has no effect on digits-groups"),
     ],
 )
 def test_what_cannot_be(settings, words):
     with pytest.raises(InputError, match=words):
-        load("digits-groups", **settings)
+        load("digits-groups", DataOptions(**settings))

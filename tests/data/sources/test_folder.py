@@ -6,10 +6,8 @@ import torch
 from PIL import Image
 
 from autobalance.common import InputError
-from autobalance.data import ImageFiles, load
-from autobalance.data._assemble import Options
+from autobalance.data import DataOptions, ImageFiles, load
 from autobalance.data.sources import _folder
-from autobalance.data.sources._folder import load_folder
 
 
 def fill(folder, counts, size=(6, 6)):
@@ -42,7 +40,7 @@ def test_sub_folders_are_classes_and_every_image_is_in_one_part(tmp_path):
 def test_train_val_and_test_folders_are_the_splits(tmp_path):
     for part, n in (("train", 5), ("val", 3), ("test", 2)):
         fill(tmp_path / part, {"a": n, "b": n + 1})
-    problem = load_folder(tmp_path, Options(image_size=4))
+    problem = load(str(tmp_path), DataOptions(image_size=4))
     assert [len(p) for p in (problem.train, problem.validation, problem.test)] == [11, 7, 5]
     assert problem.test.x.shape == (5, 3, 4, 4)
     (tmp_path / "test" / "c").mkdir()
@@ -65,7 +63,7 @@ def test_colours_and_size_are_those_of_the_image(tmp_path):
 
 def test_an_imbalance_thins_out(tmp_path):
     fill(tmp_path, {"a": 20, "b": 20})
-    problem = load(str(tmp_path), imbalance=4)
+    problem = load(str(tmp_path), DataOptions(imbalance=4))
     assert (problem.train.class_counts(2) + problem.validation.class_counts(2)).tolist() == [16, 4]
 
 
@@ -75,8 +73,8 @@ def test_errors(tmp_path):
     fill(tmp_path, {"a": 5, "b": 2})
     with pytest.raises(InputError, match="class 'b' has 2 samples, too few to split"):
         load(str(tmp_path))
-    with pytest.raises(InputError, match="--target x has no effect on a folder"):
-        load(str(tmp_path), target="x")
+    with pytest.raises(InputError, match=r"`target` x has no effect on .*: leave it out"):
+        load(str(tmp_path), DataOptions(target="x"))
     whole = (tmp_path / "a" / "0.png").read_bytes()
     for content in (b"", b"no image", whole[:40]):
         (tmp_path / "b" / "bad.PNG").write_bytes(content)
@@ -115,16 +113,16 @@ def test_folders_of_groups_that_do_not_fit(tmp_path):
 
 def test_a_size_of_ones_own_and_no_other_folder_for_images(tmp_path):
     fill(tmp_path, {"a": 5, "b": 6})
-    assert load(str(tmp_path), image_size=48).train.shape == (3, 48, 48)
-    with pytest.raises(InputError, match="--images elsewhere has no effect"):
-        load(str(tmp_path), images="elsewhere")
+    assert load(str(tmp_path), DataOptions(image_size=48)).train.shape == (3, 48, 48)
+    with pytest.raises(InputError, match="`images` elsewhere has no effect"):
+        load(str(tmp_path), DataOptions(images="elsewhere"))
 
 
 def test_many_images_stay_on_disk_and_are_the_same(tmp_path, monkeypatch):
     fill(tmp_path, {"cat": 20, "ant": 10}, size=(9, 5))
-    in_memory = load(str(tmp_path), imbalance=2)
+    in_memory = load(str(tmp_path), DataOptions(imbalance=2))
     monkeypatch.setattr(_folder, "IN_MEMORY", 0)
-    on_disk = load(str(tmp_path), imbalance=2)
+    on_disk = load(str(tmp_path), DataOptions(imbalance=2))
     assert isinstance(in_memory.train.x, torch.Tensor) and isinstance(on_disk.train.x, ImageFiles)
     for part in ("train", "validation", "test"):
         memory, disk = getattr(in_memory, part).all(), getattr(on_disk, part).all()
@@ -134,8 +132,8 @@ def test_many_images_stay_on_disk_and_are_the_same(tmp_path, monkeypatch):
 
 def test_names_of_folders_are_numbers_to_predict(tmp_path):
     fill(tmp_path, {"21": 30, "22.5": 20, "40": 10})
-    problem = load(str(tmp_path), task="regression", bins=4)
+    problem = load(str(tmp_path), DataOptions(task="regression", bins=4))
     assert set(problem.train.y.tolist()) == {21.0, 22.5, 40.0} and len(problem.test) == 12
     (tmp_path / "40").rename(tmp_path / "old")
-    with pytest.raises(InputError, match="old is no number: for --task regression"):
-        load(str(tmp_path), task="regression")
+    with pytest.raises(InputError, match="old is no number: for `task` regression"):
+        load(str(tmp_path), DataOptions(task="regression"))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def frame(n=240):
@@ -55,7 +55,7 @@ def total(problem):
     ],
 )
 def test_groups_are_values_cuts_and_combinations(path, spec, names, by_hand):
-    problem = load(path, target="kind", group=spec)
+    problem = load(path, DataOptions(target="kind", group=tuple(spec.split(","))))
     assert problem.group_names == names
     assert np.array_equal(total(problem), cells_by_pandas(by_hand(frame())))
     for part in (problem.train, problem.validation, problem.test):
@@ -63,15 +63,17 @@ def test_groups_are_values_cuts_and_combinations(path, spec, names, by_hand):
 
 
 def test_the_model_sees_the_column_only_where_asked(path):
-    hidden, seen = (load(path, target="kind", group="sex", group_as_feature=flag) for flag in (False, True))
+    hidden, seen = (
+        load(path, DataOptions(target="kind", group=("sex",), group_as_feature=flag)) for flag in (False, True)
+    )
     assert hidden.train.x.shape[1] == 3 and seen.train.x.shape[1] == 5
     assert hidden.train.group.tolist() == seen.train.group.tolist()
-    assert load(path, target="kind", group="sex,age:20").train.x.shape[1] == 2
+    assert load(path, DataOptions(target="kind", group=("sex", "age:20"))).train.x.shape[1] == 2
 
 
 def test_a_column_may_have_commas_and_colons_in_its_name(tmp_path):
     frame().rename(columns={"sex": "sex, at birth:"}).to_csv(tmp_path / "odd.csv", index=False)
-    problem = load(str(tmp_path / "odd.csv"), target="kind", group="sex, at birth:")
+    problem = load(str(tmp_path / "odd.csv"), DataOptions(target="kind", group=("sex, at birth:",)))
     assert problem.group_names == ("Female", "Male")
 
 
@@ -79,7 +81,7 @@ def test_given_parts_keep_their_groups(tmp_path):
     table = frame()
     table["part"] = np.repeat(["train", "test"], 120)
     table.to_csv(tmp_path / "mine.csv", index=False)
-    problem = load(str(tmp_path / "mine.csv"), target="kind", group="sex", split="part")
+    problem = load(str(tmp_path / "mine.csv"), DataOptions(target="kind", group=("sex",), split="part"))
     assert np.array_equal(
         problem.test.cell_counts(2, 2).numpy(), pd.crosstab(table["kind"][120:], table["sex"][120:]).to_numpy()
     )
@@ -88,10 +90,10 @@ def test_given_parts_keep_their_groups(tmp_path):
 @pytest.mark.parametrize(
     "spec, words",
     [
-        ("gender", "has no column 'gender' for --group: it has size, sex"),
+        ("gender", "has no column 'gender' for `group`: it has size, sex"),
         ("kind", "'kind' is the target"),
         ("sex,sex", "has a column twice"),
-        ("age", r"the group 'age' has 60 different values, more than 20: give cuts, such as --group age:30"),
+        ("age", r"the group 'age' has 60 different values, more than 20: give cuts, such as `group` age:30"),
         ("sex:3", "the group 'sex' holds no numbers to cut at 3"),
         ("age:x", "rising numbers"),
         ("age:30:20", "rising numbers"),
@@ -101,7 +103,7 @@ def test_given_parts_keep_their_groups(tmp_path):
 )
 def test_groups_that_cannot_be(path, spec, words):
     with pytest.raises(InputError, match=words):
-        load(path, target="kind", group=spec)
+        load(path, DataOptions(target="kind", group=tuple(spec.split(","))))
 
 
 def test_a_cell_with_too_few_rows_is_named_with_its_count(tmp_path):
@@ -110,7 +112,7 @@ def test_a_cell_with_too_few_rows_is_named_with_its_count(tmp_path):
     table.loc[[0, 3], "kind"] = "rare"
     table.to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(InputError, match="class 'rare' of group 'Female' has 2 samples, too few to split"):
-        load(str(tmp_path / "mine.csv"), target="kind", group="sex")
+        load(str(tmp_path / "mine.csv"), DataOptions(target="kind", group=("sex",)))
 
 
 def test_a_row_without_a_group_is_named(tmp_path):
@@ -118,16 +120,16 @@ def test_a_row_without_a_group_is_named(tmp_path):
     table.loc[7, "sex"] = np.nan
     table.to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(InputError, match=r"the group 'sex' has no value \(NaN\) in data row 8"):
-        load(str(tmp_path / "mine.csv"), target="kind", group="sex")
+        load(str(tmp_path / "mine.csv"), DataOptions(target="kind", group=("sex",)))
 
 
 def test_options_without_effect_are_errors(path):
-    with pytest.raises(InputError, match="--group-as-feature has no effect without --group"):
-        load(path, target="kind", group_as_feature=True)
-    with pytest.raises(InputError, match="--group sex has no effect on digits-groups"):
-        load("digits-groups", group="sex")
-    with pytest.raises(InputError, match="--group sex has no effect with --task regression"):
-        load(path, target="size", group="sex", task="regression")
+    with pytest.raises(InputError, match="`group_as_feature` has no effect without `group`"):
+        load(path, DataOptions(target="kind", group_as_feature=True))
+    with pytest.raises(InputError, match="`group` sex has no effect on digits-groups"):
+        load("digits-groups", DataOptions(group=("sex",)))
+    with pytest.raises(InputError, match="`group` sex has no effect on a regression"):
+        load(path, DataOptions(target="size", group=("sex",), task="regression"))
 
 
 def test_a_missing_group_is_named_by_its_file_and_row(tmp_path):
@@ -136,4 +138,4 @@ def test_a_missing_group_is_named_by_its_file_and_row(tmp_path):
     whole.to_csv(tmp_path / "train.csv", index=False)
     bad.to_csv(tmp_path / "test.csv", index=False)
     with pytest.raises(InputError, match=r"'sex' has no value \(NaN\) in test\.csv, data row 4: "):
-        load(str(tmp_path), target="kind", group="sex")
+        load(str(tmp_path), DataOptions(target="kind", group=("sex",)))

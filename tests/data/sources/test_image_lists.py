@@ -9,7 +9,7 @@ import torch
 from image_cases import write_image, write_lists
 
 from autobalance.common import InputError
-from autobalance.data import image_files, load
+from autobalance.data import DataOptions, image_files, load
 
 COUNTS = {"train": [9, 4, 3], "val": [2, 2, 2], "test": [3, 2, 2]}
 
@@ -20,7 +20,7 @@ def files_of(samples, root):
 
 def test_lists_of_three_parts(tmp_path):
     listed = write_lists(tmp_path, COUNTS)
-    problem = load(str(tmp_path), image_size=16)
+    problem = load(str(tmp_path), DataOptions(image_size=16))
     for part, samples in zip(COUNTS, (problem.train, problem.validation, problem.test), strict=True):
         found = list(zip(files_of(samples, tmp_path), samples.y.tolist(), strict=True))
         assert found == listed[part]
@@ -35,9 +35,9 @@ def test_lists_of_three_parts(tmp_path):
 def test_images_may_lie_elsewhere_and_without_a_test_list_val_is_tested_on(tmp_path):
     listed = write_lists(tmp_path / "lists", {"train": [10, 6], "val": [2, 3]})
     (tmp_path / "lists" / "images").rename(tmp_path / "images")
-    with pytest.raises(InputError, match=r"Mine_LT_train.txt, line 1: there is no image .*--images names the folder"):
+    with pytest.raises(InputError, match=r"Mine_LT_train.txt, line 1: there is no image .*`images` names the folder"):
         load(str(tmp_path / "lists"))
-    problem = load(str(tmp_path / "lists"), images=str(tmp_path), validation_fraction=0.25)
+    problem = load(str(tmp_path / "lists"), DataOptions(images=str(tmp_path), validation=0.25))
     assert files_of(problem.test, tmp_path) == [path for path, _ in listed["val"]]
     drawn = sorted(files_of(problem.train, tmp_path) + files_of(problem.validation, tmp_path))
     assert drawn == sorted(path for path, _ in listed["train"])
@@ -46,15 +46,15 @@ def test_images_may_lie_elsewhere_and_without_a_test_list_val_is_tested_on(tmp_p
 
 def test_a_long_tail_is_cut_out_of_the_training_images(tmp_path):
     write_lists(tmp_path, {"train": [8, 8, 8], "val": [1, 1, 1], "test": [2, 2, 2]})
-    problem = load(str(tmp_path), imbalance=4)
+    problem = load(str(tmp_path), DataOptions(imbalance=4))
     assert problem.train.class_counts(3).tolist() == [8, 4, 2] and len(problem.validation) == 3
-    step = load(str(tmp_path), imbalance=4, imbalance_type="step")
+    step = load(str(tmp_path), DataOptions(imbalance=4, imbalance_type="step"))
     assert step.train.class_counts(3).tolist() == [8, 8, 2]
 
 
 def test_numbers_to_predict_are_read_from_lists_and_keep_the_whole_image(tmp_path):
     listed = write_lists(tmp_path, {"train": [4, 3, 5, 2], "test": [1, 1, 1]})
-    problem = load(str(tmp_path), task="regression", image_size=8)
+    problem = load(str(tmp_path), DataOptions(task="regression", image_size=8))
     assert problem.class_names == ("0", "1", "2", "3") and problem.train.y.dtype == torch.float32
     paths = [tmp_path / path for path, _ in listed["test"]]
     assert torch.equal(problem.test.all().x, image_files(paths, 8, centre=False).take(torch.arange(3)))
@@ -141,24 +141,26 @@ def faces(folder, n=70):
 def test_a_table_of_images_with_ages(tmp_path):
     table = faces(tmp_path)
     options = {"target": "age", "task": "regression", "images": str(tmp_path), "image_size": 12}
-    problem = load(str(tmp_path / "agedb.csv"), split="split", **options)
+    problem = load(str(tmp_path / "agedb.csv"), DataOptions(split="split", **options))
     for part, samples in (("train", problem.train), ("val", problem.validation), ("test", problem.test)):
         rows = table[table["split"] == part]
         assert files_of(samples, tmp_path) == rows["path"].tolist() and samples.y.tolist() == rows["age"].tolist()
     assert set(np.diff(problem.bin_edges)) == {1.0} and problem.name == "agedb"
-    drawn = load(str(tmp_path / "agedb.csv"), **options)
+    drawn = load(str(tmp_path / "agedb.csv"), DataOptions(**options))
     names = [name for part in (drawn.train, drawn.validation, drawn.test) for name in files_of(part, tmp_path)]
     assert sorted(names) == sorted(table["path"]) and len(drawn.test) == 14
 
     table["kind"] = np.where(table["age"] < 30, "young", "old")
     table.to_csv(tmp_path / "agedb.csv", index=False)
-    problem = load(str(tmp_path / "agedb.csv"), split="split", target="kind", images=str(tmp_path))
+    problem = load(str(tmp_path / "agedb.csv"), DataOptions(split="split", target="kind", images=str(tmp_path)))
     assert problem.class_names == ("old", "young") and problem.train.shape == (3, 224, 224)
 
     table["sex"] = np.where(np.arange(len(table)) % 3 == 0, "f", "m")
     table.to_csv(tmp_path / "agedb.csv", index=False)
     for options in ({"split": "split"}, {}):
-        problem = load(str(tmp_path / "agedb.csv"), target="kind", group="sex", images=str(tmp_path), **options)
+        problem = load(
+            str(tmp_path / "agedb.csv"), DataOptions(target="kind", group=("sex",), images=str(tmp_path), **options)
+        )
         sex = dict(zip(table["path"], table["sex"], strict=True))
         for part in (problem.train, problem.validation, problem.test):
             assert [problem.group_names[g] for g in part.group] == [sex[name] for name in files_of(part, tmp_path)]
@@ -167,22 +169,22 @@ def test_a_table_of_images_with_ages(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"drop": ["split"]}, "--text and --drop have no effect with --images"),
+        ({"drop": ["split"]}, "`drop` split has no effect on .*agedb.csv: .*whose rows are the inputs"),
         ({"target": "path"}, "'path' holds no numbers"),
         ({"images": "nowhere"}, r"agedb.csv, data row 1: there is no image nowhere/AgeDB/0_name_f.jpg"),
-        ({"images": None, "image_size": 8}, "--image-size 8 has no effect on .*without --images"),
-        ({"imbalance": 3.0}, "--imbalance has no effect"),
+        ({"images": None, "image_size": 8}, "`image_size` 8 has no effect on .*agedb.csv: .* for images in files"),
+        ({"imbalance": 3.0}, "`imbalance` 3 has no effect"),
     ],
 )
 def test_tables_of_images_that_cannot_be_used(tmp_path, options, words):
     faces(tmp_path, 8)
     options = {"target": "age", "task": "regression", "split": "split", "images": str(tmp_path), **options}
     with pytest.raises(InputError, match=words):
-        load(str(tmp_path / "agedb.csv"), **options)
+        load(str(tmp_path / "agedb.csv"), DataOptions(**options))
 
 
 def test_sources_without_images_in_files():
-    with pytest.raises(InputError, match="--image-size 64 has no effect on digits"):
-        load("digits", image_size=64)
-    with pytest.raises(InputError, match="--images there has no effect on mine:data"):
-        load("mine:data", images="there")
+    with pytest.raises(InputError, match="`image_size` 64 has no effect on digits"):
+        load("digits", DataOptions(image_size=64))
+    with pytest.raises(InputError, match="`images` there has no effect on mine:data"):
+        load("mine:data", DataOptions(images="there"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def arrays(per_class=20, **more):
@@ -35,7 +35,7 @@ def numbers(problem, given):
 
 def test_the_parts_are_disjoint_and_complete(tmp_path):
     given = arrays()
-    problem = load(save(tmp_path, **given), validation_fraction=0.25)
+    problem = load(save(tmp_path, **given), DataOptions(validation=0.25))
     train, validation, test = numbers(problem, given)
     assert sorted(train + validation) == list(range(60)) and test == list(range(1000, 1060))
     assert problem.validation.class_counts(3).tolist() == [5, 5, 5]
@@ -44,7 +44,7 @@ def test_the_parts_are_disjoint_and_complete(tmp_path):
 
 
 def test_an_imbalance_thins_out_the_training_samples_only(tmp_path):
-    problem = load(save(tmp_path, **arrays()), imbalance=4)
+    problem = load(save(tmp_path, **arrays()), DataOptions(imbalance=4))
     counts = problem.train.class_counts(3) + problem.validation.class_counts(3)
     assert counts.tolist() == [20, 10, 5] and problem.test.class_counts(3).tolist() == [20] * 3
 
@@ -57,14 +57,14 @@ def test_validation_samples_of_the_file_are_used(tmp_path):
     assert len(problem.final_training) == 60 and len(load(save(tmp_path, **arrays())).final_training) == 60
     path = save(tmp_path, **given)
     assert problem.class_names == ("a", "b", "c")
-    with pytest.raises(InputError, match="validation fraction has no effect"):
-        load(path, validation_fraction=0.3)
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+        load(path, DataOptions(validation=0.3))
 
 
 def test_groups_are_kept_beside_their_samples(tmp_path):
     group = np.arange(60) % 2
     given = arrays(group_train=group, group_test=group)
-    problem = load(save(tmp_path, **given), seed=3)
+    problem = load(save(tmp_path, **given), DataOptions(seed=3))
     cells = (problem.validation.y * 2 + problem.validation.group).bincount()
     assert cells.tolist() == [2] * 6  # a fifth of the ten samples that each class has in each group
     for part in (problem.train, problem.validation, problem.test):
@@ -112,10 +112,10 @@ def test_torn_and_foreign_files(tmp_path):
 
 def test_options_without_effect(tmp_path):
     path = save(tmp_path, **arrays())
-    with pytest.raises(InputError, match="--target y has no effect"):
-        load(path, target="y")
-    with pytest.raises(InputError, match="--imbalance-type step has no effect without --imbalance"):
-        load(path, imbalance_type="step")
+    with pytest.raises(InputError, match="`target` y has no effect"):
+        load(path, DataOptions(target="y"))
+    with pytest.raises(InputError, match="`imbalance_type` step has no effect without `imbalance`"):
+        load(path, DataOptions(imbalance_type="step"))
 
 
 def test_group_names_go_with_the_groups(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from autobalance.common import InputError
-from autobalance.data import Problem, Samples, load
+from autobalance.data import DataOptions, Problem, Samples, load
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(3, 2, size=(80, 4)), RNG.exponential(2.0, size=80)
@@ -29,7 +29,7 @@ def given(monkeypatch, returned):
 
 
 def test_arrays_with_float_targets(tmp_path):
-    problem = load(saved(tmp_path), task="regression", bins=4)
+    problem = load(saved(tmp_path), DataOptions(task="regression", bins=4))
     assert [len(part) for part in (problem.train, problem.validation, problem.test)] == [48, 12, 20]
     assert problem.num_outputs == 1 and problem.num_classes == 4 and problem.train.y.dtype == torch.float32
     np.testing.assert_allclose(problem.test.y, Y[60:], rtol=1e-6)
@@ -43,11 +43,11 @@ def test_arrays_with_float_targets(tmp_path):
 def test_own_validation_and_images_of_bytes(tmp_path):
     images = RNG.integers(0, 256, size=(80, 6, 5, 3), dtype=np.uint8)
     path = saved(tmp_path, x_train=images[:60], x_test=images[60:], x_val=images[:9], y_val=np.arange(9))
-    problem = load(path, task="regression")
+    problem = load(path, DataOptions(task="regression"))
     assert problem.validation.y.tolist() == list(range(9)) and problem.train.x.shape == (60, 3, 6, 5)
     assert len(problem.final_training) == 60
-    with pytest.raises(InputError, match="validation fraction has no effect"):
-        load(path, task="regression", validation_fraction=0.5)
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+        load(path, DataOptions(task="regression", validation=0.5))
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_own_validation_and_images_of_bytes(tmp_path):
 )
 def test_arrays_that_cannot_be_used(tmp_path, changed, words):
     with pytest.raises(InputError, match=words):
-        load(saved(tmp_path, **changed), task="regression")
+        load(saved(tmp_path, **changed), DataOptions(task="regression"))
 
 
 def test_an_imbalance_has_no_effect(tmp_path):
-    with pytest.raises(InputError, match="--imbalance has no effect"):
-        load(saved(tmp_path), task="regression", imbalance=10)
+    with pytest.raises(InputError, match="`imbalance` 10 has no effect"):
+        load(saved(tmp_path), DataOptions(task="regression", imbalance=10))
 
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_a_function_brings_data_and_a_model(monkeypatch, flat):
     model = nn.Sequential(nn.Linear(4, 1), *([nn.Flatten(0)] if flat else []))
     returned = {"train": (X[:60], Y[:60]), "test": (X[60:], Y[60:]), "model": lambda: model}
-    problem = load(given(monkeypatch, returned), task="regression", bins=5)
+    problem = load(given(monkeypatch, returned), DataOptions(task="regression", bins=5))
     np.testing.assert_allclose(problem.test.x, X[60:], rtol=1e-6)
     assert problem.make_model is not None and problem.num_classes == 5
 
@@ -83,11 +83,11 @@ def test_a_function_brings_data_and_a_model(monkeypatch, flat):
 def test_a_problem_with_bins_of_its_own_is_handed_on(monkeypatch):
     part = Samples(torch.from_numpy(X).float(), torch.from_numpy(Y).float())
     problem = Problem("own", part, part, part, ("low", "high"), bin_edges=(0.0, 1.0, 9.0))
-    assert load(given(monkeypatch, problem), task="regression") is problem
-    with pytest.raises(InputError, match="has bin_edges: it needs --task regression"):
+    assert load(given(monkeypatch, problem), DataOptions(task="regression")) is problem
+    with pytest.raises(InputError, match="has bin_edges: it needs `task` regression"):
         load(given(monkeypatch, problem))
-    with pytest.raises(InputError, match="--bins 3 has no effect"):
-        load(given(monkeypatch, problem), task="regression", bins=3)
+    with pytest.raises(InputError, match="`bins` 3 has no effect"):
+        load(given(monkeypatch, problem), DataOptions(task="regression", bins=3))
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_what_a_function_may_not_return(monkeypatch, returned, words):
     if isinstance(returned, dict):
         returned = {"train": (X[:60], Y[:60]), "test": (X[60:], Y[60:])} | returned
     with pytest.raises(InputError, match=words):
-        load(given(monkeypatch, returned), task="regression")
+        load(given(monkeypatch, returned), DataOptions(task="regression"))

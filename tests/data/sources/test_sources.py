@@ -1,14 +1,24 @@
-"""Which source is meant, and that the package stays light until a source is opened."""
+"""Which source is meant, what it understands, that one can be added, and that the package stays light until one is
+opened."""
 
+import json
+
+import numpy as np
 import pytest
+import torch
 from fresh import printed
 
+from autobalance.cli._config import make_parser
 from autobalance.common import InputError
-from autobalance.data import SOURCES, load
+from autobalance.data import DataOptions, Problem, Samples, Source, load, register_source, sources, unregister_source
+from autobalance.search import main
 
 
 def test_named_sources():
-    assert {"digits", "cifar10", "cifar100"} <= set(SOURCES)
+    named = {source.name for source in sources() if source.matches is None}
+    assert named == {"digits", "digits-groups", "cifar10", "cifar100", "diabetes"}
+    words = make_parser().format_help()
+    assert all(name in words for name in named)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +32,82 @@ def test_named_sources():
 )
 def test_sources_that_are_not_there(source, message):
     with pytest.raises(InputError, match=message):
-        load(source)
+        load(source, DataOptions(target="y") if "npz" not in source else None)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("digits", {"target": "y"}, "`target` y has no effect on digits: leave it out, it names the column of a table"),
+        ("digits", {"text": ["a", "b"]}, "`text` a,b has no effect on digits"),
+        ("digits-groups", {"imbalance_type": "step"}, "`imbalance_type` step has no effect on digits-groups"),
+        ("mine.csv", {"imbalance": 10.0}, "`imbalance` 10 has no effect on mine.csv"),
+        ("mine.csv", {"image_size": 32}, "`image_size` 32 has no effect on mine.csv: .* images in files"),
+        ("mine.csv", {"images": ".", "drop": ["a"]}, "`drop` a has no effect on mine.csv"),
+        ("mine:function", {"imbalance": 2}, "`imbalance` 2 has no effect on mine:function"),
+    ],
+)
+def test_options_that_a_source_does_not_understand(source, options, message):
+    with pytest.raises(InputError, match=message):
+        load(source, DataOptions(**options))
+
+
+def make_stripes(source, options):
+    """Two classes apart in their first feature."""
+    generator = np.random.default_rng(options.seed)
+
+    def samples(n):
+        y = np.arange(n) % 4 == 0
+        x = np.stack([y + 0.3 * generator.normal(size=n), generator.normal(size=n)], axis=1)
+        return Samples(torch.from_numpy(x).float(), torch.from_numpy(y.astype(np.int64)))
+
+    return Problem(source, samples(40), samples(40), samples(40), ("many", "few"))
+
+
+@pytest.fixture
+def stripes():
+    source = Source("stripes", "stripes, made up", make_stripes, tasks=("classification",))
+    register_source(source)
+    yield source
+    unregister_source("stripes")
+
+
+def test_a_source_from_outside_the_package(stripes):
+    assert sources()[0] is stripes
+    assert load("stripes", DataOptions(seed=3)).class_names == ("many", "few")
+    with pytest.raises(InputError, match="`target` y has no effect on stripes"):
+        load("stripes", DataOptions(target="y"))
+    with pytest.raises(InputError, match="stripes has classes as targets, not numbers: leave `task` regression out"):
+        load("stripes", DataOptions(task="regression"))
+    with pytest.raises(InputError, match="there is a data source 'stripes' already"):
+        register_source(stripes)
+    unregister_source("stripes")
+    with pytest.raises(InputError, match="the data source 'stripes' is unknown"):
+        load("stripes")
+
+
+def test_the_command_knows_it_too(stripes, tmp_path, capsys):
+    out = tmp_path / "run"
+    few = ["--epochs", "2", "--seeds", "1", "--confidence", "0", "--baselines", "ce"]
+    options = ["--data", "stripes", "--model", "linear", "--every", "2", "--unroll", "1"]
+    assert main([*options, *few, "--out", str(out)]) == 0
+    assert json.loads((out / "result.json").read_text())["class_counts"] == [60, 20]
+    assert main(["--data", "stripes", "--image-size", "8", "--out", str(tmp_path / "other")]) == 2
+    assert "error: --image-size 8 has no effect on stripes: leave it out" in capsys.readouterr().err
+
+
+def test_kinds_from_outside_are_asked_first():
+    kind = Source("odd", "a .odd file", make_stripes, matches=lambda source, options: source.endswith(".odd"))
+    register_source(kind)
+    try:
+        assert load("C:mine.odd").num_classes == 2
+    finally:
+        unregister_source("odd")
+
+
+def test_a_source_cannot_understand_what_nobody_can_say():
+    with pytest.raises(InputError, match="unknown options: colour"):
+        Source("odd", "odd", make_stripes, frozenset({"colour"}))
 
 
 def test_importing_the_room_does_not_import_what_only_some_sources_need():

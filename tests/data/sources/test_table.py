@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def frame(n=200, **more):
@@ -37,7 +37,7 @@ def rows_of(part, problem, n=200):
 
 def test_rows_are_split_disjointly_and_encoded_with_the_statistics_of_the_training_split(tmp_path):
     table = frame()
-    problem = load(save(tmp_path, table), target="kind", validation_fraction=0.25)
+    problem = load(save(tmp_path, table), DataOptions(target="kind", validation=0.25))
     parts = (problem.train, problem.validation, problem.test)
     rows = [rows_of(part, problem) for part in parts]
     assert sorted(rows[0] + rows[1] + rows[2]) == list(range(200))
@@ -55,15 +55,15 @@ def test_rows_are_split_disjointly_and_encoded_with_the_statistics_of_the_traini
 
 def test_a_seed_reproduces_and_another_draws_other_rows(tmp_path):
     path = save(tmp_path, frame())
-    drawn = [rows_of(p.test, p) for p in (load(path, target="kind", seed=s) for s in (1, 1, 2))]
+    drawn = [rows_of(p.test, p) for p in (load(path, DataOptions(target="kind", seed=s)) for s in (1, 1, 2))]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_a_text_that_the_training_split_lacks_is_zeros(tmp_path):
     table = frame()
-    test_row = rows_of((problem := load(save(tmp_path, table), target="kind")).test, problem)[0]
+    test_row = rows_of((problem := load(save(tmp_path, table), DataOptions(target="kind"))).test, problem)[0]
     table.loc[test_row, "colour"] = "mauve"
-    problem = load(save(tmp_path, table), target="kind")
+    problem = load(save(tmp_path, table), DataOptions(target="kind"))
     assert problem.train.x.shape[1] == 5
     assert problem.test.x[rows_of(problem.test, problem).index(test_row), 2:].tolist() == [0, 0, 0]
 
@@ -78,16 +78,16 @@ def test_a_text_that_the_training_split_lacks_is_zeros(tmp_path):
     ],
 )
 def test_classes_are_in_the_order_of_numbers_or_names(tmp_path, values, names):
-    assert load(save(tmp_path, frame(kind=values)), target="kind").class_names == names
+    assert load(save(tmp_path, frame(kind=values)), DataOptions(target="kind")).class_names == names
 
 
 def test_parquet_and_gzip_give_what_csv_gives(tmp_path):
     table = frame()
-    expected = load(save(tmp_path, table), target="kind")
+    expected = load(save(tmp_path, table), DataOptions(target="kind"))
     table.to_parquet(tmp_path / "mine.parquet")
     table.to_csv(tmp_path / "mine.csv.gz", index=False)
     for name in ("mine.parquet", "mine.csv.gz"):
-        problem = load(str(tmp_path / name), target="kind")
+        problem = load(str(tmp_path / name), DataOptions(target="kind"))
         assert problem.name == "mine"
         np.testing.assert_allclose(problem.train.x, expected.train.x, atol=1e-6)
 
@@ -101,7 +101,7 @@ def spoiled(column, row, value):
 @pytest.mark.parametrize(
     ("table", "target", "message"),
     [
-        (frame(), None, "needs --target, the column that holds the class: one of id, size, colour, kind"),
+        (frame(), None, "needs `target`, the column that holds the class: one of id, size, colour, kind"),
         (frame(), "cost", "has no column 'cost': it has id, size, colour, kind"),
         (frame(kind="same"), "kind", "target 'kind' is constant, always same"),
         (spoiled("kind", 6, None), "kind", "target 'kind' is missing in data row 7"),
@@ -113,7 +113,7 @@ def spoiled(column, row, value):
         (
             spoiled("size", 3, np.nan).assign(**{f"more {k}": np.nan for k in range(7)}),
             "kind",
-            r"'size' has no .* row 4; nor have 'more 0' in 200 rows, .* 2 more columns: .* --drop size,more 0",
+            r"'size' has no .* row 4; nor have 'more 0' in 200 rows, .* 2 more columns: .* `drop` size,more 0",
         ),
         (spoiled("size", slice(3, 4), np.nan), "kind", r"data row 4 and 1 more: fill"),
         (spoiled("colour", 9, None), "kind", r"column 'colour' has no value \(NaN\) in data row 10"),
@@ -126,26 +126,26 @@ def spoiled(column, row, value):
 def test_errors_have_the_place_and_the_value(tmp_path, table, target, message):
     path = save(tmp_path, table)
     with pytest.raises(InputError, match=message):
-        load(path, target=target)
+        load(path, DataOptions(target=target))
 
 
 @pytest.mark.parametrize("sign", [";", "\t", "|"])
 def test_another_separator_is_told(tmp_path, sign):
     frame().to_csv(tmp_path / "mine.csv", sep=sign, index=False)
     with pytest.raises(InputError, match=r"has one column, .* separated by .*, where a"):
-        load(str(tmp_path / "mine.csv"), target="kind")
+        load(str(tmp_path / "mine.csv"), DataOptions(target="kind"))
 
 
 def test_dates_are_an_error(tmp_path):
     frame(when=pd.Timestamp("2020-01-01")).to_parquet(tmp_path / "mine.parquet")
     with pytest.raises(InputError, match="column 'when' holds dates"):
-        load(str(tmp_path / "mine.parquet"), target="kind")
+        load(str(tmp_path / "mine.parquet"), DataOptions(target="kind"))
 
 
 def test_empty_and_torn_files(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match=r"empty.csv is empty"):
-        load(str(tmp_path / "empty.csv"), target="kind")
+        load(str(tmp_path / "empty.csv"), DataOptions(target="kind"))
     packed = gzip.compress(frame().to_csv().encode())
     for name, content in {
         "torn.csv.gz": packed[: len(packed) // 2],
@@ -156,9 +156,11 @@ def test_empty_and_torn_files(tmp_path):
     }.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=f"{name} cannot be read as a table"):
-            load(str(tmp_path / name), target="kind")
+            load(str(tmp_path / name), DataOptions(target="kind"))
 
 
 def test_a_table_keeps_its_own_frequencies(tmp_path):
-    with pytest.raises(InputError, match="--imbalance has no effect on a table"):
-        load(save(tmp_path, frame()), target="kind", imbalance=10)
+    with pytest.raises(
+        InputError, match=r"`imbalance` 10 has no effect on .*a table or function keeps its own frequencies"
+    ):
+        load(save(tmp_path, frame()), DataOptions(target="kind", imbalance=10))

@@ -6,7 +6,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 from autobalance.data.sources._text import encode_texts
 
 WORDS = ["red", "green", "blue", "cat", "dog", "bird", "sits", "runs", "flies", "under", "over", "tree", "house"]
@@ -52,7 +52,9 @@ def table(n=120):
 
 def opened(path, frame, **options):
     frame.to_csv(path / "mine.tsv", index=False, sep="\t")
-    return load(str(path / "mine.tsv"), **{"target": "score", "task": "regression", "drop": ["name"], **options})
+    return load(
+        str(path / "mine.tsv"), DataOptions(**{"target": "score", "task": "regression", "drop": ["name"], **options})
+    )
 
 
 def test_texts_stand_beside_the_other_columns_of_a_table(tmp_path):
@@ -78,11 +80,11 @@ def test_a_class_can_be_read_from_texts_too(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"text": ["nota"]}, r"--text: .*mine.tsv has no column 'nota': it has note, other"),
-        ({"drop": ["nam"]}, r"--drop: .*mine.tsv has no column 'nam'"),
-        ({"text": ["score"]}, "--text score is the target"),
+        ({"text": ["nota"]}, r"`text`: .*mine.tsv has no column 'nota': it has note, other"),
+        ({"drop": ["nam"]}, r"`drop`: .*mine.tsv has no column 'nam'"),
+        ({"text": ["score"]}, "`text` score is the target"),
         ({"text": ["note", "other", "name"]}, "give one column, or two"),
-        ({"text": ["name"]}, "'name' cannot be both in --text and in --drop"),
+        ({"text": ["name"]}, "'name' cannot be both in `text` and in `drop`"),
         ({"drop": [], "text": []}, None),
     ],
 )
@@ -101,7 +103,7 @@ def test_texts_without_content(text, words):
 
 
 def test_sources_without_columns():
-    with pytest.raises(InputError, match="--text a,b has no effect on digits"):
-        load("digits", text=["a", "b"])
-    with pytest.raises(InputError, match="--split part has no effect on diabetes"):
-        load("diabetes", task="regression", split="part")
+    with pytest.raises(InputError, match="`text` a,b has no effect on digits"):
+        load("digits", DataOptions(text=["a", "b"]))
+    with pytest.raises(InputError, match="`split` part has no effect on diabetes"):
+        load("diabetes", DataOptions(task="regression", split="part"))

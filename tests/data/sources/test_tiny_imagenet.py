@@ -4,7 +4,7 @@ import pytest
 from image_cases import write_image
 
 from autobalance.common import InputError
-from autobalance.data import load
+from autobalance.data import DataOptions, load
 
 
 def tiny(folder):
@@ -27,7 +27,7 @@ def test_tiny_imagenet(tmp_path):
     problem = load(str(tmp_path))
     assert problem.class_names == ("n01", "n02") and problem.test.y.tolist() == [0, 1, 0, 1]
     assert problem.train.shape == (3, 64, 64) and len(problem.train) + len(problem.validation) == 12
-    long_tail = load(str(tmp_path), imbalance=3)
+    long_tail = load(str(tmp_path), DataOptions(imbalance=3))
     assert (long_tail.train.class_counts(2) + long_tail.validation.class_counts(2)).tolist() == [6, 2]
     with annotations.open("a") as file:
         file.write("val_9.JPEG\tn01\t0\n")
@@ -36,5 +36,5 @@ def test_tiny_imagenet(tmp_path):
     annotations.write_text("val_0.JPEG\tn09\n")
     with pytest.raises(InputError, match=r"line 1, is 'val_0.JPEG\\tn09': it must be a file and a class"):
         load(str(tmp_path))
-    with pytest.raises(InputError, match="leave --task regression out"):
-        load(str(tmp_path), task="regression")
+    with pytest.raises(InputError, match="leave `task` regression out"):
+        load(str(tmp_path), DataOptions(task="regression"))

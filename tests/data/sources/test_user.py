@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from autobalance.common import InputError
-from autobalance.data import Problem, Samples, load
+from autobalance.data import DataOptions, Problem, Samples, load
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)) + 7
 Y = torch.arange(40) % 2
@@ -44,7 +44,9 @@ def test_floats_are_left_as_they_are_and_validation_is_split_off(monkeypatch, ki
         "arrays": lambda x, y: (x.numpy(), y.numpy()),
         "datasets": TensorDataset,
     }[kind]
-    problem = load(given(monkeypatch, {part: convert(*pair) for part, pair in DATA.items()}), validation_fraction=0.5)
+    problem = load(
+        given(monkeypatch, {part: convert(*pair) for part, pair in DATA.items()}), DataOptions(validation=0.5)
+    )
     assert torch.equal(problem.test.x, DATA["test"][0])
     together = torch.cat([problem.train.x, problem.validation.x])
     assert len(problem.train) == 20 and torch.equal(together.sort(0).values, X.sort(0).values)
@@ -77,8 +79,8 @@ def test_a_problem_is_handed_on(monkeypatch):
     part = Samples(X, Y)
     problem = Problem("own", part, part, part, ("a", "b"))
     assert load(given(monkeypatch, problem)) is problem
-    with pytest.raises(InputError, match="validation fraction has no effect"):
-        load(given(monkeypatch, problem), validation_fraction=0.3)
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+        load(given(monkeypatch, problem), DataOptions(validation=0.3))
 
 
 @pytest.mark.parametrize(
@@ -125,10 +127,10 @@ def test_functions_that_are_not_there(monkeypatch, source, message):
 
 def test_options_without_effect(monkeypatch):
     source = given(monkeypatch, DATA)
-    with pytest.raises(InputError, match=r"--imbalance has no effect .*long_tail_counts helps"):
-        load(source, imbalance=10)
-    with pytest.raises(InputError, match="--target y has no effect"):
-        load(source, target="y")
+    with pytest.raises(InputError, match=r"`imbalance` 10 has no effect on my_own_data:samples"):
+        load(source, DataOptions(imbalance=10))
+    with pytest.raises(InputError, match="`target` y has no effect"):
+        load(source, DataOptions(target="y"))
 
 
 def test_group_names_are_taken_and_numbers_stand_in(monkeypatch):

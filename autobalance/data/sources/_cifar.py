@@ -9,21 +9,23 @@ import numpy as np
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
-from autobalance.data._assemble import Options, assemble
-from autobalance.data._samples import Problem
+from autobalance.data._assemble import Found, assemble
+from autobalance.data._options import DataOptions
+from autobalance.data._problem import Problem
+from autobalance.data._source import Source
 
 DEFAULT_IMBALANCE = 100.0
 _CLASSES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 
 
-def load_cifar(name: str, options: Options) -> Problem:
+def load_cifar(source: str, options: DataOptions) -> Problem:
     """CIFAR (Krizhevsky 2009) with imbalance 100 unless chosen; the full, balanced test set is the test split.
 
     The files are looked for in the folder that the environment variable AUTOBALANCE_DATA names, or in ./data, and
     downloaded where they are missing.
 
     Args:
-        name: "cifar10" or "cifar100".
+        source: "cifar10" or "cifar100".
         options: the imbalance is applied to the training set, of which validation is then split off.
 
     Raises:
@@ -31,8 +33,7 @@ def load_cifar(name: str, options: Options) -> Problem:
     """
     from torchvision import datasets
 
-    options.refuse_columns(name)
-    dataset = getattr(datasets, _CLASSES[name])
+    dataset = getattr(datasets, _CLASSES[source])
     root = os.environ.get("AUTOBALANCE_DATA", "data")
     try:
         try:
@@ -41,10 +42,22 @@ def load_cifar(name: str, options: Options) -> Problem:
             parts = [dataset(root, train=train, download=True) for train in (True, False)]
     except (RuntimeError, OSError) as error:
         raise InputError(
-            f"{name} is not in the folder {root!r} and cannot be downloaded ({error}): get its python version from "
+            f"{source} is not in the folder {root!r} and cannot be downloaded ({error}): get its python version from "
             "https://www.cs.toronto.edu/~kriz/cifar.html, unpack it there, or set AUTOBALANCE_DATA to its folder"
         ) from error
     train, test = (Arrays(part.data, np.asarray(part.targets, dtype=np.int64)) for part in parts)
     if options.imbalance is None:
         options = replace(options, imbalance=DEFAULT_IMBALANCE)
-    return assemble(name, train, test, options, class_names=parts[0].classes)
+    return assemble(Found(source, train, test, class_names=parts[0].classes), options)
+
+
+CIFAR10, CIFAR100 = (
+    Source(
+        name,
+        f"{_CLASSES[name]} of torchvision",
+        load_cifar,
+        frozenset({"imbalance", "imbalance_type"}),
+        tasks=("classification",),
+    )
+    for name in _CLASSES
+)
