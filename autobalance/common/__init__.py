@@ -1,4 +1,4 @@
-"""What every room stands on: the error for bad input, files that are whole at any moment, numbers for people.
+"""What every room builds on: the error for bad input, files that are complete at any moment, numbers for people.
 
 Bins of an ordered label and their smoothed density are in `autobalance.common.density`, since they need torch.
 """

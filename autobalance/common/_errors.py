@@ -1,4 +1,4 @@
-"""The one exception that means: the input is at fault, and the message says what to do about it."""
+"""The one exception that says: the input is wrong, and here is what to do about it."""
 
 
 class InputError(ValueError):

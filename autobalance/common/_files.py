@@ -1,4 +1,4 @@
-"""The files that this package writes: replaced as a whole, and checked, never executed, when read."""
+"""The files that this package writes: each is replaced in one go, and checked, never executed, when it is read."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any, BinaryIO
 
 from autobalance.common._errors import InputError
 
-#: Makes the error that says what is wrong, and with which file.
+#: Makes an error that says what is wrong, and in which file.
 Fault = Callable[[str], InputError]
 
 
 def fault_in(path: str | os.PathLike[str]) -> Fault:
-    """What makes the errors of a file."""
+    """A function that makes errors which name the file."""
     return lambda what: InputError(f"{os.fspath(path)}: {what}")
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of ``path`` once it is whole: a reader, a kill or a power cut never
-    meets half of it."""
+    """A file to write to. It replaces ``path`` only once it is complete, so that nobody ever finds half of it there,
+    not even after a kill or a power cut."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
@@ -36,16 +36,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Replaces a file as a whole by ``text``."""
+    """Replaces the content of a file by ``text``, see `replacing`."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
-    """What a YAML file holds, plain values alone.
+    """The content of a YAML file, plain values only.
 
     Raises:
-        InputError: there is no such file, or it is no YAML.
+        InputError: there is no such file, or it is not YAML.
     """
     import yaml
 
@@ -76,10 +76,10 @@ class JsonFormat:
         return {"format": self.name, "version": self.version, **content}
 
     def unmarked(self, marked: Any, fault: Fault) -> dict[str, Any]:
-        """What `marked` was given.
+        """What `marked` was given, without the marks.
 
         Raises:
-            InputError: it is something else, or of another version.
+            InputError: it is another kind of file, or of another version.
         """
         if not isinstance(marked, dict) or marked.get("format") != self.name:
             raise fault(f'not {self.words}: "format" should be "{self.name}"')
@@ -99,22 +99,22 @@ class JsonFormat:
         write_text(path, text + "\n")
 
     def read(self, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Fault]:
-        """What `write` was given, and what makes the error of a further fault in it.
+        """What `write` was given, and a function that makes errors about it.
 
         Raises:
-            InputError: the file is torn, or of another format or version.
+            InputError: the file is damaged, or of another format or version.
             FileNotFoundError: there is no such file.
         """
         fault = fault_in(path)
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
-            raise fault(f"not a whole JSON file ({error}); was it cut off? Write it again with the search") from None
+            raise fault(f"not a complete JSON file ({error}): was it cut off? Write it again with the search") from None
         return self.unmarked(content, fault), fault
 
 
 def check_keys(content: Mapping[str, Any], required: Collection[str], optional: Collection[str], fault: Fault) -> None:
-    """Raises for keys that nobody knows, and for those that are missing."""
+    """Raises for unknown keys, and for missing ones."""
     if unknown := set(content).difference(required, optional):
         raise fault(f"unknown keys {sorted(unknown)}")
     if missing := set(required).difference(content):

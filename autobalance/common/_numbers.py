@@ -1,4 +1,4 @@
-"""Numbers for people: so many significant digits, never an exponent."""
+"""Numbers for people: with a given number of significant digits, and without an exponent."""
 
 from __future__ import annotations
 

@@ -64,12 +64,12 @@ def smooth_density(
     (``inverse``) of the counts *first*, then the smoothing, with zeros beyond the ends (the released order).
 
     Raises:
-        InputError (a ValueError): counts that are no list of numbers of at least 0 or are all 0; an unknown reweighting
-            or kernel; a clip that is not 0 < low <= high.
+        InputError (a ValueError): counts that are not a list of numbers of at least 0, or that are all 0; an unknown
+            reweighting or kernel; a clip that is not 0 < low <= high.
     """
     counts = torch.as_tensor(bin_counts, dtype=torch.float64).detach().cpu()
     if counts.dim() != 1 or not torch.isfinite(counts).all() or (counts < 0).any() or not counts.sum() > 0:
-        raise InputError(f"bin_counts must be one count of at least 0 a bin, not all 0, got {counts.tolist()}")
+        raise InputError(f"bin_counts must be one count of at least 0 for each bin, not all 0; got {counts.tolist()}")
     if reweight not in REWEIGHTS:
         raise InputError(f"no reweighting is called {reweight!r}; there are {', '.join(REWEIGHTS)}")
     if not 0 < clip[0] <= clip[1]:
@@ -147,7 +147,7 @@ def make_bin_edges(targets: Tensor | Sequence[float], num_bins: int | None = Non
             return torch.arange(low - 0.5, high + 1, dtype=torch.float64)
         num_bins = min(50, max(5, math.ceil(math.sqrt(len(values)))))
     if num_bins < 2:
-        raise InputError(f"{num_bins} bins tell no rare target from a frequent one; give at least 2")
+        raise InputError(f"{num_bins} bins cannot tell a rare target from a frequent one: give at least 2")
     return torch.linspace(low, high, num_bins + 1, dtype=torch.float64)
 
 

@@ -12,9 +12,9 @@ from autobalance.data._folds import stratified_folds as stratified_folds
 from autobalance.data._folds import stratum as stratum
 from autobalance.data._image_files import ImageFiles as ImageFiles
 from autobalance.data._image_files import image_files as image_files
+from autobalance.data._load import known_sources as known_sources
 from autobalance.data._load import load as load
 from autobalance.data._load import register_source as register_source
-from autobalance.data._load import sources as sources
 from autobalance.data._load import unregister_source as unregister_source
 from autobalance.data._long_tail import long_tail_counts as long_tail_counts
 from autobalance.data._options import DataOptions as DataOptions

@@ -49,7 +49,7 @@ def check_arrays(
         num_groups: G where it is known, otherwise the largest group tells.
 
     Raises:
-        InputError: no samples, other lengths, labels that are not 0..K-1, inputs that are no finite numbers.
+        InputError: no samples, other lengths, labels that are not 0..K-1, inputs that are not finite numbers.
     """
     x = check_inputs(x, part)
     labels = check_labels(y, f"y_{part}", len(x), num_classes, "class")
@@ -64,7 +64,7 @@ def check_inputs(x: Any, part: str) -> Any:
         return x
     x = np.asarray(x)
     if x.ndim < 2:
-        raise InputError(f"x_{part} has shape {x.shape}: it needs one row a sample and at least two dimensions")
+        raise InputError(f"x_{part} has shape {x.shape}: it needs one row for each sample and at least two dimensions")
     if x.size == 0:
         raise InputError(f"x_{part} is empty, its shape is {x.shape}")
     check_finite(x, f"x_{part}")
@@ -96,7 +96,7 @@ def check_labels(
         missing = int(np.argmin(counts))
         raise InputError(
             f"{place} has no sample of {what} {missing}: every {what} from 0 to {len(counts) - 1} must occur; "
-            f"renumber the labels or add samples"
+            "renumber the labels or add samples"
         )
     if what == "class" and len(counts) < 2:
         raise InputError(f"{place} holds one class only: a classification needs at least two")
@@ -104,7 +104,7 @@ def check_labels(
 
 
 def check_finite(x: NDArray[Any], place: str) -> None:
-    """Raise InputError with place and value for the first of ``x`` that is no finite float32 number."""
+    """Raises an InputError with place and value for the first of ``x`` that is not a finite float32 number."""
     if x.dtype.kind not in "biuf":
         raise InputError(f"{place} holds {x.dtype}, not numbers")
     if x.dtype.kind == "f":

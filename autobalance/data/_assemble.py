@@ -71,7 +71,7 @@ def assemble(found: Found, options: DataOptions) -> Problem:
     if validation is None:
         train, validation = split(train, options.validation_share, generator)
     else:
-        options.refuse(["validation"], found.name, "it brings validation samples of its own")
+        options.refuse(["validation"], found.name)
     samples = to_samples([train, validation, test], standardise=found.standardise)
     problem = Problem(
         found.name,

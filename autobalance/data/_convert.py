@@ -1,4 +1,4 @@
-"""What a person has at hand (arrays, tensors, torch Datasets) as samples."""
+"""Arrays, tensors and torch Datasets as samples."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def as_number_samples(train: Part, validation: Part) -> tuple[Samples, Samples]:
     """As `as_samples`, for targets that are finite numbers, float64 or float32, (N,) or (N, 1).
 
     Raises:
-        InputError: targets or inputs that are no finite numbers, groups, parts that do not fit together.
+        InputError: targets or inputs that are not finite numbers, groups, parts that do not fit together.
     """
     given = {name: to_given(part, name) for name, part in {"train": train, "val": validation}.items()}
     flat = {

@@ -27,7 +27,7 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
     files. A run of an earlier release has no such file; it gets one.
 
     Raises:
-        InputError: the data are others.
+        InputError: the data have changed.
     """
     now = {part: _of(getattr(problem, part)) for part in ("train", "validation", "test")}
     if not resume or not file.exists():
@@ -37,12 +37,12 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
         before = json.loads(file.read_text(encoding="utf-8"))
         compared = [(part, what, _same(before[part].get(what), now[part][what])) for part in now for what in now[part]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{file} is torn: start the run anew") from None
+        raise InputError(f"{file} is damaged: start a new run") from None
     for part, what, same in compared:
         if not same:
             raise InputError(
-                f"the data are not those that the run in {file.parent} began with: the {what} of the {part} samples "
-                "differ; put the data back, or start another run with another `out`"
+                f"these are not the data that the run in {file.parent} started with: the {what} of the {part} "
+                "samples differ; bring the old data back, or start another run with another `out`"
             )
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation folds of a set of samples, by which every sample judges once and trains in all other folds."""
+"""Cross-validation folds of a set of samples: each sample validates in one fold and trains in all the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stratified_folds(problem: Problem, number: int, seed: int) -> list[Fold]:
     samples than there are folds is held out in some of them only.
 
     Args:
-        problem: its training samples, followed by its validation samples, are dealt anew.
+        problem: its training samples, followed by its validation samples, are dealt again.
         number: of folds, at least 2.
         seed: of the dealing.
 
@@ -40,7 +40,7 @@ def stratified_folds(problem: Problem, number: int, seed: int) -> list[Fold]:
     from sklearn.model_selection import StratifiedKFold
 
     if problem.own_validation:
-        raise InputError(f"{problem.name} brings validation samples of its own, so it has no folds: leave them out")
+        raise InputError(f"{problem.name} brings validation samples of its own: leave `folds` out")
     samples = problem.train.join(problem.validation)
     if problem.bin_edges is None and len(single := (samples.class_counts(problem.num_classes) == 1).nonzero()):
         raise InputError(
@@ -118,7 +118,7 @@ class FoldedSamples:
         return Batch(flat.x.unflatten(0, shape), flat.y.unflatten(0, shape), group)
 
     def batches(self) -> Iterator[Batch]:
-        """Every fold's samples in order, in batches that never take much memory."""
+        """Every fold's samples in order, in batches that are small enough for the memory."""
         for index in torch.arange(len(self)).split(batch_size(self.shape, self.folds)):
             yield self.take(index)
 

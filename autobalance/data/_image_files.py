@@ -21,7 +21,7 @@ from autobalance.data._crops import CropAndFlip, draw_crops
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Mean and standard deviation of ImageNet's pixels by channel, as nearly all published recipes take them.
+#: Mean and standard deviation of ImageNet's pixels by channel, as nearly all published recipes use them.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: The shorter side is resized to this many times the side of the square that is then cut out (256 for 224).
 _RESIZE = 256 / 224
@@ -38,8 +38,8 @@ Made = TypeVar("Made")
 class ImageFiles:
     """N images in files, which stand in `Samples` where a tensor (N, 3, S, S) does.
 
-    Memory holds their paths and the batch that was asked for. Decoding runs in as many threads as there are processor
-    cores, while an accelerator works on the batch before.
+    Only their paths and the current batch are in memory. As many threads decode as there are processor cores, while an
+    accelerator works on the batch before.
 
     Args:
         files: their paths, (N,), strings.
@@ -47,7 +47,7 @@ class ImageFiles:
         centre: True: the shorter side is resized to 256/224 S and the square of S x S in the middle is cut out, as for
             evaluation on ImageNet. False: the whole image is squeezed to S x S.
         mean, scale: of the channels, as shares of 255; what is taken is (pixel / 255 - mean) / scale. Empty where they
-            are still to be measured (`standardised`), on the images that turn out to be for training.
+            are still to be measured (`standardised`) on the images that will be trained on.
         device, dtype: of the tensors that are taken.
     """
 
@@ -162,7 +162,7 @@ def _opened(file: str) -> Iterator[Image]:
         with Image.open(file) as image:
             yield image
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file} cannot be read as an image, mend or remove it: {error}") from error
+        raise InputError(f"{file} cannot be read as an image, repair or remove it: {error}") from error
 
 
 def _height_and_width(file: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from autobalance.data.sources import BUILT_IN
 _KNOWN = list(BUILT_IN)
 
 
-def sources() -> tuple[Source, ...]:
+def known_sources() -> tuple[Source, ...]:
     """The sources that `load` knows, in the order in which it asks them."""
     return tuple(_KNOWN)
 
@@ -42,7 +42,7 @@ def load(source: str, options: DataOptions | None = None) -> Problem:
 
     Args:
         source: the name of a data set; an .npz file; a table or a folder of tables; a folder of images or of lists of
-            images; or ``package.module:function``. `sources` has them all.
+            images; or ``package.module:function``. `known_sources` has them all.
         options: None for the defaults.
 
     Returns:

@@ -25,7 +25,7 @@ def long_tail_counts(largest: int, num_classes: int, imbalance: float, kind: str
         kind: "exp" or "step".
 
     Returns:
-        K counts, none increasing.
+        K counts, from the largest to the smallest.
 
     Raises:
         InputError: an argument is out of range, or the last class would have no sample.

@@ -24,6 +24,8 @@ _PURPOSE = {
     "image_size": "it is for images in files",
     "imbalance": "it thins out images and arrays, a table or function keeps its own frequencies",
     "imbalance_type": "it is the shape of a long tail of classes",
+    "validation": "there are validation samples already",
+    "bins": "there are bins already",
 }
 
 

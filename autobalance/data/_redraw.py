@@ -1,4 +1,4 @@
-"""Problems made of another problem's samples: fewer of them, or split anew."""
+"""Problems made of another problem's samples: of fewer, or of the same in another split."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def batch_size(shape: Sequence[int], copies: int = 1) -> int:
 class Batch(NamedTuple):
     """What one step sees: ``x`` of shape (B, ...), ``y`` of shape (B,), and where there are groups each sample's.
 
-    ``draws`` are the random numbers that an augmentation is going to use on it, each (B, ...), by name: they are drawn
-    with the batch, so that a step that is run again falls the same way.
+    ``draws`` are the random numbers that an augmentation uses on it, each (B, ...), by name: they are drawn with the
+    batch, so that a step that is run again gets the same ones.
     """
 
     x: Tensor
@@ -82,7 +82,7 @@ class Samples:
         return self.take(torch.arange(number)).x
 
     def batches(self, most: int = _MOST_SAMPLES) -> Iterator[Batch]:
-        """All samples in order, in batches of at most ``most`` that never take much memory."""
+        """All samples in order, in batches of at most ``most`` that are small enough for the memory."""
         for index in torch.arange(len(self)).split(min(most, batch_size(self.shape))):
             yield self.take(index)
 
@@ -93,7 +93,7 @@ class Samples:
         return Batch(self.x, self.y, self.group)
 
     def without_inputs(self) -> Batch:
-        """Classes and groups of every sample, and no inputs: what a judge of outputs needs."""
+        """Classes and groups of every sample without the inputs: what is needed to judge outputs."""
         return Batch(torch.empty(0, device=self.device), self.y, self.group)
 
     def subset(self, index: Tensor) -> Samples:

@@ -1,4 +1,4 @@
-"""Disjoint parts of a data set, each with every class, or every class of every group, or the whole range of targets."""
+"""Disjoint parts of a data set, each with every class (of every group), or with the whole range of targets."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _check_fraction(fraction: float) -> None:
 def _check_counts(
     counts: Index, needed: int, class_names: Sequence[str] | None, group_names: Sequence[str] | None, grouped: bool
 ) -> None:
-    """Raise for the first cell of ``counts`` (K, G) that has fewer samples than ``needed``."""
+    """Raises for the first cell of ``counts`` (K, G) that has fewer samples than ``needed``."""
     few = np.argwhere(counts < needed)
     if not len(few):
         return

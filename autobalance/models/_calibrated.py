@@ -1,4 +1,4 @@
-"""A layer put behind any layer of a model: feature-distribution smoothing, or a normalisation to compare it with."""
+"""A layer behind any layer of a model: feature-distribution smoothing, or a normalisation to compare it with."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Calibrated(nn.Module):
         names = [name for name, _ in model.named_modules() if name]
         place = "body" if place == LAST and "body" in names else place
         if place != INPUT and place not in names:
-            where = "; name the one that puts out the features (load_fds takes layer=)" if place == LAST else ""
+            where = "; name the one that makes the features (load_fds takes `layer`)" if place == LAST else ""
             raise InputError(f"the model has no layer {place!r}: it has {INPUT}, {', '.join(names)}{where}")
         self.model, self.place = model, place
         self._edges, self._bins = check_edges(bin_edges), torch.empty(0, dtype=torch.int64)
@@ -80,7 +80,9 @@ class Calibrated(nn.Module):
         if not self.layer.training:
             return features
         if len(self._bins) != len(features):
-            raise ValueError(f"{len(self._bins)} targets were seen for {len(features)} samples: call see(targets)")
+            raise ValueError(
+                f"{len(self._bins)} targets were seen for {len(features)} samples: call see(targets) before the model"
+            )
         last = features.movedim(1, -1)
         rows = last.reshape(-1, features.shape[1])
         bins = self._bins.repeat_interleave(len(rows) // len(features))

@@ -1,4 +1,4 @@
-"""A model looked at as it answers, not as it trains."""
+"""A model in evaluation mode for a while."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class FDS(nn.Module):
     """Feature-distribution smoothing as a layer, usable after any layer that gives (B, D).
 
     At the end of an epoch each bin b has the mean μ_b and unbiased variance v_b of its features, averaged over the
-    epochs: r_b <- (1 - momentum) · now + momentum · r_b, a bin's first statistics whole. They are smoothed over the
-    bins, with a kernel k that sums to one and reflected ends. In training, features z of bin b become
+    epochs: r_b <- (1 - momentum) · now + momentum · r_b, the first statistics of a bin as they are. They are smoothed
+    over the bins, with a kernel k that sums to one and reflected ends. In training, features z of bin b become
 
         z̃ = (z - μ_b) √clip(ṽ_b / v_b) + μ̃_b,      out = z + strength · (z̃ - z)
 

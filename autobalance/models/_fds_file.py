@@ -59,7 +59,7 @@ def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor, lay
         layer: the one in this model, a name of ``model.named_modules()``; None: the one that the file names.
 
     Raises:
-        InputError (a ValueError): the file is torn or says what cannot be; the model has no such layer.
+        InputError (a ValueError): the file is damaged or holds values that cannot be; the model has no such layer.
         FileNotFoundError: there is no such file.
     """
     smoothing = _smoothing(*FORMAT.read(path))
@@ -71,7 +71,7 @@ def _smoothing(content: dict[str, Any], fault: Fault) -> Smoothing:
     kinds: dict[str, type | tuple[type, ...]] = {"layer": str, "kernel": str, "ks": int, "bin_edges": list}
     for name, value in content.items():
         if not isinstance(value, kinds.get(name, (int, float))) or isinstance(value, bool):
-            raise fault(f"{name} is {value!r}")
+            raise fault(f"{name} is {value!r}, which is of the wrong type")
     for edge in (edges := content.pop("bin_edges")):
         check_number("bin_edges", edge, fault)
     return Smoothing(bin_edges=tuple(edges), **content)

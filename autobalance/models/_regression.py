@@ -1,4 +1,4 @@
-"""What makes a model of logits one of targets in their own unit."""
+"""A head that answers in the unit of the targets."""
 
 from __future__ import annotations
 

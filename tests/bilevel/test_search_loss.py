@@ -142,7 +142,7 @@ def test_the_settings_of_a_regression_reach_the_search():
     "settings, words",
     [
         ({"task": "ranking", "bins": None}, "no task is called 'ranking'"),
-        ({"bins": 1}, "1 bins tell no rare target"),
+        ({"bins": 1}, "1 bins cannot tell a rare target"),
         ({"bins": [0.0, 3.0, 2.0]}, "ascending order"),
         ({"objective": "balanced_error"}, "no objective is called 'balanced_error'; for regression"),
         ({"free": ("l",)}, "'l' has no effect"),
@@ -156,7 +156,7 @@ def test_what_cannot_be_for_a_regression(settings, words):
 
 def test_targets_that_cannot_be():
     (x, y), model, given = numbers(40, 0), torch.nn.Linear(2, 1), {"task": "regression"}
-    with pytest.raises(InputError, match=r"y_train\[3\] \(row 3\) is nan"):
+    with pytest.raises(InputError, match=r"y_train\[3\] is nan"):
         search(model, (x, y.index_fill(0, torch.tensor([3]), float("nan"))), (x, y), **given)
     with pytest.raises(InputError, match="y_val has shape"):
         search(model, (x, y), (x, y[:5]), **given)

@@ -58,5 +58,5 @@ def test_image_files_of_another_size_are_noticed_and_another_folder_is_not(tmp_p
 
 def test_a_torn_file(tmp_path):
     (tmp_path / "data.json").write_text('{"train": ')
-    with pytest.raises(InputError, match=r"data.json is torn"):
+    with pytest.raises(InputError, match=r"data.json is damaged"):
         keep_or_check(problem(), tmp_path / "data.json", resume=True)

@@ -39,7 +39,7 @@ def test_one_file_a_part(tmp_path, names):
     assert ids(problem, 110) == [list(range(60)), list(range(60, 80)), list(range(80, 110))]
     assert problem.name == "mine" and problem.class_names == ("common", "rare")
     assert len(problem.final_training) == 60
-    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* there are validation samples already"):
         load(folder, DataOptions(target="kind", validation=0.3))
 
 
@@ -71,12 +71,12 @@ def test_a_column_that_says_the_part(tmp_path):
 @pytest.mark.parametrize(
     ("files", "options", "words"),
     [
-        ({"train__csv": rows(60)}, {}, "holds train.csv, but no file of that kind"),
+        ({"train__csv": rows(60)}, {}, "holds train.csv, but no such file"),
         ({"train__csv": rows(60), "a_train__tsv": rows(9)}, {}, "two files for train, a_train.tsv and train.csv"),
         (
             {"train__csv": rows(60), "test__csv": rows(30)[["id", "kind"]]},
             {},
-            "train.csv differ .* 'size'",
+            "only one of train.csv and test.csv has the column 'size'",
         ),
         (
             {"train__csv": rows(60), "test__csv": rows(30).assign(size="big")},

@@ -102,7 +102,7 @@ def test_samples_of_files_are_subset_joined_and_gone_through_without_decoding_al
 def test_a_file_that_is_no_image_is_named(paths, content, crops):
     whole = paths[3].read_bytes()
     paths[3].write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(InputError, match=r"3\.png cannot be read as an image, mend or remove it"):
+    with pytest.raises(InputError, match=r"3\.png cannot be read as an image, repair or remove it"):
         image_files(paths, 8).take(torch.arange(5), crops)
     paths[3].unlink()
     with pytest.raises(InputError, match=r"3\.png cannot be read"):

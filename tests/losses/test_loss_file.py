@@ -104,14 +104,14 @@ def test_a_file_cut_off_anywhere_is_refused(content, tmp_path):
     path, text = tmp_path / "loss.json", json.dumps(content, indent=2)
     for length in range(0, len(text), 7):
         path.write_text(text[:length])
-        with pytest.raises(InputError, match=r"loss\.json: not a whole JSON file"):
+        with pytest.raises(InputError, match=r"loss\.json: not a complete JSON file"):
             load_loss(path)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"\xef\xbb\xbf{}", b"[" * 100_000, b"1" * 10_000, b"\x00" * 50])
 def test_what_is_no_json_at_all(raw, tmp_path):
     (tmp_path / "loss.json").write_bytes(raw)
-    with pytest.raises(InputError, match=r"loss\.json: not a whole JSON file"):
+    with pytest.raises(InputError, match=r"loss\.json: not a complete JSON file"):
         load_loss(tmp_path / "loss.json")
 
 

@@ -21,7 +21,7 @@ def model():
 
 def test_another_model_has_another_layer(tmp_path):
     Smoothing("last", SMOOTHING.bin_edges).save(tmp_path / "fds.json")
-    with pytest.raises(InputError, match=r"no layer 'last': it has input, 0, 1, 2; name .* layer="):
+    with pytest.raises(InputError, match=r"no layer 'last': it has input, 0, 1, 2; name .* `layer`"):
         load_fds(tmp_path / "fds.json", model(), X[:1])
     loaded = load_fds(tmp_path / "fds.json", model(), X[:1], layer="2")
     assert loaded.place == "2" and loaded.layer.feature_dim == 1
@@ -61,7 +61,7 @@ def test_what_cannot_be_is_refused(tmp_path, change, words):
 
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "torn.json").write_text('{"format": "autobal')
-    with pytest.raises(InputError, match="not a whole JSON file"):
+    with pytest.raises(InputError, match="not a complete JSON file"):
         load_fds(tmp_path / "torn.json", model(), X)
     with pytest.raises(FileNotFoundError):
         load_fds(tmp_path / "none.json", model(), X)

@@ -1,6 +1,6 @@
 """Augmentation that is searched: operations on samples, differentiable in the strength and probability of each class.
 
-What is searched is in `autobalance.bilevel._augmentation_space`, which loading a policy does not import.
+How it is searched is in `autobalance.bilevel`, which loading a policy does not import.
 """
 
 from autobalance.data.augmentation._file import load_augmentation as load_augmentation
@@ -14,17 +14,3 @@ from autobalance.data.augmentation._pipeline import draw as draw
 from autobalance.data.augmentation._pipeline import kind_of as kind_of
 from autobalance.data.augmentation._policy import Policy as Policy
 from autobalance.data.augmentation._policy import changed_by as changed_by
-
-__all__ = [
-    "OPERATIONS",
-    "Policy",
-    "apply",
-    "changed_by",
-    "check_operations",
-    "default_operations",
-    "draw",
-    "gates",
-    "kind_of",
-    "load_augmentation",
-    "save_augmentation",
-]

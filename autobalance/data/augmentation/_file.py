@@ -45,8 +45,8 @@ def load_augmentation(path: str | os.PathLike[str]) -> Policy:
         an ``nn.Module``: ``x, y = policy(x, y)``, see `Policy`.
 
     Raises:
-        InputError (a ValueError): the file is torn, of another format or version, has unknown or missing keys, lists of
-            wrong lengths or values that are not finite numbers. Names the file and the fault.
+        InputError (a ValueError): the file is damaged, of another format or version, has unknown or missing keys, lists
+            of wrong lengths or values that are not finite numbers. Names the file and the fault.
         FileNotFoundError: there is no such file.
     """
     content, fault = FORMAT.read(path)

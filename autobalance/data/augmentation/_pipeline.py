@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,13 +54,18 @@ def check_operations(names: Sequence[str], shape: Sequence[int]) -> tuple[str, .
     """
     kind = kind_of(shape)
     known = OPERATIONS[kind]
-    if unknown := [name for name in names if name not in known]:
-        raise InputError(f"no operation on {kind}s is called {unknown[0]!r}; there are {', '.join(known)}")
+    check_known(kind, names)
     if not names:
         raise InputError(f"no operation is named; there are {', '.join(known)}")
     if "saturation" in names and shape[0] != 3:
         raise InputError(f"'saturation' has no effect on images of {shape[0]} colours: it needs three")
     return tuple(name for name in known if name in names)
+
+
+def check_known(kind: str, names: Iterable[str]) -> None:
+    """Raises an InputError for a name that is not an operation on samples of this kind."""
+    if unknown := [name for name in names if name not in OPERATIONS[kind]]:
+        raise InputError(f"no operation on {kind}s is called {unknown[0]!r}; there are {', '.join(OPERATIONS[kind])}")
 
 
 def draw(kind: str, names: Sequence[str], x: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from autobalance.common import InputError
 from autobalance.data.augmentation._gates import gates
-from autobalance.data.augmentation._pipeline import OPERATIONS, apply, draw
+from autobalance.data.augmentation._pipeline import OPERATIONS, apply, check_known, draw
 
 #: Dimensions of one sample, by kind.
 DIMENSIONS = {"image": 3, "table": 1}
@@ -48,10 +48,7 @@ class Policy(nn.Module):
         super().__init__()
         if kind not in OPERATIONS:
             raise InputError(f"a policy is for one of {', '.join(OPERATIONS)}, not for {kind!r}")
-        if unknown := [name for name in strength if name not in OPERATIONS[kind]]:
-            raise InputError(
-                f"no operation on {kind}s is called {unknown[0]!r}; there are {', '.join(OPERATIONS[kind])}"
-            )
+        check_known(kind, strength)
         if set(strength) != set(probability) or not strength:
             raise InputError(
                 f"a policy needs strength and probability of the same operations, one or more; there are "
@@ -75,7 +72,7 @@ class Policy(nn.Module):
             ("group", group_names, self.num_groups),
         ):
             if names is not None and len(names) != number:
-                raise InputError(f"{len(names)} {what} names for {number}")
+                raise InputError(f"{what}_names has {len(names)} names, but the tables have {number}")
         self.class_names = None if class_names is None else tuple(class_names)
         self.group_names = None if group_names is None else tuple(group_names)
 

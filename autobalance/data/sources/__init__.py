@@ -1,5 +1,6 @@
 """Where data come from: one file a kind of source, and a line for it here."""
 
+from autobalance.data.sources._annotations import ANNOTATIONS
 from autobalance.data.sources._cifar import CIFAR10, CIFAR100
 from autobalance.data.sources._columns import target_column as target_column
 from autobalance.data.sources._diabetes import DIABETES
@@ -26,6 +27,7 @@ BUILT_IN = (
     IMAGE_TABLE,
     TABLE,
     LISTS,
+    ANNOTATIONS,
     TINY_IMAGENET,
     FOLDER,
     NPZ,

@@ -42,7 +42,7 @@ def load_cifar(source: str, options: DataOptions) -> Problem:
             parts = [dataset(root, train=train, download=True) for train in (True, False)]
     except (RuntimeError, OSError) as error:
         raise InputError(
-            f"{source} is not in the folder {root!r} and cannot be downloaded ({error}): get its python version from "
+            f"{source} is not in the folder {root!r} and cannot be downloaded ({error}): get its Python version from "
             "https://www.cs.toronto.edu/~kriz/cifar.html, unpack it there, or set AUTOBALANCE_DATA to its folder"
         ) from error
     train, test = (Arrays(part.data, np.asarray(part.targets, dtype=np.int64)) for part in parts)

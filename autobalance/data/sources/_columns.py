@@ -1,4 +1,4 @@
-"""The target column of a table: classes, or numbers to predict."""
+"""Columns of a table: the target, classes or numbers to predict, and what holds for every column of numbers."""
 
 from __future__ import annotations
 
@@ -44,10 +44,7 @@ def classes_of(column: pd.Series, columns: Iterable[str]) -> tuple[NDArray[np.in
         InputError: the target is infinite or constant, or a number rather than a class.
     """
     target, number = column.name, is_number(column)
-    if number and not np.isfinite(column.to_numpy(np.float64)).all():
-        row = row_name(column, ~np.isfinite(column.to_numpy(np.float64)))
-        raise InputError(f"the target {target!r} is infinite in {row}")
-    values = column.to_numpy(np.float64) if number else column.astype(str).to_numpy(dtype=object)
+    values = finite(column, "the target") if number else column.astype(str).to_numpy(dtype=object)
     distinct, labels = np.unique(values, return_inverse=True)
     if len(distinct) < 2:
         raise InputError(
@@ -75,11 +72,25 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
             f"the target {column.name!r} holds no numbers, such as {column.iloc[0]!r}: a regression predicts numbers; "
             "leave `task` regression out, or choose another column"
         )
+    values = finite(column, "the target")
+    if values.min() == values.max():
+        raise InputError(f"the target {column.name!r} is constant, always {column.iloc[0]}: choose another column")
+    return values
+
+
+def finite(column: pd.Series, what: str) -> NDArray[np.float64]:
+    """The values of a column of numbers.
+
+    Args:
+        column: without missing values.
+        what: it is, for the message: "column" or "the target".
+
+    Raises:
+        InputError: a value that is not a finite float32 number, with its row.
+    """
     values = column.to_numpy(np.float64)
     fine = np.abs(values) <= np.finfo(np.float32).max
     if not fine.all():
         value, row = values[np.argmin(fine)], row_name(column, ~fine)
-        raise InputError(f"the target {column.name!r} is {value} in {row}: it must be finite")
-    if values.min() == values.max():
-        raise InputError(f"the target {column.name!r} is constant, always {column.iloc[0]}: choose another column")
+        raise InputError(f"{what} {column.name!r} is {value} in {row}: it must be finite")
     return values

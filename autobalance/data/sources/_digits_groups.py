@@ -36,7 +36,7 @@ def load_digits_groups(source: str, options: DataOptions) -> Problem:
     """
     imbalance = DEFAULT_IMBALANCE if options.imbalance is None else options.imbalance
     if imbalance < 1:
-        raise InputError(f"`imbalance` {imbalance:g} is below 1: it is the usual ground's samples over the other's")
+        raise InputError(f"`imbalance` {imbalance:g} is below 1: it is samples on the usual ground over the others")
     rest, test = read_digits()
     train = _on_grounds(rest, 1 / (1 + imbalance), np.random.default_rng(options.seed))
     assert train.group is not None

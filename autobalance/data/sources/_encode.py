@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
+from autobalance.data.sources._columns import finite
 from autobalance.data.sources._read_table import is_number, row_name
 from autobalance.data.sources._text import encode_texts
 
@@ -78,11 +79,7 @@ def _check_missing(features: pd.DataFrame) -> None:
 def _check_column(column: pd.Series) -> None:
     """Raises for a feature that cannot be encoded: values infinite, of a type or number that does not fit."""
     if is_number(column):
-        values = column.to_numpy(np.float64)
-        fine = np.abs(values) <= np.finfo(np.float32).max
-        if not fine.all():
-            value, row = values[np.argmin(fine)], row_name(column, ~fine)
-            raise InputError(f"column {column.name!r} is {value} in {row}: it must be finite")
+        finite(column, "column")
     elif column.dtype.kind in "mM":
         raise InputError(f"column {column.name!r} holds dates: turn it into numbers or `drop` it")
     elif column.astype(str).nunique() > MAX_CATEGORIES:

@@ -27,14 +27,15 @@ IN_MEMORY = 2**30
 def load_folder(source: str, options: DataOptions) -> Problem:
     """Read the images of ``path/CLASS/*``, or of ``path/train/CLASS/*``, ``path/test/CLASS/*`` and maybe ``path/val``.
 
-    Where the class folders hold folders in place of images, these are the groups, ``CLASS/GROUP/*``, every class's the
-    same. Every image becomes RGB of ``options.image_size`` x ``options.image_size``, by default 32. The classes are the
-    folders' names in the order of the alphabet, for a regression their names are the numbers to predict; files that are
-    no images by their suffix are passed over. Without a test folder a fifth is split off for test, by the seed.
+    Where the class folders hold folders in place of images, these are the groups, ``CLASS/GROUP/*``, the same for every
+    class. Every image becomes RGB of ``options.image_size`` x ``options.image_size``, by default 32. The classes are
+    the folders' names in the order of the alphabet, for a regression their names are the numbers to predict; files
+    whose suffix is not that of an image are passed over. Without a test folder a fifth is split off for test, by the
+    seed.
     Up to a gibibyte of images is read into memory, see `ImageFiles` for more.
 
     Raises:
-        InputError: no images, a file that is no image although its name says so, a part without one of the classes.
+        InputError: no images, a file that is not an image although its name says so, a part without one of the classes.
     """
     path = Path(source)
     size = options.image_size or DEFAULT_SIZE
@@ -66,13 +67,13 @@ def list_images(path: Path, names: Sequence[str], groups: Sequence[str] | None, 
     """The images of one part, undecoded, ``path/CLASS/BELOW/*``, their classes and groups."""
     unknown = set(class_folders(path)) - set(names)
     if unknown:
-        raise InputError(f"{path / min(unknown)} is no class of the training images: {', '.join(names)}")
+        raise InputError(f"{path / min(unknown)} is not a class of the training images: {', '.join(names)}")
     paths: list[Path] = []
     cells: list[tuple[int, int]] = []
     for k, name in enumerate(names):
         if unknown := set(_folders(path / name) if groups and (path / name).is_dir() else ()) - set(groups or ()):
             known = ", ".join(groups or ())
-            raise InputError(f"{path / name / min(unknown)} is no group of the training images: {known}")
+            raise InputError(f"{path / name / min(unknown)} is not a group of the training images: {known}")
         for g, group in enumerate(groups or (below,)):
             found = _image_paths(path / name / group)
             if not found:
@@ -93,7 +94,7 @@ def in_memory(parts: dict[str, Arrays]) -> dict[str, Arrays]:
 
 
 def unmeasured(paths: Sequence[Path], size: int) -> ImageFiles:
-    """Whole images whose mean and standard deviation are to be those of the training images."""
+    """Whole images, standardised later with the mean and standard deviation of the training images."""
     return replace(image_files(paths, size, centre=False), mean=(), scale=())
 
 
@@ -120,7 +121,7 @@ def _number(name: str, path: Path) -> float:
         return float(name)
     except ValueError:
         raise InputError(
-            f"{path / name} is no number: for `task` regression the sub-folders' names are the numbers to predict"
+            f"{path / name} is not a number: for `task` regression the sub-folders' names are the numbers to predict"
         ) from None
 
 

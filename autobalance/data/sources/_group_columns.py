@@ -17,7 +17,7 @@ from autobalance.data.sources._read_table import is_number, row_name
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A column of more different values than this is no group: it is a number to cut, or a name.
+#: A column with more different values than this does not make groups: it is a number to cut, or a name.
 MOST_VALUES = 20
 
 
@@ -34,7 +34,7 @@ def groups_of(frame: pd.DataFrame, spec: Sequence[str], target: str, path: Path)
 
     Args:
         frame: the table.
-        spec: columns, each ``sex``; or for a column of numbers with one or more rising cuts, ``age:25`` or
+        spec: columns, each ``sex``; or for a column of numbers with one or more increasing cuts, ``age:25`` or
             ``age:25:45``, where a row that lies on a cut belongs to the upper range. The combinations of several
             columns are the groups; those that no row has are left out.
         target: the column that is predicted, which cannot be the group.
@@ -47,9 +47,9 @@ def groups_of(frame: pd.DataFrame, spec: Sequence[str], target: str, path: Path)
     parts = [_split(part, frame, path) for part in spec]
     names = [name for name, _ in parts]
     if target in names:
-        raise InputError(f"{asked}: {target!r} is the target; a group is another column")
+        raise InputError(f"{asked}: {target!r} is the target: choose another column")
     if len(set(names)) < len(names):
-        raise InputError(f"{asked} has a column twice")
+        raise InputError(f"{asked} names a column twice")
     found = [_of_column(frame[name], cuts) for name, cuts in parts]
     combined = np.stack([index for index, _ in found], axis=1)
     there, index = np.unique(combined, axis=0, return_inverse=True)
@@ -93,7 +93,7 @@ def _cuts(text: str, name: str) -> list[float]:
         cuts = []
     if not cuts or not all(map(math.isfinite, cuts)) or any(b <= a for a, b in pairwise(cuts)):
         raise InputError(
-            f"`group` {name}:{text}: cuts are one or more rising numbers with colons between, {name}:25:45"
+            f"`group` {name}:{text}: cuts are one or more increasing numbers with colons between, as in {name}:25:45"
         )
     return cuts
 

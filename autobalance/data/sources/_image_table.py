@@ -11,7 +11,7 @@ from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
 from autobalance.data._source import Source
 from autobalance.data._split import Index
-from autobalance.data.sources._image_lists import Listing, problem_of_images
+from autobalance.data.sources._image_lists import IMAGE_OPTIONS, Listing, problem_of_images
 from autobalance.data.sources._labelled import open_labelled
 from autobalance.data.sources._read_table import is_table, row_name
 
@@ -50,6 +50,6 @@ IMAGE_TABLE = Source(
     "image-table",
     "a table that lists images in a column 'path', with `images`",
     load_image_table,
-    frozenset({"target", "split", "group", "group_as_feature", "images", "image_size", "imbalance", "imbalance_type"}),
+    IMAGE_OPTIONS | {"target", "split", "group"},
     matches=lambda source, options: options.images is not None and is_table(source),
 )

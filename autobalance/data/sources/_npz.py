@@ -56,7 +56,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that `load_npz` knows among those in the file.
 
     Raises:
-        InputError: there is no such file, it is torn, holds objects, or one array without a name.
+        InputError: there is no such file, it is damaged, holds objects, or one array without a name.
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}")
@@ -67,8 +67,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             if isinstance(file, np.lib.npyio.NpzFile):
                 return {name: file[name] for name in file.files if name in known}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} cannot be read as .npz, it is torn or holds objects: {error}") from error
-    raise InputError(f"{path} holds one bare array: write it with numpy.savez, under the name x_train and so on")
+        raise InputError(f"{path} cannot be read as .npz, it is damaged or holds objects: {error}") from error
+    raise InputError(f"{path} holds one bare array: write it with numpy.savez, under names such as x_train")
 
 
 NPZ = Source(

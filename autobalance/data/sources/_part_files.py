@@ -22,11 +22,11 @@ _WORD = re.compile(r"[A-Za-z]+")
 
 
 def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
-    """The file of each part, in the order train, val, test: those with one of ``suffixes`` among whose name's words is
-    exactly one of `PART_NAMES`.
+    """The file of each part, in the order train, val, test. A file is for a part where it has one of ``suffixes`` and
+    the words in its name are of exactly one part in `PART_NAMES`.
 
     Returns:
-        nothing where no file is called train, or only that one beside a folder of this name.
+        the files; none where no file is for train, or where only that one is there, beside a folder called train.
 
     Raises:
         InputError: two files for one part; train alone.
@@ -52,5 +52,5 @@ def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     if len(found) == 1 and (folder / "train").is_dir():
         return {}
     if len(found) == 1:
-        raise InputError(f"{folder} holds {found['train'].name}, but no file of that kind whose name has test or val")
+        raise InputError(f"{folder} holds {found['train'].name}, but no such file for test or val")
     return {part: found[part] for part in ("train", "val", "test") if part in found}

@@ -65,17 +65,17 @@ def open_rows(path: Path, options: DataOptions) -> Rows:
             if column == options.target:
                 raise InputError(f"`{name}` {column} is the target")
     if len(options.text) > 2:
-        raise InputError(f"`text` {','.join(options.text)}: give one column, or two whose texts are to be compared")
+        raise InputError(f"`text` {','.join(options.text)}: give one column, or two whose texts are compared")
     if both := set(options.text) & set(options.drop):
         raise InputError(f"column {min(both)!r} cannot be both in `text` and in `drop`")
     if options.split is not None:
         if given:
-            raise InputError(f"`split` {options.split} has no effect on {path}, whose files are the parts")
+            raise InputError(f"`split` {options.split} has no effect on {path}, which has a file for each part")
         given = _parts_of_column(frame, options.split, path)
         frame = frame.drop(columns=[options.split])
     rows = Rows(rows.name, frame.drop(columns=list(options.drop)), given)
     if rows.own_validation:
-        options.refuse(["validation"], str(path), "it brings validation samples of its own")
+        options.refuse(["validation"], str(path))
     return rows
 
 
@@ -89,7 +89,6 @@ def read_table(path: Path) -> pd.DataFrame:
 
     if not path.is_file():
         raise InputError(f"there is no file {path}")
-
     try:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
@@ -108,7 +107,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if len(frame.columns) == 1 and (other := next((sign for sign in ";\t|" if sign in frame.columns[0]), None)):
         raise InputError(
             f"{path} has one column, {frame.columns[0]!r:.80}: its values seem to be separated by {other!r}, where a "
-            ".csv has commas; write it anew, as pandas.read_csv(..., sep=...).to_csv(...) does"
+            ".csv has commas; write it again, as pandas.read_csv(..., sep=...).to_csv(...) does"
         )
     if len(frame) == 0:
         raise InputError(f"{path} has a header but no rows")
@@ -142,7 +141,7 @@ def _rows_of_files(folder: Path) -> Rows:
     for part, frame in frames.items():
         here, there = files[part].name, files["train"].name
         if other := set(first.columns) ^ set(frame.columns):
-            raise InputError(f"{folder}: {here} and {there} differ in the column {min(other)!r}: all need the same")
+            raise InputError(f"{folder}: only one of {there} and {here} has the column {min(other)!r}: all need it")
         for name in first:
             if is_number(first[name]) != is_number(frame[name]):
                 raise InputError(f"{folder}: column {name!r} holds numbers in only one of {there} and {here}")
@@ -163,5 +162,5 @@ def _parts_of_column(frame: pd.DataFrame, name: str, path: Path) -> dict[str, In
     parts = words.str.lower().map(PART_NAMES).to_numpy()
     given = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if (parts == part).any()}
     if "train" not in given or len(given) == 1:
-        raise InputError(f"`split` {name} of {path} says {', '.join(given)} only: it needs train and test or val")
+        raise InputError(f"`split` {name} of {path} says {', '.join(given)} only: it needs train, and test or val")
     return given

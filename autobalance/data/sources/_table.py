@@ -17,7 +17,7 @@ from autobalance.data.sources._encode import encode
 from autobalance.data.sources._labelled import Labelled, open_labelled
 from autobalance.data.sources._read_table import is_table
 
-#: Samples below which a fifth of a fifth is no longer worth looking at, for a regression.
+#: A regression needs so many rows: a fifth of a fifth of fewer says nothing.
 FEWEST = 50
 
 

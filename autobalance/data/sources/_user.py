@@ -1,4 +1,4 @@
-"""One's own data and model: a function in an importable module."""
+"""The user's own data and model: a function in an importable module."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load_user(source: str, options: DataOptions) -> Problem:
     """
     returned = import_function(source)()
     if isinstance(returned, Problem):
-        options.refuse(["validation"], source, "it brings validation samples of its own")
+        options.refuse(["validation", "bins"], source)
         problem = _check_problem(source, returned, options)
     elif isinstance(returned, Mapping):
         problem = _from_dict(source, returned, options)
@@ -56,7 +56,7 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: DataOptions) -
             raise InputError(f"{source} returns the unknown key {key!r}: the keys are {', '.join(keys)}")
     for key in ("train", "test"):
         if key not in returned:
-            raise InputError(f"{source} returns no {key!r}: it must hold the {key} samples")
+            raise InputError(f"{source} returns no {key!r}: it must return the {key} samples")
     given = {
         part: to_given(returned[part], part) for part in ("train", "val", "test") if returned.get(part) is not None
     }
@@ -79,8 +79,6 @@ def _check_problem(source: str, problem: Problem, options: DataOptions) -> Probl
     if options.regression != (problem.bin_edges is not None):
         has, needs = ("classes", "bin_edges") if options.regression else ("bin_edges", "`task` regression")
         raise InputError(f"the problem of {source} has {has}: it needs {needs}")
-    if options.bins is not None:
-        raise InputError(f"`bins` {options.bins} has no effect on {source}, whose problem has its own bin_edges")
     dtype, what = (torch.float32, "float32 targets") if options.regression else (torch.int64, "int64 classes")
     parts = {"train": problem.train, "val": problem.validation, "test": problem.test}
     for part, samples in parts.items():
@@ -99,7 +97,7 @@ def _check_problem(source: str, problem: Problem, options: DataOptions) -> Probl
 
 
 def _check_model(source: str, problem: Problem) -> None:
-    """Build the model beside the global random state and run two samples through it."""
+    """Builds the model beside the global random state and runs two samples through it."""
     make_model = problem.make_model
     if isinstance(make_model, nn.Module) or not callable(make_model):
         raise InputError(

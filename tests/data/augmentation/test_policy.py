@@ -132,7 +132,7 @@ def test_saturation_needs_colours():
         ("table", {"noise": [-1.0]}, {"noise": [1.0]}, None, "below 0"),
         ("table", {"noise": [float("nan")]}, {"noise": [1.0]}, None, "not finite"),
         ("table", {"noise": [1.0]}, {"noise": [1.5]}, None, "above 1"),
-        ("table", {"noise": [1.0]}, {"noise": [0.5]}, ["a", "b"], "2 class names for 1"),
+        ("table", {"noise": [1.0]}, {"noise": [0.5]}, ["a", "b"], "class_names has 2 names, but the tables have 1"),
     ],
 )
 def test_policies_that_cannot_be(kind, strength, probability, names, words):

@@ -51,7 +51,7 @@ FAULTS = {
     "no number of classes": ({"num_classes": True}, "num_classes"),
     "another number of classes": ({"num_classes": 3}, "num_classes is 3"),
     "names that are no text": ({"class_names": [1, 2]}, "class_names"),
-    "too many names": ({"class_names": ["a", "b", "c"]}, "3 class names for 2"),
+    "too many names": ({"class_names": ["a", "b", "c"]}, "class_names has 3 names, but the tables have 2"),
     "provenance that is no object": ({"provenance": []}, "provenance"),
     "no operations": ({"operations": {}}, "one or more"),
     "operations that are a list": ({"operations": []}, "operations"),
@@ -93,7 +93,7 @@ def test_torn_files_are_refused(tmp_path):
     path = tmp_path / "augmentation.json"
     saved(path)
     path.write_text(path.read_text()[:-30])
-    with pytest.raises(InputError, match="not a whole JSON file"):
+    with pytest.raises(InputError, match="not a complete JSON file"):
         load_augmentation(path)
     with pytest.raises(FileNotFoundError):
         load_augmentation(tmp_path / "none.json")

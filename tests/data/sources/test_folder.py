@@ -44,7 +44,7 @@ def test_train_val_and_test_folders_are_the_splits(tmp_path):
     assert [len(p) for p in (problem.train, problem.validation, problem.test)] == [11, 7, 5]
     assert problem.test.x.shape == (5, 3, 4, 4)
     (tmp_path / "test" / "c").mkdir()
-    with pytest.raises(InputError, match="is no class of the training images: a, b"):
+    with pytest.raises(InputError, match="is not a class of the training images: a, b"):
         load(str(tmp_path))
 
 
@@ -107,7 +107,7 @@ def test_folders_of_groups_that_do_not_fit(tmp_path):
     for part in ("train", "test"):
         for name in ("cat", "dog"):
             fill(tmp_path / "split" / part / name, {"day": 3, "night" if part == "train" else "dusk": 3})
-    with pytest.raises(InputError, match="is no group of the training images: day, night"):
+    with pytest.raises(InputError, match="is not a group of the training images: day, night"):
         load(str(tmp_path / "split"))
 
 
@@ -135,5 +135,5 @@ def test_names_of_folders_are_numbers_to_predict(tmp_path):
     problem = load(str(tmp_path), DataOptions(task="regression", bins=4))
     assert set(problem.train.y.tolist()) == {21.0, 22.5, 40.0} and len(problem.test) == 12
     (tmp_path / "40").rename(tmp_path / "old")
-    with pytest.raises(InputError, match="old is no number: for `task` regression"):
+    with pytest.raises(InputError, match="old is not a number: for `task` regression"):
         load(str(tmp_path), DataOptions(task="regression"))

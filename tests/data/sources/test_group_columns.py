@@ -92,12 +92,12 @@ def test_given_parts_keep_their_groups(tmp_path):
     [
         ("gender", "has no column 'gender' for `group`: it has size, sex"),
         ("kind", "'kind' is the target"),
-        ("sex,sex", "has a column twice"),
+        ("sex,sex", "names a column twice"),
         ("age", r"the group 'age' has 60 different values, more than 20: give cuts, such as `group` age:30"),
         ("sex:3", "the group 'sex' holds no numbers to cut at 3"),
-        ("age:x", "rising numbers"),
-        ("age:30:20", "rising numbers"),
-        ("age:nan", "rising numbers"),
+        ("age:x", "increasing numbers"),
+        ("age:30:20", "increasing numbers"),
+        ("age:nan", "increasing numbers"),
         ("age:500", "all rows are in one group"),
     ],
 )

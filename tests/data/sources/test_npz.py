@@ -57,7 +57,7 @@ def test_validation_samples_of_the_file_are_used(tmp_path):
     assert len(problem.final_training) == 60 and len(load(save(tmp_path, **arrays())).final_training) == 60
     path = save(tmp_path, **given)
     assert problem.class_names == ("a", "b", "c")
-    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* there are validation samples already"):
         load(path, DataOptions(validation=0.3))
 
 
@@ -89,7 +89,7 @@ def without(given, *names):
         (arrays(group_test=np.arange(60) % 2), "group_train is missing although group_test is there"),
         (arrays(per_class=1), "class '0' has 1 sample, too few to split"),
         (arrays(class_names=np.array(["a", "a", "b"])), "class_names has 2 different names"),
-        (arrays(y_train=np.array(list("abc") * 20, dtype=object)), "torn or holds objects"),
+        (arrays(y_train=np.array(list("abc") * 20, dtype=object)), "damaged or holds objects"),
     ],
 )
 def test_bad_files(tmp_path, given, message):

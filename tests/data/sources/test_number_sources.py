@@ -46,7 +46,7 @@ def test_own_validation_and_images_of_bytes(tmp_path):
     problem = load(path, DataOptions(task="regression"))
     assert problem.validation.y.tolist() == list(range(9)) and problem.train.x.shape == (60, 3, 6, 5)
     assert len(problem.final_training) == 60
-    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* there are validation samples already"):
         load(path, DataOptions(task="regression", validation=0.5))
 
 

@@ -10,12 +10,21 @@ from fresh import printed
 
 from autobalance.cli._config import make_parser
 from autobalance.common import InputError
-from autobalance.data import DataOptions, Problem, Samples, Source, load, register_source, sources, unregister_source
+from autobalance.data import (
+    DataOptions,
+    Problem,
+    Samples,
+    Source,
+    known_sources,
+    load,
+    register_source,
+    unregister_source,
+)
 from autobalance.search import main
 
 
 def test_named_sources():
-    named = {source.name for source in sources() if source.matches is None}
+    named = {source.name for source in known_sources() if source.matches is None}
     assert named == {"digits", "digits-groups", "cifar10", "cifar100", "diabetes"}
     words = make_parser().format_help()
     assert all(name in words for name in named)
@@ -73,7 +82,7 @@ def stripes():
 
 
 def test_a_source_from_outside_the_package(stripes):
-    assert sources()[0] is stripes
+    assert known_sources()[0] is stripes
     assert load("stripes", DataOptions(seed=3)).class_names == ("many", "few")
     with pytest.raises(InputError, match="`target` y has no effect on stripes"):
         load("stripes", DataOptions(target="y"))

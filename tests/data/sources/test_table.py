@@ -105,7 +105,11 @@ def spoiled(column, row, value):
         (frame(), "cost", "has no column 'cost': it has id, size, colour, kind"),
         (frame(kind="same"), "kind", "target 'kind' is constant, always same"),
         (spoiled("kind", 6, None), "kind", "target 'kind' is missing in data row 7"),
-        (frame(kind=[np.inf] + [1.0, 2.0] * 99 + [1.0]), "kind", "target 'kind' is infinite in data row 1$"),
+        (
+            frame(kind=[np.inf] + [1.0, 2.0] * 99 + [1.0]),
+            "kind",
+            "target 'kind' is inf in data row 1: it must be",
+        ),
         (frame(), "size", "'size' is a number with 200 different values, not a class: .* regression"),
         (frame(), "id", "'id' is a number with 200 different values, not a class"),
         (spoiled("size", 3, np.nan), "kind", r"column 'size' has no value \(NaN\) in data row 4"),

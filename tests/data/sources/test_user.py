@@ -79,7 +79,7 @@ def test_a_problem_is_handed_on(monkeypatch):
     part = Samples(X, Y)
     problem = Problem("own", part, part, part, ("a", "b"))
     assert load(given(monkeypatch, problem)) is problem
-    with pytest.raises(InputError, match=r"`validation` .* has no effect .* validation samples of its own"):
+    with pytest.raises(InputError, match=r"`validation` .* has no effect .* there are validation samples already"):
         load(given(monkeypatch, problem), DataOptions(validation=0.3))
 
 
