@@ -1,5 +1,8 @@
 """Sources of data, their splits, and long-tailed class profiles."""
 
+from autobalance.data._arrays import Arrays as Arrays
+from autobalance.data._assemble import Found as Found
+from autobalance.data._assemble import assemble as assemble
 from autobalance.data._convert import Part as Part
 from autobalance.data._convert import as_number_samples as as_number_samples
 from autobalance.data._convert import as_samples as as_samples

@@ -70,8 +70,6 @@ def assemble(found: Found, options: DataOptions) -> Problem:
         raise InputError(f"`imbalance_type` {options.imbalance_type} has no effect without `imbalance`")
     if validation is None:
         train, validation = split(train, options.validation_share, generator)
-    else:
-        options.refuse(["validation"], found.name)
     samples = to_samples([train, validation, test], standardise=found.standardise)
     problem = Problem(
         found.name,

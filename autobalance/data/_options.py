@@ -22,7 +22,7 @@ _PURPOSE = {
     "group_as_feature": "it is about columns of a table",
     "images": "it is for lists of images",
     "image_size": "it is for images in files",
-    "imbalance": "it thins out images and arrays, a table or function keeps its own frequencies",
+    "imbalance": "it thins out images and arrays; a table or function keeps its own frequencies",
     "imbalance_type": "it is the shape of a long tail of classes",
     "validation": "there are validation samples already",
     "bins": "there are bins already",

@@ -20,8 +20,8 @@ class Source:
     Args:
         name: of the data set, such as ``digits``; or, for a kind of file, folder or function, of the kind.
         words: what people are told to give, such as "a folder of images"; for a data set its name says it.
-        load: (source, options) -> the problem. What it makes of samples goes through `Found` and `assemble`, which
-            does what is left: the long tail, the splits, standardisation.
+        load: (source, options) -> the problem. `assemble` makes it of the samples that were found: it cuts out the
+            long tail, splits and standardises.
         options: the names of those `DataOptions` that have an effect on it, beside ``task``, ``bins``, ``seed`` and
             ``validation``, which every source understands. All others are refused before ``load`` is called.
         tasks: what can be learnt from it.
@@ -44,7 +44,11 @@ class Source:
         return source == self.name if self.matches is None else self.matches(source, options)
 
     def open(self, source: str, options: DataOptions) -> Problem:
-        """The problem, once every option is known to have an effect."""
+        """The problem.
+
+        Raises:
+            InputError: the data cannot be used, or an option has no effect on them.
+        """
         if options.task not in self.tasks:
             has, other, help = (
                 ("classes", "numbers", "leave `task` regression out")
@@ -54,4 +58,7 @@ class Source:
             raise InputError(f"{source} has {has} as targets, not {other}: {help}")
         others = [field.name for field in fields(options) if field.name not in self.options | _ALWAYS]
         options.refuse(others, source)
-        return self.load(source, options)
+        problem = self.load(source, options)
+        if problem.own_validation:
+            options.refuse(["validation"], source)
+        return problem

@@ -73,10 +73,7 @@ def open_rows(path: Path, options: DataOptions) -> Rows:
             raise InputError(f"`split` {options.split} has no effect on {path}, which has a file for each part")
         given = _parts_of_column(frame, options.split, path)
         frame = frame.drop(columns=[options.split])
-    rows = Rows(rows.name, frame.drop(columns=list(options.drop)), given)
-    if rows.own_validation:
-        options.refuse(["validation"], str(path))
-    return rows
+    return Rows(rows.name, frame.drop(columns=list(options.drop)), given)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -11,10 +11,13 @@ from fresh import printed
 from autobalance.cli._config import make_parser
 from autobalance.common import InputError
 from autobalance.data import (
+    Arrays,
     DataOptions,
+    Found,
     Problem,
     Samples,
     Source,
+    assemble,
     known_sources,
     load,
     register_source,
@@ -63,14 +66,13 @@ def test_options_that_a_source_does_not_understand(source, options, message):
 
 def make_stripes(source, options):
     """Two classes apart in their first feature."""
-    generator = np.random.default_rng(options.seed)
+    generator = np.random.default_rng(0)
 
-    def samples(n):
-        y = np.arange(n) % 4 == 0
-        x = np.stack([y + 0.3 * generator.normal(size=n), generator.normal(size=n)], axis=1)
-        return Samples(torch.from_numpy(x).float(), torch.from_numpy(y.astype(np.int64)))
+    def arrays(n):
+        y = (np.arange(n) % 4 == 0).astype(np.int64)
+        return Arrays(np.stack([y + 0.3 * generator.normal(size=n), generator.normal(size=n)], axis=1), y)
 
-    return Problem(source, samples(40), samples(40), samples(40), ("many", "few"))
+    return assemble(Found(source, arrays(80), arrays(40), class_names=("many", "few")), options)
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def stripes():
 
 def test_a_source_from_outside_the_package(stripes):
     assert known_sources()[0] is stripes
-    assert load("stripes", DataOptions(seed=3)).class_names == ("many", "few")
+    assert load("stripes", DataOptions(validation=0.25)).class_names == ("many", "few")
     with pytest.raises(InputError, match="`target` y has no effect on stripes"):
         load("stripes", DataOptions(target="y"))
     with pytest.raises(InputError, match="stripes has classes as targets, not numbers: leave `task` regression out"):
@@ -112,6 +114,15 @@ def test_kinds_from_outside_are_asked_first():
         assert load("C:mine.odd").num_classes == 2
     finally:
         unregister_source("odd")
+
+
+def test_validation_samples_of_a_source_leave_no_share_to_choose():
+    part = Samples(torch.rand(8, 2), torch.arange(8) % 2)
+    given = Problem("given", part, part, part, ("a", "b"), own_validation=True)
+    source = Source("given", "given", lambda source, options: given)
+    assert source.open("given", DataOptions()) is given
+    with pytest.raises(InputError, match=r"`validation` 0.2 has no effect on given: .* validation samples already"):
+        source.open("given", DataOptions(validation=0.2))
 
 
 def test_a_source_cannot_understand_what_nobody_can_say():
