@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autobalance.common._files import write_text
+from autobalance.common import write_text
 from autobalance.report._facts import (
     best_scores,
     choice_sentence,

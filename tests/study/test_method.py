@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.common import InputError
-from autobalance.data import Samples, load
+from autobalance.data import DataOptions, Samples, load
 from autobalance.data.augmentation import Policy
 from autobalance.losses import CSL, Loss, ReleasedCSL, ScheduledLoss, save_loss
 from autobalance.losses.named import effective_number_weights, fixed_point
@@ -218,7 +218,7 @@ def test_a_step_of_ones_own_stands_behind_any_loss(setting: Setting) -> None:
 
 
 def test_recipe_policy_and_smoothing_are_the_methods_own() -> None:
-    setting = setting_of(load("diabetes", task="regression"), "mlp")
+    setting = setting_of(load("diabetes", DataOptions(task="regression")), "mlp")
     edges = setting.problem.bin_edges
     assert edges is not None
     plain = named_method("l1", "regression")
