@@ -9,6 +9,8 @@ from autobalance.common import InputError
 from autobalance.data._options import TASKS, DataOptions
 from autobalance.data._problem import Problem
 
+#: Options of sources whose classes can be made long-tailed, and the only task of sources whose targets are classes.
+TAIL, CLASSES_ONLY = frozenset({"imbalance", "imbalance_type"}), ("classification",)
 #: Options that every source understands.
 _ALWAYS = frozenset({"task", "bins", "seed", "validation"})
 

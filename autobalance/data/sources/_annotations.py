@@ -13,7 +13,7 @@ from autobalance.data._arrays import check_labels
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_names
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import CLASSES_ONLY, Source
 from autobalance.data.sources._image_lists import IMAGE_OPTIONS, Listing, problem_of_images
 from autobalance.data.sources._part_files import part_files
 
@@ -83,6 +83,6 @@ ANNOTATIONS = Source(
     "a folder of lists of images",
     load_annotations,
     IMAGE_OPTIONS,
-    tasks=("classification",),
-    matches=lambda source, options: Path(source).is_dir() and bool(part_files(Path(source), (".json",))),
+    CLASSES_ONLY,
+    lambda source, _: bool(part_files(Path(source), (".json",))),
 )

@@ -12,7 +12,7 @@ from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import CLASSES_ONLY, TAIL, Source
 
 DEFAULT_IMBALANCE = 100.0
 _CLASSES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -51,13 +51,5 @@ def load_cifar(source: str, options: DataOptions) -> Problem:
     return assemble(Found(source, train, test, class_names=parts[0].classes), options)
 
 
-CIFAR10, CIFAR100 = (
-    Source(
-        name,
-        f"{_CLASSES[name]} of torchvision",
-        load_cifar,
-        frozenset({"imbalance", "imbalance_type"}),
-        tasks=("classification",),
-    )
-    for name in _CLASSES
-)
+CIFAR10 = Source("cifar10", "CIFAR-10", load_cifar, TAIL, CLASSES_ONLY)
+CIFAR100 = Source("cifar100", "CIFAR-100", load_cifar, TAIL, CLASSES_ONLY)

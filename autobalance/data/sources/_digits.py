@@ -10,7 +10,7 @@ from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import CLASSES_ONLY, TAIL, Source
 
 TEST_PER_CLASS = 50
 DEFAULT_IMBALANCE = 10.0
@@ -42,10 +42,4 @@ def read_digits() -> tuple[Arrays, Arrays]:
     return Arrays(images[~is_test], labels[~is_test]), Arrays(images[is_test], labels[is_test])
 
 
-DIGITS = Source(
-    "digits",
-    "scikit-learn's handwritten digits",
-    load_digits,
-    frozenset({"imbalance", "imbalance_type"}),
-    tasks=("classification",),
-)
+DIGITS = Source("digits", "scikit-learn's handwritten digits", load_digits, TAIL, CLASSES_ONLY)

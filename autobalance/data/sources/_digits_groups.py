@@ -11,7 +11,7 @@ from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import CLASSES_ONLY, Source
 from autobalance.data.sources._digits import read_digits
 
 CLASSES = ("0 to 4", "5 to 9")
@@ -62,9 +62,5 @@ def _on_grounds(digits: Arrays, share: float, generator: np.random.Generator) ->
 
 
 DIGITS_GROUPS = Source(
-    "digits-groups",
-    "the digits with a misleading ground",
-    load_digits_groups,
-    frozenset({"imbalance"}),
-    tasks=("classification",),
+    "digits-groups", "digits on grounds that mislead", load_digits_groups, frozenset({"imbalance"}), CLASSES_ONLY
 )

@@ -16,7 +16,7 @@ from autobalance.data._image_files import ImageFiles, image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import TAIL, Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 DEFAULT_SIZE = 32
@@ -126,9 +126,5 @@ def _number(name: str, path: Path) -> float:
 
 
 FOLDER = Source(
-    "folder",
-    "a folder of images",
-    load_folder,
-    frozenset({"image_size", "imbalance", "imbalance_type"}),
-    matches=lambda source, options: Path(source).is_dir(),
+    "folder", "a folder of images", load_folder, TAIL | {"image_size"}, matches=lambda source, _: Path(source).is_dir()
 )

@@ -16,13 +16,13 @@ from autobalance.data._image_files import image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import TAIL, Source
 from autobalance.data._split import Index
 from autobalance.data.sources._part_files import part_files
 
 DEFAULT_SIZE = 224
 #: What lists of images understand.
-IMAGE_OPTIONS = frozenset({"images", "image_size", "imbalance", "imbalance_type"})
+IMAGE_OPTIONS = TAIL | {"images", "image_size"}
 
 
 class Listing(NamedTuple):
@@ -132,5 +132,5 @@ LISTS = Source(
     "a folder of lists of images",
     load_lists,
     IMAGE_OPTIONS,
-    matches=lambda source, options: Path(source).is_dir() and bool(part_files(Path(source), (".txt",))),
+    matches=lambda source, _: bool(part_files(Path(source), (".txt",))),
 )

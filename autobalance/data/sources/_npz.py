@@ -15,7 +15,7 @@ from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import Given, check_given
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import TAIL, Source
 
 _PARTS = ("train", "val", "test")
 
@@ -75,6 +75,6 @@ NPZ = Source(
     "npz",
     "a .npz file",
     load_npz,
-    frozenset({"imbalance", "imbalance_type"}),
-    matches=lambda source, options: source.endswith(".npz") and not Path(source).is_dir(),
+    TAIL,
+    matches=lambda source, _: source.endswith(".npz") and not Path(source).is_dir(),
 )

@@ -26,13 +26,14 @@ def part_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     the words in its name are of exactly one part in `PART_NAMES`.
 
     Returns:
-        the files; none where no file is for train, or where only that one is there, beside a folder called train.
+        the files; none where ``folder`` is no folder, where no file is for train, or where only that one is there,
+        beside a folder called train.
 
     Raises:
         InputError: two files for one part; train alone.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir() if folder.is_dir() else ()):
         suffix = next((s for s in suffixes if path.name.endswith(s)), None)
         if suffix is None or path.name.startswith(".") or not path.is_file():
             continue

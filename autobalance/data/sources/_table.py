@@ -80,5 +80,5 @@ TABLE = Source(
     "a .csv, .tsv or .parquet file, or a folder of them, one a part",
     load_table,
     frozenset({"target", "text", "drop", "split", "group", "group_as_feature"}),
-    matches=lambda source, options: is_table(source),
+    matches=lambda source, _: is_table(source),
 )

@@ -11,13 +11,13 @@ from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
-from autobalance.data._source import Source
+from autobalance.data._source import CLASSES_ONLY, TAIL, Source
 from autobalance.data.sources._folder import class_folders, in_memory, list_images, unmeasured
 
 TINY_SIZE = 64
 
 
-def is_tiny_imagenet(source: str) -> bool:
+def is_tiny_imagenet(source: str, options: DataOptions) -> bool:
     path = Path(source)
     return (path / "train").is_dir() and (path / "val" / "val_annotations.txt").is_file()
 
@@ -49,10 +49,5 @@ def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
 
 
 TINY_IMAGENET = Source(
-    "tiny-imagenet",
-    "a folder of images",
-    load_tiny_imagenet,
-    frozenset({"image_size", "imbalance", "imbalance_type"}),
-    tasks=("classification",),
-    matches=lambda source, options: is_tiny_imagenet(source),
+    "tiny-imagenet", "a folder of images", load_tiny_imagenet, TAIL | {"image_size"}, CLASSES_ONLY, is_tiny_imagenet
 )

@@ -120,4 +120,4 @@ def _check_model(source: str, problem: Problem) -> None:
         raise InputError(f"the model of {source} maps two samples to {got}, not to {wanted} {what}")
 
 
-USER = Source("function", "package.module:function", load_user, matches=lambda source, options: ":" in source)
+USER = Source("function", "package.module:function", load_user, matches=lambda source, _: ":" in source)
