@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from autobalance.cli._flags import flagged
 from autobalance.cli._options import AnyOptions, RunOptions, run_directory
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError
@@ -55,7 +54,7 @@ def run_command(
 
 
 def _fail(message: str, status: int) -> int:
-    print("error:", flagged(" ".join(message.split())), file=sys.stderr)
+    print("error:", " ".join(message.split()), file=sys.stderr)
     return status
 
 

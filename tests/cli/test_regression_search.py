@@ -57,7 +57,7 @@ def test_the_options_of_a_task_are_its_own():
     assert options.baselines.split(",") == ["l1", "sqinv", "inv", "lds"] and options.shot_thresholds is None
     assert parse(["--shots", " 7, 3"])[0].shot_thresholds == (7, 3)
     assert parse([])[0] == Options()
-    problem = load("diabetes", task="regression", bins=5)
+    problem = load("diabetes", DataOptions(task="regression", bins=5))
     assert objective_names(task_of(problem).context) == config.REGRESSION_OBJECTIVES
 
 
