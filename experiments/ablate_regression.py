@@ -121,7 +121,7 @@ def _bench(options: AblateOptions, number: int) -> Any:
     from experiments.regression._train import Bench
 
     task = open_setting(replace(options, seed=number))
-    goal = task_of(task.problem, options.shot_thresholds)
+    goal = task_of(task.problem, options.shots)
     assert isinstance(goal, Regression)
     return Bench(task, goal, recipe_of(options), number, options.objective, options.rates)
 

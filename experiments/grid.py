@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 
 from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.data import stratified_folds
+from autobalance.tasks import task_of
 from autobalance.training import Recipe, Setting
 from experiments.json_files import read_json, write_json
 from experiments.judge import train_and_judge
@@ -203,7 +204,8 @@ def open_grid(options: CompareOptions, directory: Path, storage: BaseStorage) ->
     if options.tune_folds > 1:
         stratified_folds(task.problem, options.tune_folds, options.seed)
     queue = WorkQueue(storage, f"{grid_name(options)}/queue")
-    return Grid(options, methods, task, recipe_of(options), storage, queue, directory)
+    recipe = recipe_of(options, task_of(task.problem).defaults.lr)
+    return Grid(options, methods, task, recipe, storage, queue, directory)
 
 
 def grid_name(options: CompareOptions) -> str:

@@ -16,9 +16,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, Rounds, run
+from autobalance.bilevel import (
+    Interleaved,
+    LossSpace,
+    OuterLoop,
+    RecipeSpace,
+    SearchSpace,
+    Trainee,
+    WholeTrainings,
+    run,
+)
 from autobalance.cli._progress import Display
-from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.hypergradients import Abilities, Hypergradient, Inner, InnerState, Replay
 from autobalance.tasks.objectives import make_objective
@@ -27,7 +35,6 @@ from experiments.development import run as run_with
 from experiments.suite._case import Case, open_case
 
 NAMES = ("l", "log_lr", "log_weight_decay")
-RATES = ("lr", "weight_decay")
 OBJECTIVE = make_objective("balanced_error")
 
 
@@ -50,28 +57,23 @@ class Noted:
 
 def through(case: Case, steps: int) -> dict[str, float]:
     """The mean hypergradient through ``steps`` steps after the warm-up; the searched numbers stay where they start."""
-    engine, part, outer = Noted(steps), case.problem, OuterLoop(every=steps, lr=1e-12)
-    model = case.task.new_model(case.seed)
-    parts = model, part.train, part.validation, _space(case), OBJECTIVE
-    search = Bilevel(*parts, engine, case.recipe, outer, case.seed, RATES)
-    if search.hypergradient_steps == 0:
-        raise InputError(f"a training on {case.name} has no room for {steps} steps after its warm-up: fewer --steps")
-    run(search)
+    engine = Noted(steps)
+    run(Interleaved(engine, OuterLoop(every=steps, lr=1e-12)).search(_trainee(case), case.seed))
     return {name: torch.stack([gradient[name].sum() for gradient in engine.found]).mean().item() for name in NAMES}
 
 
 def through_all(case: Case) -> dict[str, float]:
     """The hypergradient through the whole training."""
-    model, part = case.task.new_model(case.seed), case.problem
-    parts = model, part.train, part.validation, _space(case), OBJECTIVE
-    search = Rounds(*parts, case.recipe, case.seed, RATES)
-    gradient = run(search).outer["gradient"]
-    return {name: gradient[name].sum().item() for name in NAMES}
+    best = run(WholeTrainings().search(_trainee(case), case.seed)).best
+    return {name: best.gradient[name].sum().item() for name in NAMES}
 
 
-def _space(case: Case) -> LossSpace:
-    counts = case.goal.counts(case.problem.train)
-    return LossSpace(case.goal.fixed_loss("la", counts), counts, ("l",))
+def _trainee(case: Case) -> Trainee:
+    counts, part = case.goal.counts(case.problem.train), case.problem
+    loss = LossSpace(case.goal.fixed_loss("la", counts), counts, ("l",))
+    space = SearchSpace(loss, RecipeSpace(case.recipe, ("lr", "weight_decay")))
+    model = case.task.new_model(case.seed)
+    return Trainee(model, (part.train, part.validation), space, OBJECTIVE, case.recipe, case.goal.watch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from autobalance.cli._config import REGRESSION_DEFAULTS
 from autobalance.cli._option_values import names, number, positive, seed
 from autobalance.cli._options import (
     GroupOptions,
@@ -17,6 +16,7 @@ from autobalance.cli._options import (
     add_run_options,
     adder,
     read_options,
+    shown,
 )
 from autobalance.common import InputError
 
@@ -45,7 +45,7 @@ class CompareOptions(GroupOptions):
     PLACES: ClassVar[frozenset[str]] = frozenset({"out", "storage", "workers", "published"})
 
     seeds: int = 5
-    losses: str = "ce,la,ldam-drw"
+    losses: tuple[str, ...] | None = None
     searched: str | None = None
     include_search: bool = False
     tune: int = 0
@@ -55,11 +55,13 @@ class CompareOptions(GroupOptions):
     few: int = 20
     storage: str | None = None
     workers: int = 1
-    published: str | None = None
+    published: tuple[str, ...] | None = None
 
-    @classmethod
-    def of_task(cls, task: str) -> dict[str, Any]:
-        return {"losses": "l1,sqinv,inv,lds", "lr": REGRESSION_DEFAULTS["lr"]} if task == "regression" else {}
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The methods that are asked for."""
+        default = ("l1", "sqinv", "inv", "lds") if self.task == "regression" else ("ce", "la", "ldam-drw")
+        return self.losses or default
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -80,7 +82,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     methods = parser.add_argument_group("what is compared")
     option(methods, "losses", "methods, with commas between; all: every fixed loss of the task (of groups too, where "
-           "there are some), la-posthoc, crt, ce+drw and csl-released", type=names, metavar="METHODS")  # fmt: skip
+           "there are some), la-posthoc, crt, ce+drw and csl-released; unset: ce,la,ldam-drw, for regression "
+           "l1,sqinv,inv,lds", type=names, metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
            "one search at least", action="store_true")  # fmt: skip
@@ -124,7 +127,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[CompareOptions, bool]
     if options.few > options.many:
         raise InputError(f"--few {options.few} is above --many {options.many}: no class would be medium-shot")
     if options.shots is not None:
-        raise InputError(f"--shots {options.shots} has no effect here: give --many and --few")
+        raise InputError(f"--shots {shown(options.shots)} has no effect here: give --many and --few")
     if options.tune_folds > 1 and options.tune < options.tune_folds:
         raise InputError(f"--tune-folds {options.tune_folds} needs --tune {options.tune_folds} or more: a trial trains "
                          "once for each fold")  # fmt: skip

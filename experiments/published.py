@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autobalance.common import InputError, read_yaml
@@ -27,13 +28,13 @@ class Published:
         return f"{self.errors[method]:.2f}" if method in self.errors else "-"
 
 
-def read_published(paths: str) -> list[Published]:
-    """The tables in one or more files, with commas between; each becomes a column.
+def read_published(paths: Sequence[str]) -> list[Published]:
+    """The tables in one or more files; each becomes a column.
 
     Raises:
         InputError: there is no such file, or it holds something else; or two have the same title.
     """
-    tables = [_read(path.strip()) for path in paths.split(",")]
+    tables = [_read(path) for path in paths]
     titles = [table.title for table in tables]
     if twice := {title for title in titles if titles.count(title) > 1}:
         raise InputError(f"--published: two tables have the title {sorted(twice)[0]!r}; give each its own")

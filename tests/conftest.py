@@ -14,7 +14,7 @@ def one_thread():
 @pytest.fixture
 def no_page(monkeypatch):
     """Runs without the report, which takes longest."""
-    monkeypatch.setattr("autobalance.cli._pipeline.write_report", lambda directory: None)
+    monkeypatch.setattr("autobalance.cli._run.write_report", lambda directory: None)
 
 
 @pytest.fixture

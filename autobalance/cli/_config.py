@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, several, share
 from autobalance.cli._options import (
@@ -17,9 +16,6 @@ from autobalance.cli._options import (
     adder,
     read_options,
 )
-
-if TYPE_CHECKING:
-    from autobalance.tasks import Defaults
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
 OBJECTIVES = ("balanced_error", "error", "group_balanced_error", "worst_group", "deo")
@@ -33,15 +29,6 @@ FREE = ("w", "l", "delta")
 RATES = ("lr", "weight_decay")
 AUGMENT = "augment"
 STRENGTH = "fds"
-
-#: What is not said with ``--task regression``: `autobalance.tasks.Regression.defaults`, as names above.
-REGRESSION_DEFAULTS: dict[str, Any] = {
-    "objective": "balanced_mae",
-    "free": "w",
-    "start": "sqinv",
-    "baselines": "l1,sqinv,inv,lds",
-    "lr": 0.02,
-}
 
 EXAMPLES = """\
 examples:
@@ -60,13 +47,13 @@ class Options(GroupOptions):
     """What the command was asked to do; see ``python -m autobalance.search --help``."""
 
     objective: str | None = None
-    free: str = "w,l,delta"
+    free: tuple[str, ...] | None = None
     tie: str = "frequency"
     start: str | None = None
-    late: str | None = None
+    late: tuple[str, ...] | None = None
     late_start: float | None = None
     tie_augment: str | None = None
-    operations: str | None = None
+    operations: tuple[str, ...] | None = None
     hypergradient: str = "replay"
     unroll: int | None = None
     every: int | None = None
@@ -74,28 +61,10 @@ class Options(GroupOptions):
     warmup: float = 0.3
     rounds: int | None = None
     folds: int | None = None
-    candidates: str | None = None
+    candidates: tuple[str, ...] | None = None
     confidence: float = 0.8
-    baselines: str | None = None
+    baselines: tuple[str, ...] | None = None
     fds_layer: str | None = None
-
-    @classmethod
-    def of_task(cls, task: str) -> dict[str, Any]:
-        return {"regression": REGRESSION_DEFAULTS}.get(task, {})
-
-    def completed(self, default: Defaults) -> Complete:
-        """These options with what they leave to the task."""
-        left = {"objective": default.objective, "start": default.start, "baselines": ",".join(default.baselines)}
-        return Complete(**{**asdict(self), **{name: left[name] for name in left if getattr(self, name) is None}})
-
-
-@dataclass(frozen=True)
-class Complete(Options):
-    """Options of which none is left to the data any more."""
-
-    objective: str = ""
-    start: str = ""
-    baselines: str = ""
 
 
 def tie_name(text: str) -> str:
@@ -135,7 +104,8 @@ def make_parser() -> argparse.ArgumentParser:
         loss,
         "free",
         f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, {AUGMENT}: how the "
-        f"training samples of each class are augmented, and {STRENGTH}: the strength of --fds-layer",
+        f"training samples of each class are augmented, and {STRENGTH}: the strength of --fds-layer; unset: "
+        f"{','.join(FREE)}, for regression w",
         type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
         metavar="NAMES",
     )
@@ -143,7 +113,12 @@ def make_parser() -> argparse.ArgumentParser:
            "cluster:C: one for every C classes of about the same frequency; with "
            "groups both of each class in each group",
            type=tie_name, metavar="TIE")  # fmt: skip
-    option(loss, "start", "the fixed loss to start from; unset: la, with groups group-la", metavar="POINT")
+    option(
+        loss,
+        "start",
+        "the fixed loss to start from; unset: la, with groups group-la, for regression sqinv",
+        metavar="LOSS",
+    )
     option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
            type=names_of(FREE), metavar="NAMES")  # fmt: skip
     option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
@@ -169,15 +144,16 @@ def make_parser() -> argparse.ArgumentParser:
            "unset: the search looks at one validation split, and 3 folds make the choice", type=several,
            metavar="K")  # fmt: skip
     option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, beside the one "
-           "that it started from; unset: that one alone", type=names, metavar="POINTS")  # fmt: skip
+           "that it started from; unset: that one alone", type=names, metavar="LOSSES")  # fmt: skip
     option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others",
            type=share, metavar="SHARE")  # fmt: skip
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
     option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
-    option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la",
-           type=names, metavar="POINTS")  # fmt: skip
+    option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la; "
+           "for regression l1,sqinv,inv,lds",
+           type=names, metavar="LOSSES")  # fmt: skip
     option(run, "fds-layer", "regression: smooth the features behind this layer (FDS): input, last or a layer's name, "
            "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
     add_run_options(run, default)

@@ -63,12 +63,12 @@ def number(text: str) -> float:
     return value
 
 
-def two_counts(text: str) -> str:
+def two_counts(text: str) -> tuple[int, int]:
     """Two whole numbers, the first at least as large as the second."""
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) < int(parts[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is not two falling whole numbers such as 100,20")
-    return ",".join(part.strip() for part in parts)
+    return int(parts[0]), int(parts[1])
 
 
 def milestones(text: str) -> tuple[float, ...]:
@@ -76,27 +76,23 @@ def milestones(text: str) -> tuple[float, ...]:
     return tuple(int(part) if part.strip().isdecimal() else number(part) for part in text.split(","))
 
 
-def names(text: str) -> str:
-    """Names with commas between, spaces around them taken away; names that are repeated count once."""
-    found = [name.strip() for name in text.split(",")]
-    if not all(found):
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between; a name that has a comma itself stands between double quotes.
+
+    Spaces around names are taken away, and names that are repeated count once.
+    """
+    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not found or not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
-    return ",".join(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
-def listed(text: str | None) -> tuple[str, ...]:
-    """The names in a text with commas between; a name that has a comma itself stands between double quotes."""
-    if not text:
-        return ()
-    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True)))
-
-
-def names_of(known: Sequence[str]) -> Callable[[str], str]:
+def names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     """A parser of `names` out of ``known``."""
 
-    def parse(text: str) -> str:
+    def parse(text: str) -> tuple[str, ...]:
         found = names(text)
-        if unknown := [name for name in found.split(",") if name not in known]:
+        if unknown := [name for name in found if name not in known]:
             raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
         return found
 

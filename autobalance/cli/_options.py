@@ -26,12 +26,14 @@ from autobalance.common import InputError, read_yaml
 
 # Named here a second time because the registry needs torch. A test compares them.
 MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
-#: The optimisers, and what is not said beside each where it is another than beside SGD.
-OPTIMIZERS: dict[str, dict[str, float]] = {
-    "sgd": {},
-    "adam": {"lr": 0.001},
-    "adamw": {"lr": 0.001, "weight_decay": 0.01},
-}
+OPTIMIZERS = ("sgd", "adam", "adamw")
+
+
+def shown(value: Any) -> str:
+    """A value as it stands on the command line."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return ",".join(f'"{part}"' if "," in str(part) else str(part) for part in value)
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,6 @@ class RunOptions:
 
     out: str | None = None
 
-    @classmethod
-    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults that are others because of what is given."""
-        return {}
-
     @property
     def subject(self) -> str:
         """What a new directory is named after."""
@@ -58,7 +55,8 @@ class RunOptions:
         import yaml
 
         set_ones = {name.replace("_", "-"): value for name, value in asdict(self).items() if value is not None}
-        return yaml.safe_dump(set_ones, sort_keys=False)
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in set_ones.items()}
+        return yaml.safe_dump(lists, sort_keys=False, default_flow_style=None)
 
     def identity(self) -> dict[str, Any]:
         """The options that decide the results."""
@@ -68,7 +66,7 @@ class RunOptions:
         """The options whose values differ, `PLACES` aside, as ``--name theirs -> ours``."""
         theirs = other.identity()
         return [
-            f"--{name.replace('_', '-')} {theirs[name]} -> {ours}"
+            f"--{name.replace('_', '-')} {shown(theirs[name])} -> {shown(ours)}"
             for name, ours in self.identity().items()
             if ours != theirs[name]
         ]
@@ -80,14 +78,14 @@ class ProblemOptions(RunOptions):
 
     data: str = "digits"
     target: str | None = None
-    text: str | None = None
-    drop: str | None = None
+    text: tuple[str, ...] | None = None
+    drop: tuple[str, ...] | None = None
     split: str | None = None
     images: str | None = None
     image_size: int | None = None
     task: str = "classification"
     bins: int | None = None
-    shots: str | None = None
+    shots: tuple[int, int] | None = None
     imbalance: float | None = None
     imbalance_type: str = "exp"
     validation: float | None = None
@@ -95,8 +93,8 @@ class ProblemOptions(RunOptions):
     features_only: bool = False
     epochs: int = 60
     batch_size: int = 64
-    lr: float = 0.1
-    weight_decay: float = 5e-4
+    lr: float | None = None
+    weight_decay: float | None = None
     optimizer: str = "sgd"
     momentum: float | None = None
     clip: float | None = None
@@ -110,34 +108,17 @@ class ProblemOptions(RunOptions):
     seed: int = 0
     seeds: int = 3
 
-    @classmethod
-    def of_task(cls, task: str) -> dict[str, Any]:
-        """The defaults that ``task`` has of its own."""
-        return {}
-
-    @classmethod
-    def defaults(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {**cls.of_task(given.get("task", cls.task)), **OPTIMIZERS[given.get("optimizer", cls.optimizer)]}
-
     @property
     def subject(self) -> str:
         name = re.sub(r"\.(npz|parquet|[ct]sv(\.gz)?)$", "", Path(self.data.rstrip("/")).name)
         return name.replace(":", "-")
-
-    @property
-    def shot_thresholds(self) -> tuple[int, int] | None:
-        """``shots`` as numbers."""
-        if self.shots is None:
-            return None
-        many, few = map(int, self.shots.split(","))
-        return many, few
 
 
 @dataclass(frozen=True)
 class GroupOptions(ProblemOptions):
     """The options of commands that know what to do with groups."""
 
-    group: str | None = None
+    group: tuple[str, ...] | None = None
     group_as_feature: bool = False
 
 
@@ -165,10 +146,8 @@ def adder(default: RunOptions) -> Callable[..., None]:
 
     def add(group: Any, name: str, help: str, **settings: Any) -> None:
         value = getattr(default, name.replace("-", "_"))
-        shown = "" if value is None or value is False else f" (default: {value})"
-        regression = type(default).defaults({"task": "regression"}).get(name)
-        shown += "" if regression is None else f" (with --task regression: {regression})"
-        group.add_argument(f"--{name}", help=(help + shown).replace("%", "%%"), **settings)
+        said = "" if value is None or value is False else f" (default: {shown(value)})"
+        group.add_argument(f"--{name}", help=(help + said).replace("%", "%%"), **settings)
 
     return add
 
@@ -217,9 +196,15 @@ def add_problem_options(
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
     option(training, "optimizer", "stochastic gradient descent, Adam, or Adam with decoupled weight decay",
-           choices=tuple(OPTIMIZERS))  # fmt: skip
-    option(training, "lr", "largest learning rate; with adam and adamw 0.001", type=positive_float, metavar="RATE")
-    option(training, "weight-decay", "of the optimizer; with adamw 0.01", type=not_negative, metavar="RATE")
+           choices=OPTIMIZERS)  # fmt: skip
+    option(
+        training,
+        "lr",
+        "largest learning rate; unset: 0.1 for sgd (in a regression 0.02), 0.001 for adam and adamw",
+        type=positive_float,
+        metavar="RATE",
+    )
+    option(training, "weight-decay", "unset: 5e-4 for sgd and adam, 0.01 for adamw", type=not_negative, metavar="RATE")
     option(training, "momentum", "of sgd; unset: 0.9", type=share, metavar="SHARE")
     option(training, "clip", "scale each step's gradient down to this norm where it is larger", type=positive_float,
            metavar="NORM")  # fmt: skip
@@ -242,7 +227,7 @@ def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) ->
     option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, grounds)")
     option(groups, "group", "the column of a table that says each row's group; numbers need cuts, age:25; several with "
            "commas between are combined; a name with a comma stands in double quotes. Other sources bring their groups "
-           "along", metavar="COLUMN")  # fmt: skip
+           "along", type=names, metavar="COLUMNS")  # fmt: skip
     option(groups, "group-as-feature", "let the model see the columns of --group; else they are hidden from it",
            action="store_true")  # fmt: skip
 
@@ -268,7 +253,7 @@ def read_options(
     if config is not None:
         given = {**_read(Path(config), kind, parser), **given}
     if not resume:
-        return kind(**{**kind.defaults(given), **given}), False
+        return kind(**given), False
     if "out" not in given:
         raise InputError("--resume needs --out with the directory of the interrupted run")
     kept = Path(given["out"]) / "config.yaml"
@@ -290,6 +275,21 @@ def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, u
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no options; it should have lines such as 'epochs: 60'")
+    return checked_values(content, kind, parser, str(path), unset)
+
+
+def checked_values(
+    content: Mapping[str, Any], kind: type[RunOptions], parser: argparse.ArgumentParser, path: str, unset: bool = False
+) -> dict[str, Any]:
+    """The values of options that are given by name, checked as if they stood on the command line.
+
+    Args:
+        content: texts, numbers, lists of names, and whether a flag is set.
+        kind: of the options.
+        parser: of their command.
+        path: where they come from, for messages.
+        unset: whether options without a value are unset and not refused.
+    """
     known = {field.name.replace("_", "-") for field in fields(kind)}
     if unknown := [str(key) for key in content if key not in known]:
         raise InputError(f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}")
@@ -303,7 +303,7 @@ def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, u
             continue
         if value is None or isinstance(value, bool | dict):
             raise InputError(f"{path}: {key} is {value!r}, no text or number; leave it out, or put quotes around it")
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = shown(tuple(value)) if isinstance(value, list) else str(value)
         arguments.append(f"--{key}={text}")
     try:
         return vars(parser.parse_args(arguments))

@@ -59,8 +59,8 @@ def _fail(message: str) -> int:
 def _run(options: Options, directory: Path, resume: bool) -> None:
     from rich.console import Console
 
-    from autobalance.cli._pipeline import search_and_compare
     from autobalance.cli._progress import Display
+    from autobalance.cli._run import search_and_compare
     from autobalance.report import results_table
 
     new = not directory.exists()

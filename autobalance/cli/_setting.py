@@ -8,7 +8,6 @@ from dataclasses import fields
 
 import torch
 
-from autobalance.cli._option_values import listed
 from autobalance.cli._options import ProblemOptions
 from autobalance.common import InputError
 from autobalance.data import DataOptions, load
@@ -45,12 +44,15 @@ def open_setting(options: ProblemOptions) -> Setting:
 
 def data_options(options: ProblemOptions) -> DataOptions:
     """What the options say of the data."""
-    given = {field.name: getattr(options, field.name) for field in fields(DataOptions) if hasattr(options, field.name)}
-    return DataOptions(**{**given, **{name: listed(given.get(name)) for name in ("text", "drop", "group")}})
+    given = {field.name: getattr(options, field.name, None) for field in fields(DataOptions)}
+    return DataOptions(**{name: value for name, value in given.items() if value is not None})
 
 
-def recipe_of(options: ProblemOptions) -> Recipe:
-    """The recipe that the options describe."""
-    names = ["epochs", "batch_size", "lr", "weight_decay", "optimizer", "momentum", "clip"]
-    names += ["schedule", "milestones", "lr_decay", "augment", "precision", "compiled"]
-    return Recipe(**{name: getattr(options, name) for name in names})
+def recipe_of(options: ProblemOptions, lr: float | None = None) -> Recipe:
+    """The recipe that the options describe; ``lr``: the task's learning rate for SGD, where the options have none."""
+    names = ["epochs", "batch_size", "lr", "weight_decay", "optimizer", "momentum", "clip", "schedule", "milestones"]
+    names += ["lr_decay", "augment", "precision", "compiled"]
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if lr is not None and options.optimizer == "sgd":
+        given.setdefault("lr", lr)
+    return Recipe(**given)

@@ -57,6 +57,11 @@ class Hypergradient:
     objective: float
     train_loss: float
 
+    @property
+    def finite(self) -> bool:
+        """Whether no number of the gradient is NaN or infinite."""
+        return all(bool(part.isfinite().all()) for part in self.gradient.values())
+
 
 class Engine(Protocol):
     """A way to differentiate through training: all engines share this signature."""

@@ -1,5 +1,6 @@
 """How models are trained: the recipe, one training, and several side by side."""
 
+from autobalance.training._arm import Arm as Arm
 from autobalance.training._features import WithFeatures as WithFeatures
 from autobalance.training._features import on_features as on_features
 from autobalance.training._optimisers import OPTIMIZERS as OPTIMIZERS

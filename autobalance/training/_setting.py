@@ -73,16 +73,12 @@ def setting_of(problem: Problem, model: str | None = None, device: str = "cpu") 
 
 
 def setting_of_model(problem: Problem, model: nn.Module) -> Setting:
-    """The setting in which every training starts from the present weights of ``model``, which stay as they are."""
+    """The setting in which every training starts from the present weights of ``model``, which stay as they are.
 
-    def make(seed: int, head: str) -> nn.Module:
-        if head != "linear":
-            raise InputError(
-                f"a loss that needs a head of {head}s cannot be trained with a model that is given: leave it out"
-            )
-        return deepcopy(model)
+    Whatever head a loss is published with, the model is the one that is given.
+    """
 
-    return Setting(problem, "own", make, next(model.parameters()).device)
+    return Setting(problem, "own", lambda seed, head: deepcopy(model), next(model.parameters()).device)
 
 
 def _own_model(make: Callable[..., nn.Module], head: str, source: str) -> nn.Module:

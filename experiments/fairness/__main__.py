@@ -33,9 +33,9 @@ def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
         write_text(directory / "config.yaml", options.to_yaml())
     todo = pieces(options)
     with Display() as display:
-        searches = sum(piece.share is not None for piece in todo)
+        searches, problem = sum(piece.share is not None for piece in todo), setup.setting.problem
         display.say(
-            f"{setup.problem.name}: {setup.problem.num_classes} classes in {setup.problem.num_groups} groups; "
+            f"{problem.name}: {problem.num_classes} classes in {problem.num_groups} groups; "
             f"{len(todo)} trainings, {searches} of them after a search"
         )
         display.phase("fairness", len(todo), 0, quiet_for=5.0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from autobalance.cli._config import Options
-from autobalance.cli._option_values import number, positive, positive_float, seed
+from autobalance.cli._option_values import names, number, positive, positive_float, seed
 from autobalance.cli._options import (
     GroupOptions,
     Parser,
@@ -35,10 +35,10 @@ class FairnessOptions(GroupOptions):
     blends: str = "0,0.25,0.5,0.75,1"
     accuracy: str = "balanced_error"
     fairness: str = "deo"
-    baselines: str = "ce,la,group-weighted,group-la,group-vs,group-dro"
+    baselines: tuple[str, ...] = ("ce", "la", "group-weighted", "group-la", "group-vs", "group-dro")
     tune: bool = False
     start: str = "group-la"
-    free: str = "w,l,delta"
+    free: tuple[str, ...] = ("w", "l", "delta")
     tie: str = "frequency"
     every: int | None = None
     outer_lr: float = 0.05
@@ -80,11 +80,11 @@ def make_parser() -> argparse.ArgumentParser:
     option(what, "blends", "shares of the fairness objective, from 0 to 1", type=_shares, metavar="SHARES")
     option(what, "accuracy", "the objective at share 0", metavar="NAME")
     option(what, "fairness", "the objective at share 1", metavar="NAME")
-    option(what, "baselines", "fixed losses", metavar="POINTS")
+    option(what, "baselines", "fixed losses", type=names, metavar="LOSSES")
     option(what, "tune", "choose the fixed losses' hyper-parameters on validation samples, by half and half of both "
            "objectives, from three trials each", action="store_true")  # fmt: skip
     option(what, "start", "the fixed loss that the searches start from", metavar="POINT")
-    option(what, "free", "what is searched of the loss", metavar="NAMES")
+    option(what, "free", "what is searched of the loss", type=names, metavar="NAMES")
     option(what, "tie", "frequency or class", choices=("frequency", "class"))
     option(what, "every", "training steps between hypergradients; unset: 20", type=positive, metavar="N")
     option(what, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")

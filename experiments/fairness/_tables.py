@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from autobalance.cli._pipeline import Setup
+from autobalance.bilevel import CheckedPlan
 from autobalance.training import versions
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._work import FIGURES
@@ -26,7 +26,7 @@ TITLES = {
 }
 
 
-def summarise(options: FairnessOptions, setup: Setup, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarise(options: FairnessOptions, setup: CheckedPlan, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The whole result, plain JSON values: every run, and each method's mean and spread over the seeds."""
     methods: dict[str, Any] = {}
     for name in dict.fromkeys(run["method"] for run in runs):
@@ -36,20 +36,24 @@ def summarise(options: FairnessOptions, setup: Setup, runs: Sequence[dict[str, A
             "objective": None if own[0]["share"] is None else options.objective(own[0]["share"]),
             "summary": {figure: mean_and_std([run[figure] for run in own]) for figure in FIGURES},
             "cell_error": [
-                [mean_and_std([run["cell_error"][k][g] for run in own]) for g in range(setup.problem.num_groups)]
-                for k in range(setup.problem.num_classes)
+                [
+                    mean_and_std([run["cell_error"][k][g] for run in own])
+                    for g in range(setup.setting.problem.num_groups)
+                ]
+                for k in range(setup.setting.problem.num_classes)
             ],
             "worst_cells": Counter(", ".join(run["worst_cell"]) for run in own),
             "runs": own,
         }
     return {
-        "data": setup.problem.name,
-        "model": setup.task.model_name,
+        "data": setup.setting.problem.name,
+        "model": setup.setting.model_name,
+        "recipe": {"lr": setup.recipe.lr, "weight_decay": setup.recipe.weight_decay},
         "options": {**vars(options)},
-        "class_names": list(setup.problem.class_names),
-        "group_names": list(setup.problem.group_names or ()),
+        "class_names": list(setup.setting.problem.class_names),
+        "group_names": list(setup.setting.problem.group_names or ()),
         "cell_counts": setup.counts.tolist(),
-        "num_test": len(setup.problem.test),
+        "num_test": len(setup.setting.problem.test),
         "seeds": sorted({run["seed"] for run in runs}),
         "methods": methods,
         "versions": versions(),
@@ -82,7 +86,7 @@ def to_markdown(results: dict[str, Any], command: str) -> str:
         "DEO: largest less smallest error of a class's groups, summed over the classes. Worst-group error: of the "
         "class in a group with the largest. Demographic parity and equalised odds: fairlearn's differences, in points.",
         f"Model {results['model']}, {options['epochs']} epochs, batch {options['batch_size']}, learning rate "
-        f"{options['lr']:g}, weight decay {options['weight_decay']:g}; " + _tuning_note(results),
+        f"{results['recipe']['lr']:g}, weight decay {results['recipe']['weight_decay']:g}; " + _tuning_note(results),
         f"Training and validation samples of seed {seeds[0]}: {counts}.",
     ]
     return "\n\n".join([

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autobalance.cli._pipeline import Setup
+from autobalance.bilevel import CheckedPlan
 from autobalance.tasks import outputs
 from autobalance.tasks.objectives import Blend
 from autobalance.training import train
@@ -20,7 +20,7 @@ TRIALS: dict[str, list[dict[str, float]]] = {
 }
 
 
-def tune(setup: Setup, method: str, objective: str, seed: int) -> dict[str, Any]:
+def tune(setup: CheckedPlan, method: str, objective: str, seed: int) -> dict[str, Any]:
     """Trains with each trial on the training split and judges it on the validation split.
 
     Args:
@@ -32,18 +32,18 @@ def tune(setup: Setup, method: str, objective: str, seed: int) -> dict[str, Any]
     Returns:
         ``hyper``, the best trial's, and ``trials``, each with its metric; nothing to tune gives neither.
     """
-    blend = setup.goal.objective(objective)
+    blend = setup.task.objective(objective)
     assert isinstance(blend, Blend)
     trials = []
     for hyper in TRIALS.get(method, []):
-        model = setup.task.new_model(seed)
-        loss = setup.goal.fixed_loss(method, setup.goal.counts(setup.problem.train), **hyper)
+        model = setup.setting.new_model(seed)
+        loss = setup.task.fixed_loss(method, setup.task.counts(setup.setting.problem.train), **hyper)
         try:
-            train(model, setup.problem.train, loss.to(setup.options.device), setup.recipe, seed)
+            train(model, setup.setting.problem.train, loss.to(setup.setting.device), setup.recipe, seed)
         except FloatingPointError:
             trials.append({**hyper, "metric": None})
             continue
-        metric = blend.metric(outputs(model, setup.problem.validation), setup.problem.validation.all())
+        metric = blend.metric(outputs(model, setup.setting.problem.validation), setup.setting.problem.validation.all())
         trials.append({**hyper, "metric": metric})
     if not trials:
         return {"hyper": {}, "trials": []}

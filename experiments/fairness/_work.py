@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from autobalance.bilevel import run
-from autobalance.cli._pipeline import Setup, set_up
+from autobalance.bilevel import CheckedPlan, run
+from autobalance.cli._plan import checked_plan
 from autobalance.common import InputError
 from autobalance.losses import Loss, save_loss
 from autobalance.tasks import fairness_report, outputs
@@ -48,7 +48,7 @@ def pieces(options: FairnessOptions) -> list[Piece]:
     """All that is to be done, seed by seed."""
     found = []
     for seed in range(options.seed, options.seed + options.seeds):
-        found += [Piece(name, seed, None) for name in options.baselines.split(",")]
+        found += [Piece(name, seed, None) for name in options.baselines]
         found += [Piece(f"searched-{share:g}", seed, share) for share in options.shares]
     return found
 
@@ -70,41 +70,41 @@ def work(options: FairnessOptions, directory: Path, on_piece: Callable[[Piece], 
         yield result
 
 
-def check(options: FairnessOptions) -> Setup:
+def check(options: FairnessOptions) -> CheckedPlan:
     """Opens the data and checks every objective and baseline, before anything takes time.
 
     Raises:
         InputError: what is wrong and what helps; samples without groups.
     """
-    setup = set_up(options.search(options.shares[0], options.seed))
-    if not setup.problem.num_groups:
+    setup = checked_plan(options.search(options.shares[0], options.seed))
+    if not setup.setting.problem.num_groups:
         raise InputError(f"{options.data} has no groups: give --group COLUMN with a table, or --data digits-groups")
     for share in options.shares:
-        setup.goal.objective(options.objective(share))
-    for name in options.baselines.split(","):
-        setup.goal.fixed_loss(name, setup.counts)
+        setup.task.objective(options.objective(share))
+    for name in options.baselines:
+        setup.task.fixed_loss(name, setup.counts)
     return setup
 
 
 def _do(options: FairnessOptions, piece: Piece, directory: Path) -> dict[str, Any]:
-    setup = set_up(options.search(options.shares[0] if piece.share is None else piece.share, piece.seed))
+    setup = checked_plan(options.search(options.shares[0] if piece.share is None else piece.share, piece.seed))
     begun = time.perf_counter()
     tuned: dict[str, Any] = {"hyper": {}, "trials": []}
     if piece.share is None:
         if options.tune:
             tuned = tune(setup, piece.method, options.objective(0.5), piece.seed)
-        loss = setup.goal.fixed_loss(piece.method, setup.counts, **tuned["hyper"])
+        loss = setup.task.fixed_loss(piece.method, setup.counts, **tuned["hyper"])
     else:
         loss = _searched(setup, directory / "losses" / f"{piece.method}-{piece.seed}.json")
     searched = time.perf_counter() - begun
-    model = setup.task.new_model(piece.seed)
-    train(model, setup.problem.final_training, loss.to(options.device), setup.recipe, piece.seed)
+    model = setup.setting.new_model(piece.seed)
+    train(model, setup.setting.problem.final_training, loss.to(options.device), setup.recipe, piece.seed)
     seconds = time.perf_counter() - begun - searched
     return {
         "method": piece.method,
         "seed": piece.seed,
         "share": piece.share,
-        **_tested(setup, outputs(model, setup.problem.test)),
+        **_tested(setup, outputs(model, setup.setting.problem.test)),
         **tuned,
         "train_seconds": seconds,
         "search_seconds": searched,
@@ -112,18 +112,18 @@ def _do(options: FairnessOptions, piece: Piece, directory: Path) -> dict[str, An
     }
 
 
-def _searched(setup: Setup, path: Path) -> Loss:
-    loss = setup.search.space.loss(run(setup.search).best)
+def _searched(setup: CheckedPlan, path: Path) -> Loss:
+    loss = setup.search.trainee.space.found(run(setup.search).found).loss
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_loss(loss.cpu(), path, {"objective": setup.options.objective, "seed": setup.options.seed})
+    save_loss(loss.cpu(), path, {"objective": setup.plan.objective, "seed": setup.plan.seed})
     return loss
 
 
-def _tested(setup: Setup, output: Tensor) -> dict[str, Any]:
+def _tested(setup: CheckedPlan, output: Tensor) -> dict[str, Any]:
     """The figures of groups, and what fairlearn says, of what a model answers for the test split."""
-    problem, test = setup.problem, setup.problem.test
+    problem, test = setup.setting.problem, setup.setting.problem.test
     assert test.group is not None and problem.group_names is not None
-    found = setup.goal.test(output, test, setup.counts)
+    found = setup.task.test(output, test, setup.counts)
     report = fairness_report(output.argmax(1), test.y, test.group, problem.class_names, problem.group_names)
     return {
         **{name: value for name, value in found.items() if name != "shots"},

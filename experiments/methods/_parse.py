@@ -34,7 +34,7 @@ def parse_methods(options: CompareOptions, grouped: bool = False) -> list[Method
         InputError: an unknown name, or a file that holds no loss.
     """
     names: list[str] = []
-    for name in options.losses.split(","):
+    for name in options.names:
         every = [*fixed_points(options.task), *(fixed_points("groups") if grouped else ())]
         every += MORE if options.task == "classification" else ()
         names += every if name.strip() == "all" else [name.strip()]

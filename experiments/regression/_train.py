@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from autobalance import FDS
-from autobalance.bilevel import Bilevel, LossSpace, run
-from autobalance.common import InputError, import_function
+from autobalance.bilevel import SearchPlan, check, run
+from autobalance.common import import_function
 from autobalance.data import Samples
 from autobalance.losses import Loss
 from autobalance.losses.named import fixed_point
@@ -131,21 +131,10 @@ class Bench:
         if key not in self._searched:
             problem = self.task.problem
             counts = self.goal.counts(problem.train)
-            space = LossSpace(self.point("sqinv", counts, error=error), counts, ("w",))
-            model, objective = self.task.new_model(self.seed), self.goal.objective(self.objective)
-            search = Bilevel(
-                model,
-                problem.train,
-                problem.validation,
-                space,
-                objective,
-                recipe=recipe,
-                seed=self.seed,
-                watch=self.goal.watch,
-            )
-            if search.hypergradient_steps == 0:
-                raise InputError("the recipe leaves no room for a hypergradient: give more --epochs")
-            self._searched[key] = space.loss(run(search).best)
+            start = self.point("sqinv", counts, error=error)
+            plan = SearchPlan(self.objective, start, ("w",), recipe=recipe, confidence=0.0, seed=self.seed)
+            search = check(plan, self.task, self.goal).search
+            self._searched[key] = search.trainee.space.found(run(search).found).loss
         return self._searched[key]
 
     def _with_layer(self, model: nn.Module, method: Method) -> nn.Module:

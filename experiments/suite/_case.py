@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance.cli._config import Options
+from autobalance.cli._config import Options, make_parser
+from autobalance.cli._options import checked_values
 from autobalance.cli._setting import open_setting, recipe_of
 from autobalance.data import Problem, Samples, fewer_samples, split_again
 from autobalance.losses import Loss
@@ -139,8 +140,10 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
     Raises:
         InputError: the data cannot be used.
     """
-    options = Options(**{**Options.of_task(str(entry.options.get("task", "classification"))), "data": entry.data,
-                         **entry.options, "seed": seed})  # fmt: skip
+    given = {
+        name.replace("_", "-"): value for name, value in {**entry.options, "data": entry.data, "seed": seed}.items()
+    }
+    options = Options(**checked_values(given, Options, make_parser(), entry.name))
     task = open_setting(options)
     if entry.samples is not None or entry.tail is not None:
         task = replace(task, problem=fewer_samples(task.problem, seed, entry.samples, entry.tail))
@@ -149,5 +152,5 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
         held_out = task.problem.validation
         task = replace(task, problem=split_again(task.problem, seed))
     task = without_test(task)
-    goal = task_of(task.problem, options.shot_thresholds)
-    return Case(entry.name, task, goal, recipe_of(options), seed, entry.metric), held_out
+    goal = task_of(task.problem, options.shots)
+    return Case(entry.name, task, goal, recipe_of(options, goal.defaults.lr), seed, entry.metric), held_out

@@ -6,11 +6,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
-from inspect import signature
 from typing import Any
 
 from autobalance import search_loss
-from autobalance.bilevel import OuterLoop
+from autobalance.bilevel import OuterLoop, PlanKeywords
 from autobalance.common import InputError
 from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from experiments.suite._case import Case, Choice
@@ -99,7 +98,7 @@ def _engine(name: str, unroll: int | None) -> Engine:
 def check_keywords(method: str, keywords: Mapping[str, Any]) -> None:
     """Raises an InputError for what can be seen to be wrong before anything takes time."""
     own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
-    tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
+    tables = [(keywords, own | {"class_names", "group_names", *PlanKeywords.__annotations__} - _GIVEN)]
     tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
     for table, known in tables:
         if unknown := set(table) - known:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 from run_case import OPTIONS, read, same_run, search, write_data
+from search_cases import interleaved, make_trainee
 from toy import gaussians, linear, same
 
 import autobalance
-from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, run
+from autobalance.bilevel import AugmentationSpace, InterleavedState, LossSpace, OuterLoop, run
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.common import InputError
 from autobalance.data.augmentation import Policy
 from autobalance.hypergradients import Head, OneStep, Unrolled
-from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe, train
 
 TRAIN, VALIDATION = gaussians([40, 17, 6], 0), gaussians([20, 9, 3], 1)
@@ -56,7 +56,7 @@ def test_the_augmentation_alone_and_with_other_ties():
     torch.testing.assert_close(alone.loss.l.float(), start.l - start.l.mean())
     assert alone.augmentation.operations == ("noise",)
     assert len(set(alone.augmentation.strength[:, 0].tolist())) == 1
-    with pytest.raises(InputError, match="nothing is free to be searched"):
+    with pytest.raises(InputError, match="nothing is `free` to be searched"):
         from_python(free=())
 
 
@@ -73,8 +73,8 @@ def test_what_is_saved_loads_as_the_same_policy(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"free": ("l",), "tie_augment": "all"}, "tie has no effect"),
-        ({"free": ("l",), "operations": ("noise",)}, "operations has no effect"),
+        ({"free": ("l",), "tie_augment": "all"}, "`tie_augment` has no effect"),
+        ({"free": ("l",), "operations": ("noise",)}, "`operations` has no effect"),
         ({"operations": ("shift",)}, "no operation on tables is called 'shift'"),
         ({"tie_augment": "group"}, "choose one of all, frequency, class"),
         ({"hypergradient": OneStep()}, "one-step does not work with an augmentation"),
@@ -109,20 +109,18 @@ def test_a_regression_is_refused():
 
 def test_a_state_goes_on_as_if_nothing_had_happened(tmp_path):
     """Random numbers of the augmentation included."""
-    from autobalance.bilevel import AugmentationSpace, SearchState
-
     counts = TRAIN.class_counts(3)
     point = autobalance.fixed_point("la", counts, dtype=torch.float64)
-    search = Bilevel(
-        linear(3), TRAIN, VALIDATION, LossSpace(point, counts, ("l",)), make_objective("balanced_error"),
-        SHORT["hypergradient"], SHORT["recipe"], SHORT["outer"], augmentation=AugmentationSpace(TRAIN.x, counts),
-    )  # fmt: skip
+    space, augmentation = LossSpace(point, counts, ("l",)), AugmentationSpace(TRAIN.x, counts)
+    parts = linear(3), (TRAIN, VALIDATION), space
+    trainee = make_trainee(*parts, recipe=SHORT["recipe"], augmentation=augmentation)
+    search = interleaved(trainee, SHORT["hypergradient"], SHORT["outer"])
     whole = run(search)
     state = search.init()
     for _ in range(3):
-        state, _ = search.epoch(state)
+        state, _ = search.step(state)
     Checkpoint(search=state.to_dict()).save(tmp_path / "checkpoint.pt")
-    again = SearchState.from_dict(Checkpoint.load(tmp_path / "checkpoint.pt").search)
+    again = InterleavedState.from_dict(Checkpoint.load(tmp_path / "checkpoint.pt").search)
     assert same(run(search, again).to_dict(), whole.to_dict())
 
 
@@ -168,7 +166,7 @@ def test_the_command_writes_a_policy_trains_with_it_and_tells_it_from_the_loss(t
 
 
 def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, monkeypatch, no_page):
-    from autobalance.cli import _methods as _methods
+    from autobalance.training import Arm
 
     data, arguments = write_data(tmp_path / "a.npz"), ("--free", "l,augment")
     assert search(data, tmp_path / "whole", *arguments) == 0
@@ -177,7 +175,7 @@ def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_methods, "train", interrupt)
+        patch.setattr(Arm, "train", interrupt)
         assert search(data, tmp_path / "cut", *arguments) == 130
     assert search(data, tmp_path / "cut", "--resume", *arguments) == 0
     same_run(tmp_path / "whole", tmp_path / "cut")
@@ -188,8 +186,8 @@ def test_an_interrupted_run_with_a_policy_ends_as_one_that_was_not(tmp_path, mon
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--tie-augment", "all"], "tie has no effect: 'augment' is not free"),
-        (["--operations", "noise"], "operations has no effect"),
+        (["--tie-augment", "all"], "--tie-augment has no effect: 'augment' is not among what is --free"),
+        (["--operations", "noise"], "--operations has no effect"),
         (["--free", "augment", "--operations", "shift"], "no operation on tables is called 'shift'"),
         (["--free", "l,augment", "--hypergradient", "one-step"], "use --hypergradient replay or unrolled or implicit"),
         (["--free", "l,augment", "--hypergradient", "head"], "use --hypergradient replay"),

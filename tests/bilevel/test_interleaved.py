@@ -7,16 +7,16 @@ from functools import cache
 
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score
+from search_cases import interleaved, make_trainee
 from toy import gaussians, linear, same, with_dropout
 
-from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, SearchState, run
+from autobalance.bilevel import InterleavedState, LossSpace, OuterLoop, finished, run, stopped_early
 from autobalance.bilevel import _interleaved as bilevel
-from autobalance.bilevel._interleaved import MAX_SKIPPED_IN_A_ROW
+from autobalance.bilevel._strategy import MAX_SKIPPED_IN_A_ROW
 from autobalance.common import InputError
 from autobalance.hypergradients import Hypergradient, Replay, Unrolled
 from autobalance.losses.named import fixed_point
-from autobalance.tasks import predict
+from autobalance.tasks import balanced_error_of, outputs
 from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe, train
 
@@ -30,10 +30,10 @@ def space(free=("w", "l", "delta"), start="la", tie="class", kind=LossSpace, **s
     return kind(fixed_point(start, COUNTS, dtype=torch.float64), torch.tensor(COUNTS), free, tie, **settings)
 
 
-def search(model=None, engine=None, recipe=RECIPE, outer=OUTER, searched=None, seed=0, rates=()):
+def search(model=None, engine=None, recipe=RECIPE, outer=OUTER, searched=None, seed=0, names=()):
     model, searched, engine = model or linear(3), searched or space(), engine or Replay(3)
-    objective = make_objective("balanced_error")
-    return Bilevel(model, TRAIN, VALIDATION, searched, objective, engine, recipe, outer, seed, rates)
+    trainee = make_trainee(model, (TRAIN, VALIDATION), searched, recipe=recipe, names=names)
+    return interleaved(trainee, engine, outer, seed)
 
 
 @dataclass
@@ -92,11 +92,11 @@ def test_an_epoch_leaves_its_state_and_the_callers_model_as_they_were():
     state = problem.init()
     for _ in range(RECIPE.epochs):
         before = deepcopy(state.to_dict())
-        new, _ = problem.epoch(state)
+        new, _ = problem.step(state)
         assert same(before, state.to_dict())
         assert not same(before["inner"], new.to_dict()["inner"])
         state = new
-    assert state.outer_steps > 0 and not same(problem.space.init(), state.raw)
+    assert state.outer_steps > 0 and not same(problem.trainee.space.loss.init(), state.raw)
     assert same(dict(weights), dict(model.state_dict())) and not model.training
 
 
@@ -116,10 +116,10 @@ def test_in_the_warm_up_nothing_is_searched():
     state = problem.init()
     phases = []
     for _ in range(RECIPE.epochs):
-        state, record = problem.epoch(state)
+        state, record = problem.step(state)
         phases.append(record["phase"])
         moved = any(value.any() for value in state.raw.values())
-        assert moved == (record["phase"] == "search"), state.epoch
+        assert moved == (record["phase"] == "search"), state.done
     assert phases == ["warm-up"] * 4 + ["search"] * 4
 
 
@@ -199,30 +199,29 @@ def test_both_engines_search_alike():
 
 def test_the_record_is_of_the_state_that_it_comes_with():
     problem = search()
-    state, record = problem.epoch(problem.epoch(problem.init())[0])
+    state, record = problem.step(problem.step(problem.init())[0])
     for _ in range(3):
-        state, record = problem.epoch(state)
+        state, record = problem.step(state)
     model = linear(3)
     state.inner.copy_to(model)
-    error = 100 * (1 - balanced_accuracy_score(VALIDATION.y, predict(model, VALIDATION)))
-    assert record["balanced_error"] == pytest.approx(error)
+    assert record["balanced_error"] == balanced_error_of(outputs(model, VALIDATION), VALIDATION.all())["balanced_error"]
     objective = make_objective("balanced_error")(model(VALIDATION.x), VALIDATION.all())
     assert record["objective"] == pytest.approx(objective.item())
-    assert record["parameters"]["l"] == problem.space.loss(state.raw).l.tolist()
+    assert record["parameters"]["l"] == problem.trainee.space.loss.loss(state.raw).l.tolist()
     assert (record["epoch"], record["phase"], set(record["parameters"])) == (5, "search", {"w", "l", "delta"})
 
 
 def test_the_result_is_the_average_of_the_last_half_of_the_search():
     engine, raws = Watched(), []
     problem = search(engine=engine, outer=replace(OUTER, averaged=0.5))
-    state = run(problem, on_epoch=lambda state, record: raws.append((state.outer_steps, state.raw)))
+    state = run(problem, on_step=lambda state, record: raws.append((state.outer_steps, state.raw)))
     # Epochs 2 to 7 search; 5 to 7 are averaged. Each window is given what the one before it came to.
     first = raws[4][0]
     values = [*engine.raw[first + 1 :], state.raw]
     assert state.counted == len(values) == state.outer_steps - first > 1
-    for name, value in state.best.items():
+    for name, value in state.found.items():
         torch.testing.assert_close(value, torch.stack([raw[name] for raw in values]).mean(0))
-    assert same(replace(state, counted=0).best, state.raw)
+    assert same(replace(state, counted=0).found, state.raw)
 
 
 # Resumption
@@ -240,13 +239,13 @@ def interrupted():
     problem = resumable()
     state = start = problem.init()
     states = []
-    while not problem.finished(state):
-        state, _ = problem.epoch(state)
+    while not finished(problem, state):
+        state, _ = problem.step(state)
         states.append(state)
     states = [state for state in states if state.counted]
     ahead = next(state for state in states if state.queue)
     within = next(state for state in states if state.since_outer)
-    assert max(ahead.epoch, within.epoch) < problem.recipe.epochs - 1
+    assert max(ahead.done, within.done) < problem.length - 1
     return problem, start, ahead, within, state
 
 
@@ -255,7 +254,7 @@ def test_a_search_that_was_stopped_and_read_back_ends_as_one_that_was_not(tmp_pa
     torch.save(stopped.to_dict(), tmp_path / "state.pt")
     torch.manual_seed(999)  # the process that goes on is in another state
     content = torch.load(tmp_path / "state.pt", weights_only=True)
-    found = run(resumable(), SearchState.from_dict(content))
+    found = run(resumable(), InterleavedState.from_dict(content))
     assert same(found.to_dict(), whole.to_dict())
     assert same(run(problem, stopped).to_dict(), whole.to_dict())  # also from the state itself
 
@@ -264,11 +263,11 @@ def test_a_search_that_was_stopped_and_read_back_ends_as_one_that_was_not(tmp_pa
 def test_no_part_of_the_state_could_be_left_out(lost):
     problem, start, ahead, within, whole = interrupted()
     stopped = within if lost == "since_outer" else ahead
-    assert not same(run(problem, replace(stopped, **{lost: getattr(start, lost)})).best, whole.best)
+    assert not same(run(problem, replace(stopped, **{lost: getattr(start, lost)})).found, whole.found)
 
 
 def test_weights_and_searched_numbers_go_to_the_device_and_generators_stay():
-    state = SearchState.from_dict(interrupted()[2].to_dict(), "meta")
+    state = InterleavedState.from_dict(interrupted()[2].to_dict(), "meta")
     tensors = [*state.inner.parameters.values(), *state.inner.optimiser["momentum"].values(), *state.raw.values()]
     assert {tensor.device.type for tensor in [*tensors, *state.total.values()]} == {"meta"}
     assert {tensor.device.type for tensor in [state.generator, state.random, *state.queue]} == {"cpu"}
@@ -282,8 +281,8 @@ def test_a_hypergradient_that_is_not_finite_is_skipped_and_counted(value):
     engine = Watched(change=lambda number, found: spoilt(number, found, lambda n: n == 2, value))
     problem = search(engine=engine)
     seen = []
-    state = run(problem, on_epoch=lambda state, record: seen.append(state))
-    assert state.skipped == 1 and state.skipped_in_a_row == 0 and not problem.stopped_early(state)
+    state = run(problem, on_step=lambda state, record: seen.append(state))
+    assert state.skipped == 1 and state.skipped_in_a_row == 0 and not stopped_early(state)
     # The window is tried again on the next batches, with the loss as it was, and is no step of the training.
     assert same(engine.raw[1], engine.raw[2]) and len(engine.outer) == state.outer_steps + 1
     assert state.steps == state.inner.step + 3 == RECIPE.epochs * 4
@@ -294,12 +293,12 @@ def test_several_in_a_row_stop_the_search_with_its_last_good_loss():
     engine = Watched(change=lambda number, found: spoilt(number, found, lambda n: n > 2))
     problem = search(engine=engine, recipe=replace(RECIPE, epochs=20))
     records = []
-    state = run(problem, on_epoch=lambda state, record: records.append(record))
-    assert problem.stopped_early(state) and problem.finished(state)
+    state = run(problem, on_step=lambda state, record: records.append(record))
+    assert stopped_early(state) and finished(problem, state)
     assert state.skipped == MAX_SKIPPED_IN_A_ROW == 5 and state.outer_steps == 2
-    assert same(state.raw, engine.raw[2]) and same(state.best, state.raw) and any(v.any() for v in state.raw.values())
-    assert len(records) == state.epoch < 20
-    assert problem.space.loss(state.best).w.isfinite().all()
+    assert same(state.raw, engine.raw[2]) and same(state.found, state.raw) and any(v.any() for v in state.raw.values())
+    assert len(records) == state.done < 20
+    assert problem.trainee.space.loss.loss(state.found).w.isfinite().all()
 
 
 class BadSpace(LossSpace):
@@ -318,11 +317,11 @@ def test_inner_losses_that_are_not_finite_are_skipped_and_left_out_of_the_mean()
     searched = space(kind=BadSpace)
     searched.when = (2, 3, 6)
     problem = search(searched=searched, outer=replace(OUTER, warmup=0.5))
-    first, record = problem.epoch(problem.init())
+    first, record = problem.step(problem.init())
     assert (first.skipped, first.skipped_in_a_row, first.inner.step, first.steps) == (2, 0, 2, 4)
     assert math.isfinite(record["train_loss"])
-    second, record = problem.epoch(first)
-    assert second.skipped == 3 and not problem.stopped_early(second)
+    second, record = problem.step(first)
+    assert second.skipped == 3 and not stopped_early(second)
 
 
 def test_a_training_that_diverges_ends_the_search_with_the_start_and_records_fit_for_json():
@@ -330,14 +329,14 @@ def test_a_training_that_diverges_ends_the_search_with_the_start_and_records_fit
     searched.when = range(1, 1000)
     problem = search(searched=searched)
     records = []
-    state = run(problem, on_epoch=lambda state, record: records.append(record))
-    assert problem.stopped_early(state) and state.skipped == MAX_SKIPPED_IN_A_ROW and state.epoch == 2
+    state = run(problem, on_step=lambda state, record: records.append(record))
+    assert stopped_early(state) and state.skipped == MAX_SKIPPED_IN_A_ROW and state.done == 2
     assert records[0]["train_loss"] is None and records[0]["objective"] > 0
-    assert not any(value.any() for value in state.best.values())
+    assert not any(value.any() for value in state.found.values())
     wild = search(recipe=replace(RECIPE, lr=1e200))
     records.clear()
-    state = run(wild, on_epoch=lambda state, record: records.append(record))
-    assert wild.stopped_early(state) and records[-1]["objective"] is None
+    state = run(wild, on_step=lambda state, record: records.append(record))
+    assert stopped_early(state) and records[-1]["objective"] is None
 
 
 # What it is for
@@ -351,18 +350,18 @@ def test_from_cross_entropy_the_search_goes_towards_logit_adjustment(seed):
     searched = LossSpace(fixed_point("ce", counts, dtype=torch.float64), torch.tensor(counts), ("l",), "frequency")
     recipe = Recipe(epochs=24, batch_size=64, lr=0.1, weight_decay=0.0)
     outer = OuterLoop(warmup=0.2, every=5, lr=0.1)
-    problem = Bilevel(
-        linear(3), training, validation, searched, make_objective("balanced_error"), Replay(5), recipe, outer
-    )
+    problem = interleaved(make_trainee(linear(3), (training, validation), searched, recipe=recipe), Replay(5), outer)
     state = run(problem)
-    found = searched.loss(state.best).l
+    found = searched.loss(state.found).l
     logs = torch.tensor(counts, dtype=torch.float64).log()
     share = (found @ (logs - logs.mean())) / (logs - logs.mean()).square().sum()
     assert 0.5 < share < 1.5
 
 
 def test_windows_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="7 unrolled steps do not fit between hypergradients every 5 steps"):
+    with pytest.raises(
+        InputError, match="`unroll` 7 does not fit between hypergradients: there is one `every` 5 steps"
+    ):
         search(engine=Replay(7))
 
 
@@ -386,10 +385,10 @@ def test_an_outer_loop_that_cannot_be_is_refused(fields, message):
 # The recipe
 
 
-def test_rates_of_the_recipe_are_searched_with_the_loss():
-    problem = search(rates=["lr", "weight_decay"])
-    found = run(problem).best
-    recipe = problem.found_recipe(found)
+def test_recipe_parameters_are_searched_with_the_loss():
+    problem = search(names=["lr", "weight_decay"])
+    found = run(problem).found
+    recipe = problem.trainee.space.found(found).recipe
     for name in ("lr", "weight_decay"):
         factor = math.exp(found[f"log_{name}"].item())
         assert factor != 1.0
@@ -398,9 +397,9 @@ def test_rates_of_the_recipe_are_searched_with_the_loss():
 
 
 @pytest.mark.parametrize("rates, decay", [(["momentum"], 5e-4), (["weight_decay"], 0.0)])
-def test_rates_that_cannot_be_searched_are_refused(rates, decay):
+def test_recipe_parameters_that_cannot_be_searched_are_refused(rates, decay):
     with pytest.raises(InputError, match="cannot be searched"):
-        search(rates=rates, recipe=replace(RECIPE, weight_decay=decay))
+        search(names=rates, recipe=replace(RECIPE, weight_decay=decay))
 
 
 def test_init_starts_anew_after_a_run():

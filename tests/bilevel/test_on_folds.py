@@ -4,17 +4,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
+from search_cases import interleaved, make_trainee
 from toy import gaussians, linear
 
-from autobalance.bilevel import Bilevel, LossSpace, OuterLoop, run
-from autobalance.bilevel._interleaved import RATE_BOUNDS
-from autobalance.common import InputError
+from autobalance.bilevel import LossSpace, OuterLoop, run
+from autobalance.bilevel.space._recipe import BOUNDS
 from autobalance.data import Batch, FoldedSamples
-from autobalance.hypergradients import Replay, Unrolled
+from autobalance.hypergradients import Replay
 from autobalance.losses.named import fixed_point
-from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe
 
 COUNTS = [40, 17, 6]
@@ -31,24 +29,21 @@ def dealt(folds=3):
     return [FoldedSamples.of(POOL, part, labels) for part in parts]
 
 
-def search(engine=None, rates=(), recipe=RECIPE, outer=OUTER, samples=None):
+def search(engine=None, names=(), outer=OUTER):
     space = LossSpace(fixed_point("la", COUNTS, dtype=torch.float64), torch.tensor(COUNTS), ("l",), "class")
-    train_samples, validation_samples = samples or dealt()
-    objective = make_objective("balanced_error")
-    return Bilevel(linear(3), train_samples, validation_samples, space, objective, engine or Replay(3), recipe, outer,
-                   0, rates)  # fmt: skip
+    return interleaved(make_trainee(linear(3), dealt(), space, recipe=RECIPE, names=names), engine or Replay(3), outer)
 
 
 def test_a_folds_search_ends_the_same_after_an_interruption():
-    problem = search(rates=("weight_decay",))
+    problem = search(names=("weight_decay",))
     whole = run(problem)
     state = problem.init()
     for _ in range(3):
-        state, _ = problem.epoch(state)
-    again = run(search(rates=("weight_decay",)), type(state).from_dict(state.to_dict()))
+        state, _ = problem.step(state)
+    again = run(search(names=("weight_decay",)), type(state).from_dict(state.to_dict()))
     assert whole.outer_steps == again.outer_steps > 2
-    for name, value in whole.best.items():
-        assert torch.equal(value, again.best[name]) and value.any()
+    for name, value in whole.found.items():
+        assert torch.equal(value, again.found[name]) and value.any()
 
 
 def test_the_record_is_of_all_held_out_samples():
@@ -59,16 +54,18 @@ def test_the_record_is_of_all_held_out_samples():
         seen.append((output, batch.y))
         return {"number": float(len(batch.y))}
 
-    problem.watch = watch
-    state, record = problem.epoch(problem.init())
-    validation = problem.validation_samples.all()
+    problem.trainee.watch = watch
+    state, record = problem.step(problem.init())
+    trained = problem.trainee.inner.model
+    state.inner.copy_to(trained)
+    validation = problem.trainee.validation_samples.all()
     assert record["number"] == validation.y.numel() == 63
     for model, x, y, part, target in zip(
-        problem._model.unstack(), validation.x, validation.y, seen[0][0].split(21), seen[0][1].split(21), strict=True
+        trained.unstack(), validation.x, validation.y, seen[0][0].split(21), seen[0][1].split(21), strict=True
     ):
         torch.testing.assert_close(model.eval()(x), part)
         assert torch.equal(y, target)
-    assert math.isfinite(record["objective"]) and state.epoch == 1
+    assert math.isfinite(record["objective"]) and state.done == 1
 
 
 def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
@@ -86,7 +83,8 @@ def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
     problem = search(Watched())
     run(problem)
     state, hyper, batches, outer_batch, found = given[0]
-    single = RECIPE.inner(linear(3), problem.space.train_loss, problem.objective, len(problem.train_samples))
+    trainee = problem.trainee
+    single = RECIPE.inner(linear(3), trainee.space.loss.train_loss, trainee.objective, len(trainee.train_samples))
     apart = []
     for fold in range(3):
 
@@ -103,21 +101,9 @@ def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
     torch.testing.assert_close(found.gradient["l"], torch.stack(apart).mean(0), rtol=1e-10, atol=1e-14)
 
 
-def test_a_rate_stays_within_its_bound():
-    problem = search(rates=("weight_decay", "lr"), outer=replace(OUTER, lr=2.0))
-    found = problem.found_recipe(run(problem).best)
-    for name, bound in RATE_BOUNDS.items():
+def test_a_recipe_parameter_stays_within_its_bound():
+    problem = search(names=("weight_decay", "lr"), outer=replace(OUTER, lr=2.0))
+    found = problem.trainee.space.recipe.found(run(problem).found)
+    for name, bound in BOUNDS.items():
         factor = getattr(found, name) / getattr(RECIPE, name)
         assert 1 / bound * 0.999 < factor < bound * 1.001 and factor != 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"engine": Unrolled(3)}, "unrolled does not work with `folds`"),
-        ({"recipe": replace(RECIPE, compiled=True)}, "cannot be had with `compiled`"),
-    ],
-)
-def test_what_folds_cannot_do(settings, message):
-    with pytest.raises(InputError, match=message):
-        search(**settings)

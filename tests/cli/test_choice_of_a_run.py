@@ -9,11 +9,10 @@ from run_case import OPTIONS, read, same_run, search, write_data
 from sklearn.metrics import balanced_accuracy_score
 
 from autobalance.bilevel import choose
-from autobalance.cli import _methods as _methods
-from autobalance.cli import _pipeline as pipeline
+from autobalance.cli import _run
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import parse
-from autobalance.cli._setup import set_up
+from autobalance.cli._plan import checked_plan
 from autobalance.losses import load_loss
 from autobalance.losses.named import fixed_point
 from autobalance.tasks import outputs
@@ -36,7 +35,7 @@ def no_table(monkeypatch, no_page):
 def done(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("chosen") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "write_report", lambda directory: None)
+        patch.setattr(_run, "write_report", lambda directory: None)
         patch.setattr("autobalance.report.results_table", lambda result: "")
         assert search(data, out, options=CHOOSING) == 0
     return out
@@ -54,14 +53,14 @@ def test_the_result_says_what_was_chosen_and_how_sure_that_is(done):
 
 
 def test_the_held_out_errors_are_those_of_models_that_never_saw_the_samples(data, done):
-    setup = set_up(parse(["--data", str(data), *CHOOSING])[0])
-    pool = setup.pool
-    assert sorted(torch.cat([held for _, held in setup.splits]).tolist()) == list(range(len(pool)))
+    checked = checked_plan(parse(["--data", str(data), *CHOOSING])[0])
+    pool = checked.setting.pool
+    assert sorted(torch.cat([held for _, held in checked.splits]).tolist()) == list(range(len(pool)))
     predictions = torch.zeros(len(pool), dtype=torch.int64)
-    for rest, held in setup.splits:
+    for rest, held in checked.splits:
         assert not set(rest.tolist()) & set(held.tolist())
-        model = setup.task.new_model(0)
-        train(model, pool.subset(rest), fixed_point("ce", setup.counts), setup.recipe, 0)
+        model = checked.setting.new_model(0)
+        train(model, pool.subset(rest), fixed_point("ce", checked.counts), checked.recipe, 0)
         predictions[held] = outputs(model, pool.subset(held)).argmax(1)
     expected = 100 * (1 - balanced_accuracy_score(pool.y, predictions))
     assert read(done)["held_out"]["ce"] == pytest.approx(expected)
@@ -69,7 +68,7 @@ def test_the_held_out_errors_are_those_of_models_that_never_saw_the_samples(data
 
 @pytest.mark.parametrize("needed", ["0.0001", "0.9999"])
 def test_the_file_holds_the_chosen_loss_and_the_searched_one_is_kept(data, done, tmp_path, needed, monkeypatch):
-    monkeypatch.setattr(pipeline, "choose", lambda *rest: choose(*rest[:5], float(needed)))
+    monkeypatch.setattr("autobalance.bilevel._select.choose", lambda *rest: choose(*rest[:5], float(needed)))
     out = tmp_path / "run"
     assert search(data, out, options=CHOOSING) == 0
     result = read(out)
@@ -77,16 +76,18 @@ def test_the_file_holds_the_chosen_loss_and_the_searched_one_is_kept(data, done,
     if result["chosen"] == "searched":
         assert not (out / "searched.json").exists() and "chosen" not in provenance
     else:
-        point = fixed_point(result["chosen"], torch.tensor([60, 30, 15, 8]))
-        assert torch.equal(load_loss(out / "loss.json").l, point.l) and provenance["chosen"] == result["chosen"]
-        assert not torch.equal(load_loss(out / "searched.json").l, point.l)
+        fixed = fixed_point(result["chosen"], torch.tensor([60, 30, 15, 8]))
+        assert torch.equal(load_loss(out / "loss.json").l, fixed.l) and provenance["chosen"] == result["chosen"]
+        assert not torch.equal(load_loss(out / "searched.json").l, fixed.l)
     assert result["test"] == read(done)["test"], "the choice takes no part in what is tested"
 
 
 def test_both_outcomes_occur(data, tmp_path, monkeypatch):
     chosen = set()
     for number, needed in enumerate((0.0, 1.1)):
-        monkeypatch.setattr(pipeline, "choose", lambda *rest, needed=needed: choose(*rest[:5], needed))
+        monkeypatch.setattr(
+            "autobalance.bilevel._select.choose", lambda *rest, needed=needed: choose(*rest[:5], needed)
+        )
         assert search(data, tmp_path / str(number), "--seeds", "1", options=CHOOSING) == 0
         chosen.add(read(tmp_path / str(number))["chosen"] == "searched")
     assert chosen == {True, False}
@@ -102,10 +103,10 @@ def test_an_interrupted_choice_is_gone_on_with(data, done, tmp_path, monkeypatch
         return train(model, *rest)
 
     out = tmp_path / "run"
-    monkeypatch.setattr(_methods, "train", stopping)
+    monkeypatch.setattr("autobalance.training._arm.train", stopping)
     assert search(data, out, options=CHOOSING) == 130
     assert len(Checkpoint.load(out / "checkpoint.pt").held_out) == 4
-    monkeypatch.setattr(_methods, "train", train)
+    monkeypatch.setattr("autobalance.training._arm.train", train)
     from autobalance.search import main
 
     assert main(["--out", str(out), "--resume"]) == 0
@@ -134,7 +135,7 @@ def test_rates_that_were_found_are_also_tried_with_the_fixed_loss(data, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--candidates", "ce", "--confidence", "0"], "--candidates ce has no effect"),
+        (["--candidates", "ce", "--confidence", "0"], "--candidates ce have no effect"),
         (["--candidates", "ib"], "ib cannot be a candidate"),
         (["--folds", "1"], "at least 2"),
         (["--folds", "3", "--validation", "0.3"], "--validation 0.3 has no effect with --folds"),

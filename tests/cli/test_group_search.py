@@ -8,7 +8,7 @@ import torch
 from run_case import OPTIONS, read, search
 
 import autobalance
-from autobalance.cli import _pipeline as pipeline
+from autobalance.cli._plan import checked_plan
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses.named import fixed_point
@@ -76,20 +76,20 @@ def test_every_method_has_the_figures_of_groups(done, data):
 
 
 def test_a_baseline_is_trained_as_by_hand(done, data):
-    setup = pipeline.set_up(pipeline_options(data))
-    problem = setup.problem
+    checked = checked_plan(options_of(data))
+    problem = checked.setting.problem
     samples = problem.train.join(problem.validation)
     loss = autobalance.fixed_point("group-la", cell_counts=torch.tensor(CELLS))
     for place, seed in enumerate((0, 1)):
         torch.manual_seed(seed)
         model = make_model("linear", (3,), 2)
         train(model, samples, loss, Recipe(epochs=4, batch_size=16), seed)
-        found = setup.goal.test(outputs(model, problem.test), problem.test, setup.counts)
+        found = checked.task.test(outputs(model, problem.test), problem.test, checked.counts)
         for name in ("worst_group_error", "deo"):
             assert read(done)["test"]["group-la"][f"{name}_by_seed"][place] == pytest.approx(found[name])
 
 
-def pipeline_options(data, *more):
+def options_of(data, *more):
     from autobalance.cli._config import parse
 
     return parse(["--data", str(data), *OPTIONS, *more])[0]
@@ -104,10 +104,10 @@ def test_the_history_watches_the_groups_and_the_objective_true_metric(done):
 
 
 def test_with_groups_the_defaults_are_those_for_groups(data):
-    setup = pipeline.set_up(pipeline_options(data))
-    assert setup.options.objective == "group_balanced_error" and setup.options.start == "group-la"
-    assert setup.options.baselines == "ce,la,group-weighted,group-la"
-    assert setup.search.space.start.l.shape == (2, 2)
+    checked = checked_plan(options_of(data))
+    assert checked.plan.objective == "group_balanced_error" and checked.plan.start == "group-la"
+    assert checked.task.defaults.baselines == ("ce", "la", "group-weighted", "group-la")
+    assert checked.search.trainee.space.loss.start.l.shape == (2, 2)
 
 
 def test_the_report_has_a_table_by_group(done):
@@ -155,11 +155,13 @@ def test_a_function_of_ones_own_is_tried_before_anything_takes_time(data, tmp_pa
     monkeypatch.chdir(tmp_path)
     assert search(data, tmp_path / "no", "--objective", "own_goals:flat") == 2
     assert "own_goals:flat has no derivative" in capsys.readouterr().err and not (tmp_path / "no").exists()
-    setup = pipeline.set_up(pipeline_options(data, "--objective", "own_goals:second"))
-    only = setup.problem.validation.group == 1
+    checked = checked_plan(options_of(data, "--objective", "own_goals:second"))
+    only = checked.setting.problem.validation.group == 1
     logits = torch.randn(len(only), 2)
-    wanted = torch.nn.functional.cross_entropy(logits[only], setup.problem.validation.y[only])
-    assert setup.search.objective(logits, setup.problem.validation.all()).item() == pytest.approx(wanted.item())
+    wanted = torch.nn.functional.cross_entropy(logits[only], checked.setting.problem.validation.y[only])
+    assert checked.search.trainee.objective(logits, checked.setting.problem.validation.all()).item() == pytest.approx(
+        wanted.item()
+    )
 
 
 def test_a_function_of_ones_own_is_what_the_tested_models_are_ranked_by(data, tmp_path, monkeypatch, no_page):
@@ -167,10 +169,10 @@ def test_a_function_of_ones_own_is_what_the_tested_models_are_ranked_by(data, tm
     monkeypatch.chdir(tmp_path)
     assert search(data, tmp_path / "run", "--objective", "own_goal:first", "--baselines", "ce") == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
-    setup = pipeline.set_up(pipeline_options(data, "--objective", "own_goal:first", "--baselines", "ce"))
-    model = setup.task.new_model(0)
-    train(model, setup.problem.final_training, fixed_point("ce", setup.counts.sum(1)), setup.recipe, 0)
-    expected = -torch.log_softmax(outputs(model, setup.problem.test), 1)[:, 0].mean().item()
+    checked = checked_plan(options_of(data, "--objective", "own_goal:first", "--baselines", "ce"))
+    model = checked.setting.new_model(0)
+    train(model, checked.setting.problem.final_training, fixed_point("ce", checked.counts.sum(1)), checked.recipe, 0)
+    expected = -torch.log_softmax(outputs(model, checked.setting.problem.test), 1)[:, 0].mean().item()
     assert result["test"]["ce"]["objective_by_seed"][0] == pytest.approx(expected, rel=1e-4)
     what = measure(result)
     assert (what.key, what.heading, what.other) == ("objective", "own_goal:first", "balanced_error")
@@ -201,7 +203,7 @@ def test_from_python_with_samples_of_three():
     assert (result.loss.l - (start.l - start.l.mean(0))).abs().max() > 1e-3
     cell = autobalance.search_loss(model, Samples(*train_set), Samples(*validation), tie="class", **settings)
     assert cell.loss.w.unique().numel() == 4
-    with pytest.raises(InputError, match="group_names have no effect"):
+    with pytest.raises(InputError, match="`group_names` have no effect"):
         autobalance.search_loss(model, train_set[:2], validation[:2], group_names=["a", "b"], **settings)
     with pytest.raises(InputError, match="needs groups"):
         autobalance.search_loss(model, train_set[:2], validation[:2], objective="deo", **settings)

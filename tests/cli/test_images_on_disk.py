@@ -96,13 +96,13 @@ def test_a_search_runs_and_resumes(lists, tmp_path, monkeypatch, interrupted, no
     )
     arguments = ["--data", str(lists), *arguments.split(), "--augment", "resized-crop"]
     if interrupted:
-        from autobalance.cli import _pipeline as pipeline
+        from autobalance.cli import _run
 
         def stop(*_):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "_retrain", stop)
+            patch.setattr(_run, "_compare", stop)
             assert main(arguments) == 130
         assert main(["--out", out, "--resume"]) == 0
     else:

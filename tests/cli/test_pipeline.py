@@ -11,12 +11,12 @@ from run_case import OPTIONS, read, same_run, search, write_data
 from sklearn.metrics import balanced_accuracy_score
 from toy import same
 
-from autobalance.bilevel import SearchState
-from autobalance.cli import _methods as _methods
-from autobalance.cli import _pipeline as pipeline
-from autobalance.cli import _setup as _setup
+from autobalance import hypergradients
+from autobalance.bilevel import InterleavedState
+from autobalance.cli import _run
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import parse
+from autobalance.cli._plan import checked_plan
 from autobalance.hypergradients import Hypergradient, Replay
 from autobalance.losses import load_loss
 from autobalance.losses.named import fixed_point
@@ -38,8 +38,8 @@ def done(data, tmp_path_factory):
     return out
 
 
-def setup_of(data):
-    return pipeline.set_up(parse(["--data", str(data), *OPTIONS])[0])
+def checked(data):
+    return checked_plan(parse(["--data", str(data), *OPTIONS])[0])
 
 
 def test_a_run_leaves_these_files_and_figures(done):
@@ -62,9 +62,9 @@ def test_a_run_leaves_these_files_and_figures(done):
 
 
 def test_the_loss_is_that_of_the_averaged_numbers(data, done):
-    state = SearchState.from_dict(Checkpoint.load(done / "checkpoint.pt").search)
-    found, space = load_loss(done / "loss.json"), setup_of(data).search.space
-    assert torch.equal(found.l, space.loss(state.best).l) and not torch.equal(found.l, space.loss(state.raw).l)
+    state = InterleavedState.from_dict(Checkpoint.load(done / "checkpoint.pt").search)
+    found, space = load_loss(done / "loss.json"), checked(data).search.trainee.space.loss
+    assert torch.equal(found.l, space.loss(state.found).l) and not torch.equal(found.l, space.loss(state.raw).l)
 
 
 def test_means_and_spreads_are_those_of_the_seeds(done):
@@ -90,7 +90,7 @@ def test_the_ratio_is_of_the_search_over_one_training_of_the_same_run(done):
 
 @pytest.mark.parametrize("method", ("searched", "ce", "la"))
 def test_every_loss_is_trained_from_scratch_on_training_and_validation_samples_alike(data, done, method):
-    problem = setup_of(data).problem
+    problem = checked(data).setting.problem
     samples = problem.train.join(problem.validation)
     loss = load_loss(done / "loss.json") if method == "searched" else fixed_point(method, [60, 30, 15, 8])
     for place, seed in enumerate((0, 1)):
@@ -103,8 +103,8 @@ def test_every_loss_is_trained_from_scratch_on_training_and_validation_samples_a
 
 
 def test_the_parts_are_disjoint_and_the_search_is_given_training_and_validation_samples(data):
-    setup = setup_of(data)
-    problem, searched = setup.problem, setup.search
+    plan = checked(data)
+    problem, searched = plan.setting.problem, plan.search.trainee
     parts = [{tuple(row) for row in part.x.tolist()} for part in (problem.train, problem.validation, problem.test)]
     assert len(set.union(*parts)) == sum(map(len, parts)) == 113 + 80
     assert searched.train_samples is problem.train and searched.validation_samples is problem.validation
@@ -172,7 +172,7 @@ def test_ldam_is_searched_and_compared_with_a_head_of_cosines(tmp_path, data, mo
         heads.append((isinstance(model.head, CosineLinear), "margin" in loss.parameters_in_effect))
         train(model, samples, loss, *rest)
 
-    monkeypatch.setattr(_methods, "train", spy)
+    monkeypatch.setattr("autobalance.training._arm.train", spy)
     arguments = ["--start", "ldam", "--baselines", "ce,ldam", "--seeds", "1", "--model", "mlp"]
     assert search(data, tmp_path / "run", *arguments) == 0
     assert heads == [(True, True), (False, False), (True, True)]
@@ -189,7 +189,7 @@ class Broken(Replay):
 def test_a_search_whose_hypergradients_break_ends_with_its_start_and_says_so(
     tmp_path, data, monkeypatch, capsys, no_page
 ):
-    monkeypatch.setitem(_setup.ENGINES, "replay", Broken)
+    monkeypatch.setitem(hypergradients.ENGINES, "replay", Broken)
     assert search(data, tmp_path / "run") == 0
     told = capsys.readouterr().err
     assert "5 steps were skipped" in told and "stopped early" in told
@@ -197,7 +197,7 @@ def test_a_search_whose_hypergradients_break_ends_with_its_start_and_says_so(
         read(tmp_path / "run")["search"] | {"skipped_steps": 5, "stopped_early": True, "outer_steps": 0}
         == (read(tmp_path / "run")["search"])
     )
-    counts = setup_of(data).problem.train.class_counts(4)
+    counts = checked(data).setting.problem.train.class_counts(4)
     start = fixed_point("la", counts)
     torch.testing.assert_close(load_loss(tmp_path / "run" / "loss.json").l, start.l - start.l.mean())
 
@@ -212,11 +212,11 @@ def test_a_training_that_diverges_is_an_error_with_a_whole_history(tmp_path, dat
 
 def test_a_checkpoint_is_written_while_the_search_goes_on(tmp_path, data, monkeypatch, no_page):
     saved = []
-    monkeypatch.setattr(pipeline, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(_run, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(
         Checkpoint,
         "save",
-        lambda self, path: saved.append((self.search["epoch"], len(self.history), len(self.trainings))),
+        lambda self, path: saved.append((self.search["done"], len(self.history), len(self.trainings))),
     )
     assert search(data, tmp_path / "run") == 0
     assert saved == [*((k, k, 0) for k in (1, 2, 3, 4)), *((4, 4, k) for k in range(7))]

@@ -6,13 +6,13 @@ import fresh
 import pytest
 from run_case import OPTIONS, search, write_data
 
-from autobalance.cli import _pipeline as pipeline
+from autobalance.cli import _run
 from autobalance.search import main
 
 
 def without_page(options):
     """The command without the report, which takes longest."""
-    pipeline.write_report = lambda directory: None
+    _run.write_report = lambda directory: None
     return main(options)
 
 

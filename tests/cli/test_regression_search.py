@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from autobalance import load_fds, load_loss
-from autobalance.bilevel import Bilevel, LossSpace, choose
-from autobalance.bilevel._space import frequency_basis
+from autobalance.bilevel import InterleavedSearch, LossSpace, choose
+from autobalance.bilevel.space._loss import frequency_basis
 from autobalance.cli import _config as config
-from autobalance.cli import _pipeline as pipeline
 from autobalance.cli._config import Options, parse
+from autobalance.cli._plan import checked_plan
 from autobalance.common import InputError
 from autobalance.data import Batch, DataOptions, load
 from autobalance.losses import RegressionLoss
@@ -51,11 +51,12 @@ def result_of(directory: Path):
 
 
 def test_the_options_of_a_task_are_its_own():
-    options = parse(["--task", "regression", "--start", "lds"])[0]
-    assert (options.objective, options.free, options.start) == ("balanced_mae", "w", "lds")
-    assert options.lr == 0.02 and parse(["--task", "regression", "--lr", "0.3"])[0].lr == 0.3
-    assert options.baselines.split(",") == ["l1", "sqinv", "inv", "lds"] and options.shot_thresholds is None
-    assert parse(["--shots", " 7, 3"])[0].shot_thresholds == (7, 3)
+    given = ["--data", "diabetes", "--task", "regression", "--model", "linear"]
+    checked = checked_plan(parse([*given, "--start", "lds"])[0])
+    assert (checked.plan.objective, checked.plan.free, checked.plan.start) == ("balanced_mae", ("w",), "lds")
+    assert checked.recipe.lr == 0.02 and checked_plan(parse([*given, "--lr", "0.3"])[0]).recipe.lr == 0.3
+    assert checked.task.defaults.baselines == ("l1", "sqinv", "inv", "lds") and parse(given)[0].shots is None
+    assert parse(["--shots", " 7, 3"])[0].shots == (7, 3)
     assert parse([])[0] == Options()
     problem = load("diabetes", DataOptions(task="regression", bins=5))
     assert objective_names(task_of(problem).context) == config.REGRESSION_OBJECTIVES
@@ -85,19 +86,18 @@ def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
     from autobalance.training import train
 
     options = parse(["--config", str(done / "config.yaml")])[0]
-    setup, result = pipeline.set_up(options), result_of(done)
-    problem = setup.problem
+    checked, result = checked_plan(options), result_of(done)
+    problem = checked.setting.problem
     y = torch.cat([problem.train.y, problem.validation.y])
     edges = torch.tensor(problem.bin_edges, dtype=torch.float64)
     loss = fixed_point("lds", targets=y, bin_edges=edges, scale=problem.train.y.double().std(correction=0).item())
-    model = setup.task.new_model(1)
-    train(model, problem.train.join(problem.validation), loss, recipe_of(options), 1)
+    model = checked.setting.new_model(1)
+    train(model, problem.train.join(problem.validation), loss, recipe_of(options, 0.02), 1)
     with torch.no_grad():
         found = model.eval()(problem.test.x)[:, 0]
-    expected = setup.goal.test(found, problem.test, torch.tensor(result["class_counts"]))
-    assert setup.goal.shots == (40, 10) and expected["mae"] == pytest.approx(
-        (found - problem.test.y).abs().mean().item()
-    )
+    expected = checked.task.test(found, problem.test, torch.tensor(result["class_counts"]))
+    assert checked.task.shots == (40, 10)
+    assert expected["mae"] == pytest.approx((found - problem.test.y).abs().mean().item())
     for name in ("mae", "mse", "gm", "balanced_mae"):
         assert result["test"]["lds"][f"{name}_by_seed"][1] == pytest.approx(expected[name], rel=1e-5)
     for shot, figures in expected["shots"].items():
@@ -105,16 +105,16 @@ def test_the_test_figures_are_those_of_a_model_trained_by_hand(done, table):
 
 
 def test_a_run_ends_as_an_interrupted_and_resumed_one(done, table, tmp_path, monkeypatch, no_page):
-    epoch, out = Bilevel.epoch, tmp_path / "run"
+    step, out = InterleavedSearch.step, tmp_path / "run"
 
-    def stop(self, state):
-        if state.epoch == 2:
+    def stop(self, state, on_share):
+        if state.done == 2:
             raise KeyboardInterrupt
-        return epoch(self, state)
+        return step(self, state, on_share)
 
-    monkeypatch.setattr(Bilevel, "epoch", stop)
+    monkeypatch.setattr(InterleavedSearch, "step", stop)
     assert main(["--data", table, "--target", "price", *RUN, "--out", str(out)]) == 130
-    monkeypatch.setattr(Bilevel, "epoch", epoch)
+    monkeypatch.setattr(InterleavedSearch, "step", step)
     monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
     assert main(["--out", str(out), "--resume"]) == 0
     assert (out / "loss.json").read_bytes() == (done / "loss.json").read_bytes()
@@ -160,7 +160,10 @@ def test_features_are_smoothed_behind_the_layer_that_is_named(table, tmp_path, c
     assert main(["--fds-layer", "input", "--out", str(tmp_path / "none")]) == 2
     assert "--fds-layer input has no effect" in capsys.readouterr().err
     assert main([*given, "--free", "w,fds", "--out", str(tmp_path / "none")]) == 2
-    assert "--free fds has no effect without --fds-layer" in capsys.readouterr().err
+    assert (
+        "'fds' cannot be searched: the model has no feature smoothing; --fds-layer names the layer"
+        in capsys.readouterr().err
+    )
     for option, word in [(["--hypergradient", "one-step", "--unroll", "1"], "one-step"), (["--compiled"], "compiled")]:
         assert main([*given, *option, "--fds-layer", "last", "--out", str(tmp_path / "none")]) == 2
         assert word in capsys.readouterr().err
@@ -178,19 +181,19 @@ def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(table, t
     assert 0 < saved["strength"] < 1 and saved["strength"] == result["search"]["fds_strength"]
     # What a user trains with the two files is what the command tested.
     options = parse(["--config", str(out / "config.yaml")])[0]
-    setup = pipeline.set_up(options)
-    problem = setup.problem
+    checked = checked_plan(options)
+    problem = checked.setting.problem
     torch.manual_seed(0)
-    model = load_fds(out / "fds.json", setup.task.new_model(0), problem.train.x[:1])
-    train(model, problem.train.join(problem.validation), load_loss(out / "loss.json"), setup.recipe, 0)
-    tested = setup.goal.test(outputs(model, problem.test), problem.test, setup.goal.counts(problem.final_training))
+    model = load_fds(out / "fds.json", checked.setting.new_model(0), problem.train.x[:1])
+    train(model, problem.train.join(problem.validation), load_loss(out / "loss.json"), checked.recipe, 0)
+    tested = checked.task.test(outputs(model, problem.test), problem.test, checked.counts)
     assert tested["mae"] == pytest.approx(result["test"]["searched"]["mae_by_seed"][0], rel=1e-4)
 
 
 def test_where_a_fixed_loss_is_chosen_the_smoothing_is_the_one_that_it_was_trained_with(
     table, tmp_path, monkeypatch, no_page
 ):
-    monkeypatch.setattr(pipeline, "choose", lambda *rest: choose(*rest[:5], 1.1))
+    monkeypatch.setattr("autobalance.bilevel._select.choose", lambda *rest: choose(*rest[:5], 1.1))
     out, given = tmp_path / "run", ["--data", table, "--target", "price", *RUN, "--baselines", "sqinv"]
     free = ["--free", "w,fds", "--fds-layer", "last", "--outer-lr", "0.2", "--confidence", "0.5"]
     assert main([*given, *free, "--out", str(out)]) == 0
@@ -242,26 +245,26 @@ def test_the_training_loss_is_differentiable_in_what_is_searched(error, free):
     assert value(*raw).item() != pytest.approx(space.start(output, y).item(), rel=1e-3)
 
 
-def test_the_goal_of_a_problem():
+def test_the_task_of_a_problem():
     problem = load("diabetes", DataOptions(task="regression", bins=5))
-    goal = task_of(problem)
-    assert goal.counts(problem.train).sum() == len(problem.train)
-    assert goal.fixed_loss("balanced-mse", goal.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)
+    task = task_of(problem)
+    assert task.counts(problem.train).sum() == len(problem.train)
+    assert task.fixed_loss("balanced-mse", task.counts(problem.train)).noise_sigma.item() == pytest.approx(0.2)
     inner = problem.train.y
     by_hand = [
         ((inner >= a) & (inner < b)).sum().item()
         for a, b in zip(problem.bin_edges, problem.bin_edges[1:], strict=False)
     ]
     by_hand[-1] += (inner == inner.max()).sum().item()
-    assert goal.counts(problem.train).tolist() == by_hand
-    with pytest.raises(InputError, match=r"`shots` are \(1, 3\)"):
+    assert task.counts(problem.train).tolist() == by_hand
+    with pytest.raises(InputError, match="`shots` are"):
         task_of(problem, (1, 3))
 
 
 def test_the_model_answers_in_the_unit_of_the_target():
-    setup = pipeline.set_up(parse(["--data", "diabetes", *SHORT])[0])
-    problem = setup.problem
+    checked = checked_plan(parse(["--data", "diabetes", *SHORT])[0])
+    problem = checked.setting.problem
     with torch.no_grad():
-        output = setup.task.new_model(0).eval()(problem.test.x)
+        output = checked.setting.new_model(0).eval()(problem.test.x)
     assert output.shape == (len(problem.test), 1)
     assert abs(output.mean() - problem.train.y.mean()) < 2 * problem.train.y.std()

@@ -30,7 +30,7 @@ def test_a_run_in_rounds(data, tmp_path, capsys):
     assert found["unroll"] == 4 * round(113 * 0.8 / 16)  # every step of a training
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["phase"]) for record in history] == [(1, "round"), (2, "round")]
-    assert found["rates"] == history[-1]["rates"] != {"lr": 0.1, "weight_decay": 5e-4}
+    assert history[0]["rates"] == {"lr": 0.1, "weight_decay": 5e-4} != history[1]["rates"] != found["rates"]
     assert {"searched", "la", "la+rates"} <= set(result["test"])
     assert load_loss(tmp_path / "run" / "loss.json").l.shape == (4,)
     shown = capsys.readouterr().err
@@ -48,7 +48,7 @@ def test_a_run_in_rounds(data, tmp_path, capsys):
         (["--unroll", "3"], "--unroll 3 has no effect with --rounds"),
         (["--outer-lr", "0.1"], "--outer-lr 0.1 has no effect with --rounds"),
         (["--hypergradient", "implicit"], "--hypergradient implicit has no effect with --rounds"),
-        (["--start", "ldam-drw"], "a loss with a schedule cannot be searched in rounds"),
+        (["--start", "ldam-drw"], "a loss with a schedule cannot be searched by whole trainings"),
         (["--free", "l,augment"], "not an augmentation"),
         (["--rounds", "0"], "0"),
     ],

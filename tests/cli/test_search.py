@@ -13,8 +13,8 @@ import pytest
 import torch
 from run_case import OPTIONS, read, same_run, search, write_data
 
-from autobalance.bilevel import _interleaved as bilevel
-from autobalance.cli import _pipeline as pipeline
+from autobalance.bilevel import _interleaved
+from autobalance.cli import _run
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._progress import Display
 from autobalance.losses import load_loss
@@ -33,7 +33,7 @@ def whole(data, tmp_path_factory):
     """An uninterrupted run."""
     out = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(None):
-        patch.setattr(pipeline, "write_report", lambda directory: None)
+        patch.setattr(_run, "write_report", lambda directory: None)
         assert search(data, out) == 0
     return out
 
@@ -50,7 +50,7 @@ def one_line(capsys):
 
 
 def test_it_ends_with_a_table_and_where_the_files_are(tmp_path, data, capsys, monkeypatch):
-    monkeypatch.setattr(pipeline, "write_report", lambda directory: (directory / "report.html").write_text(""))
+    monkeypatch.setattr(_run, "write_report", lambda directory: (directory / "report.html").write_text(""))
     assert search(data, tmp_path / "run") == 0
     captured = capsys.readouterr()
     for text in ("searched loss", "cross-entropy", "logit adjustment", "times one plain training"):
@@ -159,7 +159,7 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
             ["--hypergradient", "head", "--weight-decay", "0"],
             "--hypergradient head does not work with SGD, since it needs a --weight-decay above 0",
         ),
-        (["--unroll", "9"], "9 unrolled steps do not fit"),
+        (["--unroll", "9"], "--unroll 9 does not fit between hypergradients"),
         (["--validation", "0"], "between 0 and 1"),
         (["--config", "nowhere.yaml"], "there is no file nowhere.yaml"),
         (["--out", "table.csv"], "table.csv is a file"),
@@ -202,7 +202,7 @@ def test_another_run_is_not_written_over(tmp_path, data, whole, capsys):
     assert search(data, whole) == 2
     assert "add --resume to go on with it, or give another --out" in one_line(capsys)
     assert search(data, whole, "--resume", "--lr", "0.3") == 2
-    assert "--lr 0.1 -> 0.3" in one_line(capsys)
+    assert "--lr None -> 0.3" in one_line(capsys)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
 
 
@@ -259,7 +259,7 @@ def test_an_interrupted_run_goes_on_to_the_end_of_an_uninterrupted_one(
     told = capsys.readouterr().err.splitlines()[-1]
     assert told == f"interrupted; go on with: python -m autobalance.search --out {out} --resume"
     kept = Checkpoint.load(out / "checkpoint.pt")
-    assert kept.search["epoch"] == len(kept.history) == min(number, 4)
+    assert kept.search["done"] == len(kept.history) == min(number, 4)
     assert len(kept.trainings) == max(0, (number - 5) // 4)
     assert not (out / "result.json").exists()
     assert main(told.split("autobalance.search ")[1].split()) == 0
@@ -270,7 +270,7 @@ def test_an_interrupted_run_goes_on_to_the_end_of_an_uninterrupted_one(
 
 
 def test_interrupted_several_times_and_within_an_epoch(tmp_path, data, whole, monkeypatch):
-    out, step = tmp_path / "run", bilevel.inner_step
+    out, step = tmp_path / "run", _interleaved.inner_step
     for number in (9, 3, 1):
         calls = []
 
@@ -281,9 +281,9 @@ def test_interrupted_several_times_and_within_an_epoch(tmp_path, data, whole, mo
             return step(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(bilevel, "inner_step", stop)
+            patch.setattr(_interleaved, "inner_step", stop)
             assert search(data, out, *(["--resume"] if out.exists() else [])) == 130
-    assert Checkpoint.load(out / "checkpoint.pt").search["epoch"] in (1, 2, 3)
+    assert Checkpoint.load(out / "checkpoint.pt").search["done"] in (1, 2, 3)
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, whole)
 
@@ -292,7 +292,7 @@ def test_an_interruption_before_anything_was_written_leaves_nothing(tmp_path, da
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "set_up", stop)
+    monkeypatch.setattr(_run, "checked_plan", stop)
     assert search(data, tmp_path / "run") == 130
     assert capsys.readouterr().err.strip() == "interrupted"
     assert not (tmp_path / "run").exists()
@@ -302,7 +302,7 @@ def search_until_killed(data, out):
     """The search, which a signal that no process can handle ends in its third epoch."""
     calls = []
     torch.set_num_threads(1)
-    pipeline.CHECKPOINT_SECONDS = -1.0
+    _run.CHECKPOINT_SECONDS = -1.0
     Display.step = lambda *a, **k: calls.append(a) or len(calls) < 3 or os.kill(os.getpid(), signal.SIGKILL)
     search(data, out)
 
@@ -313,7 +313,7 @@ def test_a_killed_run_goes_on_to_the_end_of_an_uninterrupted_one(tmp_path, data,
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert Checkpoint.load(out / "checkpoint.pt").search["epoch"] == 3
+    assert Checkpoint.load(out / "checkpoint.pt").search["done"] == 3
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, whole)
 

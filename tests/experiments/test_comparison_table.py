@@ -112,4 +112,4 @@ def test_each_published_table_is_a_column(run: tuple[Path, dict[str, Any]], tmp_
     assert "Published: A. Paper A." in text
     assert "no row here: OLTR 53.30." in text
     with pytest.raises(InputError, match="two tables have the title 'published: A'"):
-        read_published(f"{first},{third}")
+        read_published((str(first), str(third)))

@@ -72,4 +72,4 @@ def test_a_plan_that_is_missing(main: object, capsys: pytest.CaptureFixture[str]
 
 def test_more_steps_than_a_training_has(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert horizon.main([*arguments, "--steps", "500"]) == 2
-    assert "error: a training on wine has no room for 500 steps" in capsys.readouterr().err
+    assert "error: `epochs` 3 leaves no room for a hypergradient" in capsys.readouterr().err

@@ -84,7 +84,7 @@ def test_the_table_of_groups(samples: Path, tmp_path: Path) -> None:
 
 
 def test_all_has_the_losses_for_groups(samples: Path, tmp_path: Path) -> None:
-    options = CompareOptions(data=str(samples), losses="all", model="mlp")
+    options = CompareOptions(data=str(samples), losses=("all",), model="mlp")
     grid = open_grid(options, tmp_path, open_storage(None, tmp_path))
     assert {"ce", "crt", "group-weighted", "group-la", "group-vs", "group-dro"} <= {m.name for m in grid.methods}
     goal = task_of(grid.task.problem)

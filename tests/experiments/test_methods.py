@@ -151,4 +151,4 @@ def test_lds_is_there_for_ordered_classes(task: Setting) -> None:
     counts = torch.tensor([100, 80, 60, 40, 30, 20, 15, 12, 11, 10])
     loss = named("lds").loss(task_of(task.problem), counts, {"ks": 3, "sigma": 1.0})
     torch.testing.assert_close(loss.w, lds_weights(counts, ks=3, sigma=1.0).float())  # type: ignore[arg-type]
-    assert "lds" not in {method.name for method in parse_methods(CompareOptions(losses="all"))}
+    assert "lds" not in {method.name for method in parse_methods(CompareOptions(losses=("all",)))}

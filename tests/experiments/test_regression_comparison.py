@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_models_trained_by_hand(run: Run) -> None:
     found = []
     for seed in range(3):
         model = task.new_model(seed)
-        train(model, samples, loss, recipe_of(options), seed)
+        train(model, samples, loss, recipe_of(options, 0.02), seed)
         with torch.no_grad():
             e = (model.eval()(problem.test.x)[:, 0] - problem.test.y).double()
         bins = bin_index(problem.test.y, edges)
@@ -116,7 +116,7 @@ def test_the_defaults_and_all_are_those_of_the_task() -> None:
     from experiments.methods import parse_methods
 
     options = parse(["--task", "regression"])[0]
-    assert options.losses == "l1,sqinv,inv,lds" and options.lr == 0.02
+    assert options.names == ("l1", "sqinv", "inv", "lds")
     every = parse_methods(parse(["--task", "regression", "--losses", "all"])[0])
     names = ["l1", "mse", "huber", "inv", "sqinv", "lds", "focal-r", "balanced-mse"]
     assert every[-1].defaults == {"noise_sigma": 0.2}

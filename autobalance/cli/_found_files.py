@@ -1,4 +1,4 @@
-"""What the search command does about an augmentation: choose what is searched, keep what is found."""
+"""The augmentation that was found, in files, with samples that the report shows."""
 
 from __future__ import annotations
 
@@ -9,25 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autobalance.bilevel import AugmentationSpace, space_of
-from autobalance.cli._config import Options
 from autobalance.common import replacing
 from autobalance.data import Problem, Samples
 from autobalance.data.augmentation import Policy, save_augmentation
 
-#: What the name of a fixed loss ends with where it is trained with the augmentation that was found.
-AUGMENTED = "+augment"
 #: For the report: so many classes, each with a sample of its own and so many changed copies of it.
 SHOWN_CLASSES, SHOWN_COPIES = 4, 7
 
 
-def augmentation_of(options: Options, problem: Problem, counts: Tensor) -> AugmentationSpace | None:
-    """What is searched of the augmentation; None where it is not."""
-    operations = None if options.operations is None else options.operations.split(",")
-    return space_of(problem, counts, options.free.split(","), operations, options.tie_augment)
-
-
-def save_found(policy: Policy, problem: Problem, seed: int, directory: Path, provenance: dict[str, Any]) -> None:
+def save_augmentation_found(
+    policy: Policy, problem: Problem, seed: int, directory: Path, provenance: dict[str, Any]
+) -> None:
     """Writes ``augmentation.json`` and, for images, ``augmented.npz`` with samples that the report shows."""
     save_augmentation(policy.cpu(), directory / "augmentation.json", provenance)
     if policy.kind == "image":

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance.bilevel._space import frequency_basis
+from autobalance.bilevel.space._loss import frequency_basis
 from autobalance.common import InputError
-from autobalance.data import Batch, Problem
+from autobalance.data import Batch
 from autobalance.data.augmentation import (
     OPERATIONS,
     Policy,
@@ -41,8 +41,8 @@ def level_and_frequency_basis(class_counts: Tensor) -> Tensor:
     largest = slope.abs().max()
     if largest == 0:
         raise InputError(
-            "all classes have the same number of samples, so no augmentation can follow their frequency: tie it over "
-            "all classes or by class (--tie-augment all or class)"
+            "all classes have the same number of samples, so no augmentation can follow their frequency: set "
+            "`tie_augment` to all or class"
         )
     return torch.cat([torch.ones_like(slope), slope / largest], 1)
 
@@ -52,7 +52,7 @@ def every_basis(class_counts: Tensor) -> Tensor:
     return torch.eye(len(class_counts)).to(class_counts)
 
 
-#: How the policies of the classes are tied, by the names that ``--tie-augment`` takes.
+#: How the policies of the classes are tied, by name.
 AUGMENT_TIES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "all": one_basis,
     "frequency": level_and_frequency_basis,
@@ -148,33 +148,3 @@ class AugmentationSpace:
             for table in self.tables(raw)
         ]
         return Policy(self.kind, found[0], found[1], self.class_names, self.group_names)
-
-
-def space_of(
-    problem: Problem,
-    counts: Tensor,
-    free: Sequence[str],
-    operations: Sequence[str] | None = None,
-    tie: str | None = None,
-) -> AugmentationSpace | None:
-    """What is searched of a problem's augmentation; None where it is not free.
-
-    Args:
-        problem: its training samples are augmented.
-        counts: of each class, (K,), or cell, (K, G).
-        free: the augmentation is searched where `AUGMENT` is among these names.
-        operations: names; None for all that have an effect.
-        tie: see `AugmentationSpace`; None for ``frequency``.
-
-    Raises:
-        InputError: something of the augmentation is chosen but it is not free; or the problem is a regression.
-    """
-    if AUGMENT not in free:
-        if operations is not None or tie is not None:
-            what = "operations" if operations is not None else "tie"
-            raise InputError(f"the augmentation's {what} has no effect: {AUGMENT!r} is not free (--free l,{AUGMENT})")
-        return None
-    if problem.bin_edges is not None:
-        raise InputError(f"{AUGMENT!r} can be searched for classes only, not for a regression")
-    names = (problem.class_names, problem.group_names)
-    return AugmentationSpace(problem.train.first(), counts, operations, tie or "frequency", *names)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from autobalance.bilevel import AugmentationSpace
-from autobalance.bilevel._augmentation_space import TEMPERATURE
+from autobalance.bilevel.space._augmentation import TEMPERATURE
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.data.augmentation import OPERATIONS, changed_by
@@ -123,6 +123,6 @@ def test_what_cannot_be_is_refused(more, words):
 
 
 def test_equal_counts_have_no_frequency_to_follow():
-    with pytest.raises(InputError, match="--tie-augment all or class"):
+    with pytest.raises(InputError, match="`tie_augment` to all or class"):
         AugmentationSpace(X, torch.tensor([5, 5, 5]))
     assert AugmentationSpace(X, torch.tensor([5, 5, 5]), tie="class").init()["augment_strength"].shape == (3, 10)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autobalance.bilevel import LossSpace
-from autobalance.bilevel._space import BOUNDS, TIES, UNITS, cluster_basis
+from autobalance.bilevel.space._loss import BOUNDS, TIES, UNITS, cluster_basis
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.losses.named import fixed_point
@@ -219,7 +219,7 @@ def test_what_is_not_free_stays():
 
 def test_classes_of_one_size_have_no_frequency_to_follow():
     start = fixed_point("ce", [9, 9, 9])
-    with pytest.raises(InputError, match="--tie class"):
+    with pytest.raises(InputError, match="set `tie` to class"):
         LossSpace(start, torch.tensor([9, 9, 9]), ("l", "w"), "frequency")
     assert LossSpace(start, torch.tensor([9, 9, 9]), ("l", "w"), "class").init()["l"].shape == (3,)
 

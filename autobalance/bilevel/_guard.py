@@ -1,4 +1,4 @@
-"""The last word: is the searched loss better than the fixed ones, on samples that none of them was trained on?"""
+"""The guard: is the searched loss better than the fixed ones, on samples that none of them was trained on?"""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def member(name: str, loss: Loss) -> Member | ScheduledLoss:
     """A loss that may be chosen: one that a file can hold.
 
     Raises:
-        InputError: it is no point of the family.
+        InputError: it is no member of a family.
     """
     if isinstance(loss, Member | ScheduledLoss) and all(isinstance(stage.loss, Member) for stage in loss.stages):
         return loss
-    raise InputError(f"{name} cannot be a candidate: loss.json holds points of the family only; leave it out")
+    raise InputError(f"{name} cannot be a candidate: a loss file holds members of a family only; leave it out")
 
 
 def choose(

@@ -50,7 +50,7 @@ def cluster_basis(counts: Tensor, size: int) -> Tensor:
     return members if counts.dim() == 1 else members[:, :, None].expand(-1, -1, counts.shape[1])
 
 
-#: How the deviations of the classes are tied, by the names that ``--tie`` takes.
+#: How the deviations of the classes are tied, by name.
 TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, "class": class_basis}
 #: Before the number of classes in a cluster.
 CLUSTER = "cluster:"
@@ -149,8 +149,8 @@ class LossSpace:
         if self._reach == 0 and self.free:
             what = "classes" if counts.dim() == 1 else "classes of all groups"
             raise InputError(
-                f"all {what} have the same number of samples, so nothing can follow their frequency: tie by class "
-                "(--tie class) instead"
+                f"all {what} have the same number of samples, so nothing can follow their frequency: set `tie` to class"
+                " instead"
             )
         self._share = counts / counts.sum()
 

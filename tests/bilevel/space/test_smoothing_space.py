@@ -4,22 +4,23 @@ from dataclasses import replace
 
 import pytest
 import torch
+from search_cases import interleaved
 from torch import nn
 from toy import same
 
 from autobalance import FDS, OuterLoop, Recipe, Replay
-from autobalance.bilevel import Bilevel, LossSpace, SearchState, run
-from autobalance.bilevel._strength import showing, strength_of
-from autobalance.common import InputError
+from autobalance.bilevel import InterleavedState, LossSpace, RecipeSpace, SearchSpace, SmoothingSpace, Trainee, run
 from autobalance.data import Samples
 from autobalance.hypergradients import inner_step, objective_value
 from autobalance.losses import RegressionLoss
 from autobalance.models import Calibrated
-from autobalance.tasks.metrics import Context
-from autobalance.tasks.objectives import make_objective
 from autobalance.training import end_epoch
 
 EDGES = torch.tensor([-9.0, -1.0, 0.0, 1.0, 9.0], dtype=torch.float64)
+
+
+def squared_error(output, batch):
+    return ((output.flatten() - batch.y) ** 2).mean()
 
 
 def samples(number, seed):
@@ -36,13 +37,11 @@ def search(place="1", seed=0, strength=True, epochs=6, **settings):
     counts = torch.bucketize(train.y, EDGES[1:-1]).bincount(minlength=4)
     space = LossSpace(RegressionLoss(EDGES, dtype=torch.float64), counts, ("w",))
     recipe = Recipe(epochs=epochs, batch_size=16, lr=0.05, warmup_epochs=0)
-    objective = make_objective("mse", Context(4, bin_edges=EDGES))
     outer = OuterLoop(warmup=0.4, every=4, lr=0.3)
     engine = Replay(settings.get("steps", 3))
-    return Bilevel(
-        calibrated, train, validation, space, objective, engine, recipe, outer, seed,
-        watch=lambda output, y: {}, strength=strength,
-    )  # fmt: skip
+    searched = SearchSpace(space, RecipeSpace(recipe), smoothing=SmoothingSpace() if strength else None)
+    trainee = Trainee(calibrated, (train, validation), searched, squared_error, recipe, lambda output, batch: {})
+    return interleaved(trainee, engine, outer, seed)
 
 
 @pytest.mark.parametrize("place", ["input", "0", "1", "3"])
@@ -50,9 +49,9 @@ def search(place="1", seed=0, strength=True, epochs=6, **settings):
 def test_the_hypergradient_is_that_of_finite_differences(place, strength):
     made = search(place, epochs=3)
     state = run(made)  # so that there are statistics
-    inner, raw = made._inner, {**state.raw, "fds": torch.tensor(strength, dtype=torch.float64)}
-    batches = [made.train_samples.take(index) for index in torch.arange(48).view(3, 16)]
-    outer_batch = made.validation_samples.all()
+    inner, raw = made.trainee.inner, {**state.raw, "fds": torch.tensor(strength, dtype=torch.float64)}
+    batches = [made.trainee.train_samples.take(index) for index in torch.arange(48).view(3, 16)]
+    outer_batch = made.trainee.validation_samples.all()
 
     def value(number):
         torch.manual_seed(0)
@@ -62,7 +61,7 @@ def test_the_hypergradient_is_that_of_finite_differences(place, strength):
         return objective_value(inner, reached.parameters, reached.buffers, outer_batch).item()
 
     torch.manual_seed(0)
-    reached, found = made.engine(inner, state.inner, raw, batches, outer_batch)
+    reached, found = made.strategy.hypergradient(inner, state.inner, raw, batches, outer_batch)
     slope = (value(strength + 1e-4) - value(strength - 1e-4)) / 2e-4
     assert abs(slope) > 1e-7
     assert found.gradient["fds"].item() == pytest.approx(slope, rel=1e-5)
@@ -78,50 +77,36 @@ def test_the_model_trains_with_the_strength_that_is_searched():
     made = search(epochs=2)
     state = run(made)
     raw = {**state.raw, "fds": torch.tensor(0.4, dtype=torch.float64)}
-    batch = made.train_samples.take(torch.arange(16))
+    batch = made.trainee.train_samples.take(torch.arange(16))
     torch.manual_seed(3)
-    _, loss = inner_step(made._inner, state.inner, raw, batch)
+    _, loss = inner_step(made.trainee.inner, state.inner, raw, batch)
     fixed = search(strength=False)
     buffers = {**state.inner.buffers, "layer.strength": torch.sigmoid(torch.tensor(1.6, dtype=torch.float64))}
     torch.manual_seed(3)
-    _, expected = inner_step(fixed._inner, replace(state.inner, buffers=buffers), raw, batch)
+    _, expected = inner_step(fixed.trainee.inner, replace(state.inner, buffers=buffers), raw, batch)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
-    assert strength_of({"fds": torch.tensor(0.0)}) == 0.5
+    assert SmoothingSpace().strength({"fds": torch.tensor(0.0)}) == 0.5
 
 
 def test_statistics_are_refreshed_after_each_epoch():
     made = search()
     state = made.init()
     assert not state.inner.buffers["layer.seen"].any()
-    first, record = made.epoch(state)
+    first, record = made.step(state)
     assert first.inner.buffers["layer.seen"].any() and record["fds"] == 0.5
     assert first.inner.buffers["layer.count"].sum() == 0  # a new epoch has begun
-    second, _ = made.epoch(first)
+    second, _ = made.step(first)
     name = "layer.smoothed_mean"
     assert not torch.equal(first.inner.buffers[name], second.inner.buffers[name])
-    assert same(dict(end_epoch(made._inner, first.inner).parameters), dict(first.inner.parameters))
+    assert same(dict(end_epoch(made.trainee.inner, first.inner).parameters), dict(first.inner.parameters))
 
 
 def test_the_search_moves_the_strength_and_goes_on_where_it_was():
     made = search()
     whole = run(made)
-    assert made.found_strength(whole.best) != 0.5 and whole.outer_steps > 2
+    assert made.trainee.space.found(whole.found).strength != 0.5 and whole.outer_steps > 2
     other = search()
-    half = other.epoch(other.epoch(other.epoch(other.init())[0])[0])[0]
-    resumed = run(search(), SearchState.from_dict(half.to_dict()))
+    half = other.step(other.step(other.step(other.init())[0])[0])[0]
+    resumed = run(search(), InterleavedState.from_dict(half.to_dict()))
     assert same(resumed.to_dict(), whole.to_dict())
-    assert search(strength=False).found_strength(whole.best) is None
-
-
-def test_a_transform_that_goes_first_and_a_model_without_smoothing():
-    class Seer:
-        def see(self, targets, strength=None):
-            self.seen = (targets, strength)
-
-    batch, seer = samples(3, 0).all(), Seer()
-    transform = showing(seer, False, lambda hyper, b: b._replace(y=b.y + hyper["a"]))
-    assert torch.equal(transform({"a": torch.tensor(1.0)}, batch).y, batch.y + 1)
-    assert torch.equal(seer.seen[0], batch.y + 1) and seer.seen[1] is None
-    made = search()
-    with pytest.raises(InputError, match="no feature-distribution smoothing"):
-        Bilevel(nn.Linear(2, 1), made.train_samples, made.validation_samples, made.space, made.objective, strength=True)
+    assert search(strength=False).trainee.space.found(whole.found).strength is None

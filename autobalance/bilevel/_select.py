@@ -1,0 +1,93 @@
+"""Which loss a search hands out: every candidate is trained on folds, and the guard decides on what they held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from autobalance.bilevel._check import CheckedPlan
+from autobalance.bilevel._guard import SEARCHED, Choice, choose, metric_of
+from autobalance.bilevel.space import Found
+from autobalance.data import stratum
+from autobalance.tasks import outputs
+from autobalance.training import Arm
+
+#: What the name of a fixed loss ends with where it is trained with the augmentation, or the recipe, that was found.
+AUGMENTED, WITH_RECIPE = "+augment", "+rates"
+#: Called with (the training, how many were finished before it, its epochs done, its mean training loss).
+OnTraining = Callable[[str, int, int, float], None]
+
+
+def arms(checked: CheckedPlan, found: Found, names: Sequence[str]) -> list[Arm]:
+    """The searched loss with all that was found, then fixed losses.
+
+    Where more than the loss was searched, further arms tell what the loss adds to the rest: cross-entropy with the
+    augmentation that was found, and the start with the recipe that was found.
+    """
+    searched = checked.found_arm(found, SEARCHED)
+    fixed = {name: checked.fixed_arm(name) for name in names}
+    more = []
+    if searched.policy is not None and "ce" in fixed:
+        more.append(replace(fixed["ce"], name="ce" + AUGMENTED, policy=searched.policy))
+    start = checked.plan.start_name
+    if checked.search.trainee.space.recipe.names and start in fixed:
+        more.append(replace(fixed[start], name=start + WITH_RECIPE, recipe=searched.recipe))
+    return [searched, *fixed.values(), *more]
+
+
+def select(
+    checked: CheckedPlan,
+    found: Found,
+    held_out: MutableMapping[str, Tensor] | None = None,
+    on_training: OnTraining | None = None,
+    on_trained: Callable[[], None] | None = None,
+) -> Choice | None:
+    """The choice among the searched loss and the candidates; None where the plan asks for none.
+
+    Args:
+        checked: the plan.
+        found: what the search found.
+        held_out: by ``arm/fold``, what finished models answered; those are not trained again, new ones are added.
+        on_training: told after each epoch of a training.
+        on_trained: called after each training.
+
+    Raises:
+        InputError: a training diverged.
+    """
+    plan, setting, splits = checked.plan, checked.setting, checked.splits
+    if not plan.confidence:
+        return None
+    kept: MutableMapping[str, Tensor] = {} if held_out is None else held_out
+    pool, compared = setting.pool, arms(checked, found, checked.candidates)
+    for fold, (rest, held) in enumerate(splits):
+        for arm in compared:
+            if (key := f"{arm.name}/{fold}") in kept:
+                continue
+            what, done = f"{arm.name}, fold {fold + 1} of {len(splits)}", len(kept)
+
+            def on_epoch(epoch: int, loss: float, what: str = what, done: int = done) -> None:
+                if on_training is not None:
+                    on_training(what, done, epoch, loss)
+
+            model = arm.train(setting, pool.subset(rest), plan.seed, on_epoch)
+            kept[key] = outputs(model, pool.subset(held)).cpu()
+            if on_trained is not None:
+                on_trained()
+    judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")
+    return choose(
+        {arm.name: torch.cat([kept[f"{arm.name}/{fold}"] for fold in range(len(splits))]) for arm in compared},
+        plan.start_name,
+        judged.without_inputs(),
+        stratum(judged, setting.problem.bin_edges),
+        metric_of(checked.search.trainee.objective),
+        plan.confidence,
+    )
+
+
+def chosen_arm(checked: CheckedPlan, found: Found, choice: Choice | None) -> Arm:
+    """The training that a search hands out."""
+    name = SEARCHED if choice is None else choice.chosen
+    return next(arm for arm in arms(checked, found, checked.candidates) if arm.name == name)

@@ -1,0 +1,156 @@
+"""What every search trains: one model on one split, or a model for each fold, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autobalance.bilevel.space import SearchSpace
+from autobalance.data import Batch, FoldedSamples, Samples
+from autobalance.hypergradients import (
+    Inner,
+    InnerState,
+    TrainLoss,
+    Transform,
+    fold_loss,
+    folds,
+    split_batch,
+    stack_batches,
+)
+from autobalance.tasks.objectives import Blend, Objective
+from autobalance.training import Recipe, SeesTargets
+
+#: Figures for the history, by name, from (output, batch) of the validation samples.
+Watch = Callable[[Tensor, Batch], dict[str, float]]
+
+
+class Trainee:
+    """The inner problem of a search, and the samples that judge it.
+
+    Args:
+        model: starts from its present weights, which are left as they are.
+        samples: what is trained on and what the objective looks at; or these parts of F folds, for which F models, all
+            of them ``model`` at the start, train side by side on the same loss. The hypergradient is then the mean of
+            the folds'.
+        space: what is searched.
+        objective: what is made small, a function of (logits, batch).
+        recipe: how the model is trained.
+        watch: figures for the history.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: tuple[Samples, Samples] | tuple[FoldedSamples, FoldedSamples],
+        space: SearchSpace,
+        objective: Objective,
+        recipe: Recipe,
+        watch: Watch,
+    ) -> None:
+        self.train_samples: Samples | FoldedSamples = samples[0]
+        self.validation_samples: Samples | FoldedSamples = samples[1]
+        self.space, self.objective, self.recipe, self.watch = space, objective, recipe, watch
+        self.folds = self.train_samples.folds if isinstance(self.train_samples, FoldedSamples) else 0
+        self._model = deepcopy(model).train()
+        inner = recipe.inner(self._model, space.loss.train_loss, objective, len(self.train_samples))
+        inner = replace(inner, transform=self._transform())
+        if self.folds:
+            inner = folds(inner, [self._model] * self.folds)
+            self._model = inner.model.train()
+        self.inner = inner
+        self.device = next(iter(inner.model.parameters())).device
+        self.start = inner.init()  # now: the records will change the weights of self._model
+
+    def _transform(self) -> Transform | None:
+        """What the searched numbers do to a training batch: augment it, and show the model its targets."""
+        augmentation, smoothing, model = self.space.augmentation, self.space.smoothing, self._model
+        augment = None if augmentation is None else augmentation.transform
+        if not isinstance(model, SeesTargets):
+            return augment
+
+        def transform(hyper: Mapping[str, Tensor], batch: Batch) -> Batch:
+            batch = batch if augment is None else augment(hyper, batch)
+            model.see(batch.y, None if smoothing is None else smoothing.strength(hyper))
+            return batch
+
+        return transform
+
+    @property
+    def sees_targets(self) -> bool:
+        """Whether the model is shown the targets of each batch, as feature smoothing is."""
+        return isinstance(self._model, SeesTargets)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.recipe.steps_per_epoch(len(self.train_samples))
+
+    def problem(self, progress: float) -> Inner:
+        """The inner problem at a share of the epochs."""
+        train_loss: TrainLoss = partial(self.space.loss.train_loss, progress=progress)
+        return replace(self.inner, train_loss=fold_loss([train_loss] * self.folds) if self.folds else train_loss)
+
+    def mean_loss(self, loss: float) -> float:
+        """The training loss of one model: engines report the sum of the folds'."""
+        return loss / max(1, self.folds)
+
+    def orders(self, generator: torch.Generator) -> list[Tensor]:
+        """The batches of an epoch, as positions of samples."""
+        return self.recipe.batches(len(self.train_samples), generator)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> Batch:
+        """What is trained on: the samples at ``index``, of every fold where there are some, augmented."""
+        batch = self.train_samples.take(index, self.recipe.crops(generator))
+        parts = [self._augmented(part, generator) for part in (split_batch(batch) if self.folds else [batch])]
+        return stack_batches(parts) if self.folds else parts[0]
+
+    def _augmented(self, batch: Batch, generator: torch.Generator) -> Batch:
+        batch = self.recipe.augmented(batch, generator)
+        return batch if self.space.augmentation is None else self.space.augmentation.draw(batch, generator)
+
+    def validation_batch(self, size: int, generator: torch.Generator) -> Batch:
+        """Validation samples, drawn anew each time; all of them where there are no more than ``size``."""
+        number = len(self.validation_samples)
+        if number <= size:
+            return self.validation_samples.all()
+        return self.validation_samples.take(torch.randperm(number, generator=generator)[:size])
+
+    def record(self, state: InnerState, raw: Mapping[str, Tensor], losses: Sequence[float]) -> dict[str, Any]:
+        """What the history keeps of a model and the searched numbers that it was last trained with, fit for JSON.
+
+        Returns:
+            train_loss; objective and what ``watch`` says, of the validation samples; for a named objective its exact
+            metric, in percent; and what the numbers stand for. A loss or objective that is not finite is None, and such
+            losses are left out of train_loss.
+        """
+        output, judged = self._held_out(state)
+        taken = [value for value in losses if math.isfinite(value)]
+        objective = self.objective(output, judged).item()
+        return {
+            "train_loss": sum(taken) / len(taken) if taken else None,
+            "objective": objective if math.isfinite(objective) else None,
+            **(
+                {"objective_metric": self.objective.metric(output, judged)} if isinstance(self.objective, Blend) else {}
+            ),
+            **self.watch(output, judged),
+            **self.space.describe(raw),
+        }
+
+    @torch.no_grad()
+    def _held_out(self, state: InnerState) -> tuple[Tensor, Batch]:
+        """What the models answer on all validation samples, fold after fold, and these samples without their inputs."""
+        state.copy_to(self._model)
+        self._model.eval()
+        output = torch.cat([self._model(b.x) for b in self.validation_samples.batches()], int(self.folds > 0))
+        self._model.train()
+        judged = self.validation_samples.without_inputs()
+        if not self.folds:
+            return output, judged
+        group = None if judged.group is None else judged.group.flatten()
+        return output.flatten(0, 1), Batch(judged.x, judged.y.flatten(), group)

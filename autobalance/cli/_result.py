@@ -1,0 +1,124 @@
+"""What ``result.json`` says of a run, and what a loss file says of where it comes from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, Found, State, stopped_early
+from autobalance.cli._checkpoint import Checkpoint
+from autobalance.cli._config import Options
+from autobalance.tasks import summarise_figures
+from autobalance.training import peak_memory_mb, versions
+
+
+def result_of(
+    options: Options,
+    checked: CheckedPlan,
+    state: State,
+    methods: Sequence[str],
+    choice: Choice | None,
+    progress: Checkpoint,
+) -> dict[str, Any]:
+    """The content of ``result.json``.
+
+    Args:
+        options, checked: what was asked for.
+        state: of the search, at its end.
+        methods: what was trained and tested.
+        choice: None where none was asked for.
+        progress: the tests and what they took.
+    """
+    plan, problem, task = checked.plan, checked.setting.problem, checked.task
+    seeds = list(range(options.seed, options.seed + options.seeds))
+    tests = {method: [progress.trainings[f"{method}/{seed}"] for seed in seeds] for method in methods}
+    train_seconds = statistics.median(test["seconds"] for of_method in tests.values() for test in of_method)
+    return {
+        "data": problem.name,
+        "task": options.task,
+        "objective": _said(plan.objective),
+        "model": checked.setting.model_name,
+        "seed": options.seed,
+        "seeds": seeds,
+        **task.facts(checked.counts),
+        "num_train": len(problem.train),
+        "num_validation": len(problem.validation),
+        "num_test": len(problem.test),
+        "test": {
+            method: summarise_figures([{k: v for k, v in test.items() if k != "seconds"} for test in of_method])
+            for method, of_method in tests.items()
+        },
+        "search": _search_facts(options, checked, state),
+        **(
+            {"chosen": SEARCHED, "margin": None, "confidence": None}
+            if choice is None
+            else chosen_facts(checked, choice)
+        ),
+        "cost": {
+            "search_seconds": progress.search_seconds,
+            "train_seconds": train_seconds,
+            "ratio": progress.search_seconds / train_seconds,
+            "choice_seconds": progress.choice_seconds,
+            "total_ratio": (progress.search_seconds + progress.choice_seconds) / train_seconds,
+            "peak_memory_mb": peak_memory_mb(options.device),
+        },
+        "versions": versions(),
+    }
+
+
+def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[str, Any]:
+    plan, space = checked.plan, checked.search.trainee.space
+    found = space.found(state.found)
+    return {
+        "start": plan.start_name,
+        "tie": plan.tie,
+        "hypergradient": options.hypergradient,
+        "epochs": checked.recipe.epochs,
+        "unroll": checked.search.unroll,
+        "free": list(plan.free or ()),
+        **({} if space.augmentation is None else space.augmentation.describe()),
+        "rates": {name: getattr(found.recipe, name) for name in space.recipe.names},
+        "fds_layer": plan.fds_layer,
+        "fds_strength": found.strength,
+        "outer_steps": state.outer_steps,
+        "skipped_steps": state.skipped,
+        "stopped_early": stopped_early(state),
+        "folds": plan.folds,
+        "rounds": options.rounds,
+    }
+
+
+def chosen_facts(checked: CheckedPlan, choice: Choice) -> dict[str, Any]:
+    """What is said of a choice."""
+    plan = checked.plan
+    return {
+        "task": "classification" if checked.setting.problem.bin_edges is None else "regression",
+        "objective": _said(plan.objective),
+        **asdict(choice),
+        "confidence_needed": plan.confidence,
+    }
+
+
+def provenance(options: Options, checked: CheckedPlan, found: Found) -> dict[str, Any]:
+    """Where a loss comes from, for its file."""
+    plan, facts = checked.plan, checked.task.facts(checked.counts)
+    return {
+        "data": checked.setting.problem.name,
+        **{name: facts[name] for name in ("class_counts", "cell_counts") if name in facts},
+        "model": checked.setting.model_name,
+        "objective": _said(plan.objective),
+        "start": plan.start_name,
+        "free": list(plan.free or ()),
+        "tie": plan.tie,
+        "hypergradient": options.hypergradient,
+        "unroll": checked.search.unroll,
+        "recipe": asdict(found.recipe),
+        "seed": options.seed,
+        "versions": versions(),
+    }
+
+
+def _said(objective: Any) -> str:
+    return objective if isinstance(objective, str) else getattr(objective, "__name__", type(objective).__name__)

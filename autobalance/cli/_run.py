@@ -1,0 +1,232 @@
+"""One run from data to report: search a loss, choose, train with it and with fixed ones, test them once."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autobalance.bilevel import (
+    SEARCHED,
+    CheckedPlan,
+    Choice,
+    Found,
+    arms,
+    finished,
+    member,
+    metric_of,
+    run,
+    select,
+    stopped_early,
+)
+from autobalance.cli._checkpoint import Checkpoint
+from autobalance.cli._config import Options
+from autobalance.cli._found_files import save_augmentation_found
+from autobalance.cli._plan import baselines_of, checked_plan
+from autobalance.cli._progress import Display
+from autobalance.cli._result import chosen_facts, provenance, result_of
+from autobalance.common import write_text
+from autobalance.data import keep_or_check
+from autobalance.losses import save_loss
+from autobalance.report import choice_sentence, write_report
+from autobalance.tasks import outputs
+from autobalance.training import Arm
+
+#: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
+CHECKPOINT_SECONDS = 2.0
+#: What is said of a search that lasts at least so long is said this often where there is no terminal.
+QUIET_SECONDS = 5.0
+
+
+@dataclass
+class Run:
+    """A run, and how far it has come.
+
+    Args:
+        options: what was asked for.
+        checked: the plan that they make, ready to run.
+        directory: everything that is written goes there; it exists.
+        display: what tells people.
+        progress: what is done.
+    """
+
+    options: Options
+    checked: CheckedPlan
+    directory: Path
+    display: Display
+    progress: Checkpoint = field(default_factory=Checkpoint)
+
+    def save(self) -> None:
+        self.progress.save(self.directory / "checkpoint.pt")
+
+
+def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
+    """The whole run.
+
+    Args:
+        options: what is asked for.
+        directory: everything that is written goes there; it exists.
+        resume: whether to go on with the run that is in it.
+        display: what tells people.
+
+    Returns:
+        what ``result.json`` holds.
+    """
+    this = Run(options, checked_plan(options), directory, display)
+    kept = directory / "checkpoint.pt"
+    if resume and kept.exists():
+        this.progress = Checkpoint.load(kept)
+    keep_or_check(this.checked.setting.problem, directory / "data.json", resume)
+    if not resume:
+        write_text(directory / "config.yaml", options.to_yaml())
+    display.say(_opening(this.checked))
+    state = _search(this)
+    lines = [json.dumps(record, allow_nan=False) for record in this.progress.history]
+    write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
+    found = this.checked.search.trainee.space.found(state.found)
+    _save(this, found)
+    choice = _choose(this, found)
+    if choice is not None and choice.chosen != SEARCHED:
+        _save_fixed(this, found, choice)
+    compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
+    _compare(this, compared)
+    result = result_of(options, this.checked, state, [arm.name for arm in compared], choice, this.progress)
+    write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    write_report(directory)
+    return result
+
+
+def _opening(checked: CheckedPlan) -> str:
+    problem = checked.setting.problem
+    index = "classes" if problem.bin_edges is None else "bins"
+    index += f" in {problem.num_groups} groups" if problem.num_groups else ""
+    return (
+        f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and {len(problem.test)} "
+        f"test samples, {problem.num_classes} {index} of {checked.counts.max()} to {checked.counts.min()} "
+        f"samples; model {checked.setting.model_name}"
+    )
+
+
+def _search(this: Run) -> Any:
+    """Runs the search from where it stands, and returns its last state."""
+    search, progress, display = this.checked.search, this.progress, this.display
+    device = this.checked.setting.device
+    state = search.init() if progress.search is None else search.state.from_dict(progress.search, device)
+    parts = search.parts
+    display.phase(search.phase(state), search.length * parts, state.done * parts, quiet_for=QUIET_SECONDS * (parts > 1))
+    begun = saved = time.perf_counter()
+
+    def on_step(now_at: Any, record: dict[str, Any]) -> None:
+        nonlocal begun, saved, state
+        now = time.perf_counter()
+        progress.search_seconds += now - begun
+        progress.history.append(record)
+        state = now_at
+        if now - saved > CHECKPOINT_SECONDS:
+            progress.search = state.to_dict()
+            this.save()
+            saved = time.perf_counter()
+        objective = "not finite" if record["objective"] is None else f"{record['objective']:.3f}"
+        shown = f"validation objective {objective}  {this.checked.task.progress(record)}"
+        display.step(state.done * parts, shown, name=record["phase"])
+        begun = time.perf_counter()
+
+    def on_share(done: float) -> None:
+        display.step(round(done * parts), "of a whole training, forwards and backwards")
+
+    try:
+        run(search, state, on_step, on_share if parts > 1 else None)
+    finally:  # an interruption keeps every finished step, wherever it falls
+        del progress.history[state.done :]
+        progress.search = state.to_dict()
+        this.save()
+    if state.skipped:
+        display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
+    if stopped_early(state):
+        display.say("the search stopped early, with its last good loss, after several such steps in a row; lower --lr")
+    assert finished(search, state)
+    return state
+
+
+def _save(this: Run, found: Found) -> None:
+    """Writes all that the search found."""
+    told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found, SEARCHED)
+    save_loss(found.loss.cpu(), this.directory / "loss.json", told)
+    if found.policy is not None:
+        problem, seed = this.checked.setting.problem, this.options.seed
+        save_augmentation_found(found.policy, problem, seed, this.directory, told)
+    if searched.smoothing is not None:
+        searched.smoothing.save(this.directory / "fds.json")
+
+
+def _save_fixed(this: Run, found: Found, choice: Choice) -> None:
+    """Makes the fixed loss that was chosen the run's loss, and keeps the searched one beside it."""
+    told = provenance(this.options, this.checked, found)
+    save_loss(found.loss, this.directory / "searched.json", told)
+    arm = next(arm for arm in arms(this.checked, found, this.checked.candidates) if arm.name == choice.chosen)
+    told |= {"chosen": choice.chosen, "recipe": asdict(arm.recipe)}
+    save_loss(member(arm.name, arm.loss.cpu()), this.directory / "loss.json", told)
+    if arm.smoothing is not None:
+        arm.smoothing.save(this.directory / "fds.json")
+
+
+def _choose(this: Run, found: Found) -> Choice | None:
+    """The choice among the searched loss and the candidates; None where none is asked for."""
+    checked, progress, display = this.checked, this.progress, this.display
+    if not checked.plan.confidence:
+        return None
+    epochs, number = checked.recipe.epochs, len(arms(checked, found, checked.candidates))
+    display.phase("choice", number * len(checked.splits) * epochs, len(progress.held_out) * epochs, QUIET_SECONDS)
+    begun = time.perf_counter()
+
+    def spent() -> None:
+        nonlocal begun
+        progress.choice_seconds += time.perf_counter() - begun
+        begun = time.perf_counter()
+
+    def on_training(what: str, done: int, epoch: int, loss: float) -> None:
+        display.step(done * epochs + epoch, f"{what}  training loss {loss:.3f}")
+
+    def on_trained() -> None:
+        spent()
+        this.save()
+
+    choice = select(checked, found, progress.held_out, on_training, on_trained)
+    assert choice is not None
+    if not progress.trainings:  # a resumed run compares again what was compared and paid for before
+        spent()
+    display.say(choice_sentence(chosen_facts(checked, choice)))
+    return choice
+
+
+def _compare(this: Run, compared: list[Arm]) -> None:
+    """Trains every arm from scratch on all that is not for the test, for every seed, and tests it once."""
+    checked, progress, display = this.checked, this.progress, this.display
+    setting, task, epochs = checked.setting, checked.task, checked.recipe.epochs
+    seeds = range(this.options.seed, this.options.seed + this.options.seeds)
+    grid = [(arm, seed) for seed in seeds for arm in compared]
+    count = sum(f"{arm.name}/{seed}" in progress.trainings for arm, seed in grid)
+    display.phase("retrain", len(grid) * epochs, count * epochs, QUIET_SECONDS)
+    for arm, seed in grid:
+        if (key := f"{arm.name}/{seed}") in progress.trainings:
+            continue
+        begun = time.perf_counter()
+
+        def on_epoch(epoch: int, loss: float, what: str = f"{arm.name}, seed {seed}", done: int = count) -> None:
+            display.step(done * epochs + epoch, f"{what}  training loss {loss:.3f}")
+
+        model = arm.train(setting, setting.problem.final_training, seed, on_epoch)
+        seconds = time.perf_counter() - begun
+        test = setting.problem.test
+        output = outputs(model, test)
+        objective = metric_of(checked.search.trainee.objective)(output, test.without_inputs())
+        tested = {
+            **task.test(output, test, checked.counts),
+            "objective": objective if math.isfinite(objective) else None,
+        }
+        progress.trainings[key] = {**tested, "seconds": seconds}
+        this.save()
+        count += 1
