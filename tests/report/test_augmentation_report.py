@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from autobalance.cli._augmented import SHOWN_COPIES, save_found, shown_samples
+from autobalance.cli._found_files import SHOWN_COPIES, save_augmentation_found, shown_samples
 from make_run import result, write_run
 from PIL import Image
 
@@ -49,7 +49,7 @@ class Made:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     directory = write_run(tmp_path_factory.mktemp("run"), content())
-    save_found(policy(), Made, 0, directory, {})
+    save_augmentation_found(policy(), Made, 0, directory, {})
     return write_report(directory).read_text()
 
 
@@ -72,7 +72,7 @@ def test_the_usage_loads_the_policy(page):
 def test_the_usage_of_a_fixed_loss_has_no_augmentation_of_the_searched_one(tmp_path):
     choice = {"chosen": "la", "best_fixed": "la", "margin": -1.0, "interval": [-2.0, 0.5], "confidence": 0.1}
     directory = write_run(tmp_path, {**content(), **choice})
-    save_found(policy(), Made, 0, directory, {})
+    save_augmentation_found(policy(), Made, 0, directory, {})
     usage = _usage(read_run(directory), directory)
     assert "load_augmentation(" not in usage and "# logit adjustment" in usage
 
