@@ -12,16 +12,19 @@ from autobalance.bilevel import (
     WholeTrainings,
 )
 from autobalance.hypergradients import Replay
-from autobalance.tasks import balanced_error_of
 from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe
+
+
+def watch(output, batch):
+    return {"balanced_error": make_objective("balanced_error").metric(output, batch)}
 
 
 def make_trainee(model, samples, loss_space, objective=None, recipe=None, names=(), **spaces):
     """A trainee with ``names`` of the recipe searched beside the loss; ``spaces``: augmentation, smoothing."""
     recipe = recipe or Recipe()
     space = SearchSpace(loss_space, RecipeSpace(recipe, names), **spaces)
-    return Trainee(model, samples, space, objective or make_objective("balanced_error"), recipe, balanced_error_of)
+    return Trainee(model, samples, space, objective or make_objective("balanced_error"), recipe, watch)
 
 
 def interleaved(trainee, engine=None, outer=None, seed=0):

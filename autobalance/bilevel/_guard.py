@@ -12,7 +12,7 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.losses import Loss, Member, ScheduledLoss
-from autobalance.tasks.objectives import Blend, Objective
+from autobalance.tasks.objectives import Objective
 
 #: A figure of outputs on a batch of samples; smaller is better.
 Metric = Callable[[Tensor, Batch], float]
@@ -47,7 +47,9 @@ class Choice:
 
 def metric_of(objective: Objective) -> Metric:
     """The true (0/1) metric of an objective, where it has one; else its value."""
-    return objective.metric if isinstance(objective, Blend) else lambda output, batch: float(objective(output, batch))
+    if isinstance(objective, Objective):
+        return objective.metric
+    return lambda output, batch: float(objective(output, batch))
 
 
 def member(name: str, loss: Loss) -> Member | ScheduledLoss:

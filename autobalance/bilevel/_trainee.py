@@ -24,7 +24,7 @@ from autobalance.hypergradients import (
     split_batch,
     stack_batches,
 )
-from autobalance.tasks.objectives import Blend, Objective
+from autobalance.tasks.objectives import Objective
 from autobalance.training import Recipe, SeesTargets
 
 #: Figures for the history, by name, from (output, batch) of the validation samples.
@@ -132,12 +132,11 @@ class Trainee:
         output, judged = self._held_out(state)
         taken = [value for value in losses if math.isfinite(value)]
         objective = self.objective(output, judged).item()
+        exact = self.objective.figures(output, judged) if isinstance(self.objective, Objective) else {}
         return {
             "train_loss": sum(taken) / len(taken) if taken else None,
             "objective": objective if math.isfinite(objective) else None,
-            **(
-                {"objective_metric": self.objective.metric(output, judged)} if isinstance(self.objective, Blend) else {}
-            ),
+            **({"objective_metric": exact["objective"]} if exact else {}),
             **self.watch(output, judged),
             **self.space.describe(raw),
         }

@@ -18,8 +18,15 @@ from autobalance.cli._options import (
 )
 
 # Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
-OBJECTIVES = ("balanced_error", "error", "group_balanced_error", "worst_group", "deo")
-REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
+OBJECTIVES = (
+    "balanced_error", "error", "worst_class", "macro_f1", "g_mean", "h_mean", "mcc", "kappa", "quadratic_kappa",
+)  # fmt: skip
+GROUP_OBJECTIVES = ("group_balanced_error", "worst_group", "deo", "equalised_odds", "demographic_parity")
+OBJECTIVES_WITH_ARGUMENTS = (
+    "f1(CLASS)", "fbeta(CLASS, BETA)", "recall(CLASS)", "precision(CLASS)", "specificity(CLASS)", "coverage(CLASS)",
+    "cost(FILE.csv)",
+)  # fmt: skip
+REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm", "worst_bin", "few_shot_mae")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
 AUGMENT_TIES = ("all", "frequency", "class")
@@ -95,9 +102,12 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "objective",
-        f"what the loss shall make small on validation samples: {', '.join(OBJECTIVES)}, or a sum such as "
-        f"'0.5*balanced_error + 0.5*deo'; for regression {', '.join(REGRESSION_OBJECTIVES)}; or your own function of "
-        "(logits, target, group) as package.module:function; unset: balanced_error, with groups group_balanced_error",
+        "what the loss shall make small on validation samples (of a score, one less the score): "
+        f"{', '.join((*OBJECTIVES, *OBJECTIVES_WITH_ARGUMENTS))}; with groups {', '.join(GROUP_OBJECTIVES)}; for "
+        f"regression {', '.join(REGRESSION_OBJECTIVES)}; a sum such as '0.5*balanced_error + 0.5*deo'; with "
+        "constraints, 'error subject to recall(CLASS)>=0.8 and worst_class<=0.5'; or your own function of (logits, "
+        "target, group), or of (confusion), the confusion matrix, as package.module:function; unset: balanced_error, "
+        "with groups group_balanced_error",
         metavar="NAME",
     )
     option(

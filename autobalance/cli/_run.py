@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from autobalance.bilevel import (
     arms,
     finished,
     member,
-    metric_of,
     run,
     select,
     stopped_early,
@@ -222,11 +220,8 @@ def _compare(this: Run, compared: list[Arm]) -> None:
         seconds = time.perf_counter() - begun
         test = setting.problem.test
         output = outputs(model, test)
-        objective = metric_of(checked.search.trainee.objective)(output, test.without_inputs())
-        tested = {
-            **task.test(output, test, checked.counts),
-            "objective": objective if math.isfinite(objective) else None,
-        }
+        objective = checked.search.trainee.objective.figures(output, test.without_inputs())
+        tested = {**task.test(output, test, checked.counts), **objective}
         progress.trainings[key] = {**tested, "seconds": seconds}
         this.save()
         count += 1

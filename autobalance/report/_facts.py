@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from autobalance.common import InputError, decimals, significant
 from autobalance.losses.named import named_losses
-from autobalance.tasks.metrics import Metric, metric_named, metrics
+from autobalance.tasks.metrics import Context, Metric, metric_named
+from autobalance.tasks.objectives import Blend, Constrained, Objective, make_objective
 
 #: Methods that are no fixed losses.
 _OTHERS = {"searched": "searched loss", "ce+augment": "cross-entropy, same augmentation"}
@@ -48,27 +50,63 @@ class Measure:
 
 def measure(result: dict[str, Any]) -> Measure:
     """What the search made small, and the usual figure beside it. What methods are ranked by is the objective's metric,
-    or the objective's own value where it is a sum or a function of one's own; the usual figure where a result has
-    neither."""
-    objective, usual, beside = str(result.get("objective")), *_usual(result)
-    metric = _asked(objective)
-    if metric is not None and _has(result, metric.key):
-        return _measure(result, metric, beside if metric is usual else usual)
+    or the objective's own value where it is a sum, has constraints or is a function of one's own; the usual figure
+    where a result has neither."""
+    usual, beside = _usual(result)
+    made = _objective(result)
+    if isinstance(made, Blend) and len(made.parts) == 1 and made.parts[0].weight == 1:
+        metric = made.parts[0].metric
+        if _has(result, metric.key):
+            return _measure(result, metric, beside if metric is usual else usual)
     if not _has(result, "objective"):
         return _measure(result, usual, beside)
-    percent = ":" not in objective and usual.needs != "bins"
+    text, percent = str(result.get("objective")), made is not None and usual.needs != "bins"
+    what = "your own objective" if made is None else "the objective"
+    penalised = (
+        ", with ten times by how much its constraints are violated added" if isinstance(made, Constrained) else ""
+    )
+    title = "objective with penalties" if penalised else text
     value = Metric(
         "objective",
-        objective,
-        f"{objective}: {'your own objective' if ':' in objective else 'the objective'}, on the test samples. "
-        f"{usual.meaning}",
+        title,
+        f"{text}: {what}{penalised}, on the test samples. {usual.meaning}",
         usual.exact,
         needs=usual.needs,
         unit=" %" if percent else "",
         step=" points" if percent else "",
         digits=2 if percent else None,
     )
-    return replace(_measure(result, value, usual), words=f"test value of {objective}")
+    return replace(_measure(result, value, usual), words=f"test value of {'the ' * bool(penalised)}{title}")
+
+
+def constraint_sentences(result: dict[str, Any]) -> list[str]:
+    """Of each constraint of the objective, which methods' models meet it on the test samples, and how the others fall
+    short; nothing where there are none."""
+    test = result.get("test") or {}
+    found: dict[str, list[str]] = {}
+    for method, entry in test.items():
+        for text, figures in (entry.get("constraints") or {}).items():
+            met = as_float(figures.get("violation")) <= 0
+            said = f"{words(method)} {significant(as_float(figures.get('value')), 3)}{' (met)' if met else ''}"
+            found.setdefault(text, []).append(said)
+    return [f"Constraint {text}, mean over the seeds: {', '.join(said)}." for text, said in found.items()]
+
+
+def _objective(result: dict[str, Any]) -> Objective | None:
+    """The objective as the search had it; None for a function of one's own and for what cannot be read any more."""
+    text, regression = str(result.get("objective")), result.get("task") == "regression"
+    names, groups = (tuple(map(str, result.get(f"{name}_names") or ())) for name in ("class", "group"))
+    context = Context(
+        len(names),
+        max(1, len(groups)),  # so that metrics of groups can be read
+        names,
+        groups,
+        bin_edges=torch.tensor(result.get("bin_edges") or [0.0, 1.0], dtype=torch.float64) if regression else None,
+    )
+    try:
+        return None if ":" in text else make_objective(text, context)
+    except InputError:
+        return None
 
 
 def _usual(result: dict[str, Any]) -> tuple[Metric, Metric]:
@@ -76,14 +114,6 @@ def _usual(result: dict[str, Any]) -> tuple[Metric, Metric]:
     first = ("balanced_mae", "mae") if result.get("task") == "regression" else ("balanced_error", "error")
     main, other = map(metric_named, first)
     return main, other
-
-
-def _asked(objective: str) -> Metric | None:
-    """The metric that the objective is, whatever its surrogate; None where it is a sum or a function of one's own."""
-    plain = re.fullmatch(r"(\w+)(?:\((\w*)\))?", objective)
-    known = {metric.name: metric for metric in metrics()}
-    metric = known.get(plain[1]) if plain else None
-    return metric if plain and metric and plain[2] in (None, *metric.surrogates) else None
 
 
 def _has(result: dict[str, Any], key: str) -> bool:

@@ -22,6 +22,7 @@ from autobalance.report._facts import (
     best_scores,
     choice_sentence,
     chosen,
+    constraint_sentences,
     digits,
     found_rates,
     number,
@@ -104,7 +105,8 @@ def _subject(run: Run) -> str:
 
 def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     test, paint = run.result["test"], colours(run.result["test"])
-    columns = [metric for metric in metrics() if metric.column]
+    kind = "groups" if len(run.group_names) > 1 else "bins" if run.what.index == "bin" else "classes"
+    columns = [metric for metric in metrics() if metric.column and metric.needs == kind]
     extra = {
         key: heading
         for key, heading in ({metric.key: metric.heading for metric in columns} | _SHOTS).items()
@@ -181,7 +183,7 @@ def _moved(run: Run) -> list[str]:
 
 def _remarks(run: Run) -> list[str]:
     search = run.result.get("search") or {}
-    remarks = []
+    remarks = constraint_sentences(run.result)
     if search.get("stopped_early"):
         remarks.append("The search stopped early; the loss is its last good one.")
     if skipped := search.get("skipped_steps"):

@@ -1,7 +1,6 @@
 """What is asked: to tell classes apart, with or without groups, or to predict a number; metrics and objectives."""
 
 from autobalance.tasks._classification import Classification as Classification
-from autobalance.tasks._classification import balanced_error_of as balanced_error_of
 from autobalance.tasks._fairness import fairness_report as fairness_report
 from autobalance.tasks._groups import GroupClassification as GroupClassification
 from autobalance.tasks._outputs import outputs as outputs

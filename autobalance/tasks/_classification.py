@@ -13,13 +13,8 @@ from autobalance.losses import Loss
 from autobalance.losses.named import fixed_point, named_loss
 from autobalance.tasks._tables import by_shot, mean_rates, shot_names
 from autobalance.tasks._task import Defaults, Task, counted
-from autobalance.tasks.metrics import Context, metric_named
+from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import GROUPS_FROM
-
-
-def balanced_error_of(output: Tensor, batch: Batch) -> dict[str, float]:
-    """The balanced error of logits, in percent."""
-    return {"balanced_error": metric_named("balanced_error").exact(output, batch, Context.of(output, batch))}
 
 
 class Classification(Task):

@@ -14,7 +14,7 @@ from autobalance.common import InputError
 from autobalance.data import Batch, Problem, Samples
 from autobalance.losses import Loss
 from autobalance.tasks.metrics import SHOTS, Context, Metric, metric_named, metrics
-from autobalance.tasks.objectives import Blend, Own, OwnFunction, make_objective
+from autobalance.tasks.objectives import Objective, Own, OwnFunction, make_objective
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Task(ABC):
         """The metric that decides between two whose main one is the same."""
         return metric_named(self.tie)
 
-    def objective(self, objective: str | OwnFunction) -> Blend | Own:
+    def objective(self, objective: str | OwnFunction) -> Objective:
         """The objective of a text or a function, see `make_objective`; one's own is tried on outputs of zero.
 
         Raises:

@@ -8,7 +8,7 @@ import torch
 
 from autobalance.bilevel import choose
 from autobalance.data import Batch
-from autobalance.tasks import balanced_error_of
+from autobalance.tasks.objectives import make_objective
 
 COUNTS = (400, 100, 40)
 
@@ -26,7 +26,7 @@ def predictions(y, error, seed):
 
 
 def metric(output, batch):
-    return balanced_error_of(output, batch)["balanced_error"]
+    return make_objective("balanced_error").metric(output, batch)
 
 
 def decide(outputs, needed=0.9, counts=COUNTS, seed=0):

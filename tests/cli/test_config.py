@@ -26,10 +26,12 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
     from autobalance import hypergradients, models
     from autobalance.bilevel import space
     from autobalance.data import augmentation
+    from autobalance.tasks.metrics import families
     from autobalance.tasks.objectives import objective_names
 
     assert models.model_names() == _options.MODELS
-    assert objective_names() == config.OBJECTIVES
+    assert objective_names() == (*config.OBJECTIVES, *config.GROUP_OBJECTIVES)
+    assert tuple(family.usage for family in families().values()) == config.OBJECTIVES_WITH_ARGUMENTS
     assert tuple(hypergradients.ENGINES) == config.ENGINES
     assert tuple(space.TIES) == config.TIES
     assert tuple(space.BOUNDS) == config.FREE

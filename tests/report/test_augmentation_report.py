@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 import torch
-from autobalance.cli._found_files import SHOWN_COPIES, save_augmentation_found, shown_samples
 from make_run import result, write_run
 from PIL import Image
 
+from autobalance.cli._found_files import SHOWN_COPIES, save_augmentation_found, shown_samples
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.data.augmentation import Policy, save_augmentation

@@ -125,7 +125,9 @@ def test_balanced_weights_sum_to_one_and_give_every_class_the_same():
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ("balanced_error", "error", "worst_class", "group_balanced_error", "worst_group", "deo")
+)
 def test_first_and_second_derivatives_are_those_of_finite_differences(name, surrogate):
     objective, z = make_objective(f"{name}({surrogate})"), logits().requires_grad_()
     assert torch.autograd.gradcheck(lambda value: objective(value, batch()), z)
@@ -178,7 +180,7 @@ def test_functions_that_fail_are_told_in_one_line(function, words):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("accuracy", "no objective is called 'accuracy'; there are balanced_error, error, group"),
+        ("accuracy", "no objective is called 'accuracy'; there are balanced_error, error, worst_class, macro_f1"),
         ("deo + accuracy", "no objective is called 'accuracy'"),
         ("deo(hinge)", "no surrogate 'hinge', only ce and smooth"),
         ("0.5 * ", "cannot be read at '0.5 \\*'"),
@@ -227,8 +229,13 @@ def test_objectives_of_numbers_are_the_metrics_and_can_be_differentiated(name):
         "mae": statistics.fmean(errors),
         "mse": statistics.fmean(e * e for e in errors),
         "gm": statistics.geometric_mean(errors),
+        "worst_bin": max(of_bins),
+        "few_shot_mae": of_bins[3],
     }[name]
-    soft = statistics.geometric_mean(math.hypot(e, 0.01 * 2) for e in errors) if name == "gm" else expected
+    soft = {
+        "gm": statistics.geometric_mean(math.hypot(e, 0.01 * 2) for e in errors),
+        "worst_bin": 0.2 * math.log(statistics.fmean(math.exp(e / 0.2) for e in of_bins)),
+    }.get(name, expected)
     assert value(prediction).item() == pytest.approx(soft, rel=1e-12)
     assert objective.metric(prediction[:, None], numbers) == pytest.approx(expected, rel=1e-12)
     assert torch.autograd.gradcheck(value, prediction.requires_grad_())
@@ -244,7 +251,9 @@ def test_objectives_of_numbers_by_other_names():
     f, y = torch.tensor([3.0, 4.0]), numbers.y
     blend = make_objective("0.5*mae + mse", NUMBERS)
     assert blend(f, numbers).item() == pytest.approx((0.5 * (f - y).abs().mean() + ((f - y) ** 2).mean()).item())
-    with pytest.raises(InputError, match="'error'; for regression there are balanced_mae, mae, mse, gm"):
+    with pytest.raises(
+        InputError, match="'error'; for regression there are balanced_mae, mae, mse, gm, worst_bin, few_shot_mae"
+    ):
         make_objective("error", NUMBERS)
     with pytest.raises(InputError, match="'pearson'; for regression there are"):
         make_objective("pearson", NUMBERS)
@@ -253,3 +262,46 @@ def test_objectives_of_numbers_by_other_names():
 def test_groups_are_asked_for_where_there_are_none():
     with pytest.raises(InputError, match="the objective deo needs groups, and the samples have none: give `group`"):
         make_objective("error + deo", Context(3))
+
+
+def test_few_shot_samples_are_asked_for_where_there_are_none():
+    many = Context(4, bin_edges=EDGES, counts=torch.full((4,), 20))
+    numbers = Batch(torch.empty(0), torch.tensor(TARGET))
+    objective = make_objective("few_shot_mae", many)
+    with pytest.raises(
+        InputError, match="no sample is in a bin of fewer than 20 training samples, the second of `shots`"
+    ):
+        objective(torch.zeros(8), numbers)
+    assert math.isnan(objective.metric(torch.zeros(8), numbers))
+
+
+def test_the_worst_bin_can_be_less_soft():
+    objective, numbers = make_objective("worst_bin", NUMBERS), Batch(torch.empty(0), torch.tensor(TARGET))
+    f = torch.zeros(8)
+    exact = objective.metric(f, numbers)
+    assert objective.soft_confusion(f, numbers, 1.0, 1e-4).item() == pytest.approx(exact, rel=1e-3)
+    assert objective(f, numbers).item() < objective.soft_confusion(f, numbers, 1.0, 0.01).item() < exact
+
+
+def test_a_function_of_ones_own_of_the_confusion_matrix():
+    def second_kind(rates, shares):
+        assert rates.shape == (4, 4) and shares.shape == (4,)
+        return rates[0, 2] + shares[0]
+
+    def whole(confusion):
+        return confusion[0, 2]
+
+    z = logits()
+    p = torch.softmax(z, 1)
+    plain = batch(group=None)
+    objective = make_objective(second_kind, Context(4))
+    assert objective(z, plain).item() == pytest.approx(p[:4, 2].mean().item() + 4 / 7)
+    assert objective.metric(z, plain) == pytest.approx((z[:4].argmax(1) == 2).double().mean().item() + 4 / 7)
+    assert make_objective(whole)(z, plain).item() == pytest.approx(p[:4, 2].sum().item() / 7)
+    assert torch.autograd.gradcheck(lambda value: objective.soft_confusion(value, plain, 0.5), z.requires_grad_())
+    of_groups = make_objective(lambda confusion: confusion[0, 2, 1])
+    assert of_groups(z, batch()).item() == pytest.approx(p[1:3, 2].sum().item() / 7)
+    with pytest.raises(InputError, match=r"fails on .rates, shares. at test_objectives.py, line \d+: Assertion"):
+        make_objective(second_kind, Context(4, 3)).try_on(z, batch())
+    with pytest.raises(InputError, match="is one of a confusion matrix, which numbers do not have"):
+        make_objective(whole, NUMBERS)

@@ -118,9 +118,21 @@ class Metric:
         return self.needs == "classes" or context.num_groups > 0
 
 
-def soft_maximum(values: Tensor, temperature: float) -> Tensor:
-    """T log (1/C) Σ_c exp(v_c / T) of C values, (C,) -> (), which lies between their mean (T → ∞) and their maximum,
-    which temperature 0 gives exactly."""
+def soft_maximum(values: Tensor, temperature: float, known: Tensor | None = None) -> Tensor:
+    """T log (1/C) Σ_c exp(v_c / T) of C values, which lies between their mean (T → ∞) and their maximum, which
+    temperature 0 gives exactly.
+
+    Args:
+        values: (..., C).
+        temperature: in their unit.
+        known: which of them count, (..., C), bool, at least one of each C; None: all.
+
+    Returns:
+        (...).
+    """
+    if known is not None:
+        values = values.masked_fill(~known, -torch.inf)
     if temperature == 0:
-        return values.max()
-    return temperature * (torch.logsumexp(values / temperature, 0) - math.log(len(values)))
+        return values.amax(-1)
+    number = math.log(values.shape[-1]) if known is None else known.sum(-1).to(values).log()
+    return temperature * (torch.logsumexp(values / temperature, -1) - number)

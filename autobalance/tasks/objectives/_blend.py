@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +18,11 @@ from autobalance.tasks.metrics import Context, Metric
 GROUPS_FROM = (
     "give `group` with a table, group_train with a .npz file, digits-groups as `data`, or samples (x, y, group)"
 )
+
+
+def known(value: float) -> float | None:
+    """The value, None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,10 @@ class Blend:
         """The sum of the true metrics, errors in percent."""
         context = self._context(output, batch)
         return sum(part.weight * part.metric.exact(output, batch, context) for part in self.parts)
+
+    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+        """What a test reports: ``objective``, the metric; None where the samples tell nothing."""
+        return {"objective": known(self.metric(output, batch))}
 
     def _context(self, output: Tensor, batch: Batch) -> Context:
         if batch.group is None and any(part.metric.needs == "groups" for part in self.parts):
