@@ -8,18 +8,28 @@ chosen on the validation samples of its seed; nothing else is tuned.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from autobalance.cli._option_values import positive, positive_float, seed
-from autobalance.cli._options import Parser, ProblemOptions, add_problem_options, add_run_options, adder, read_options
-from autobalance.common import significant
-from experiments.command import run_command
+from autobalance.cli import (
+    Display,
+    Parser,
+    ProblemOptions,
+    add_problem_options,
+    add_run_options,
+    add_work_options,
+    adder,
+    executor_of,
+    positive,
+    positive_float,
+    read_options,
+    run_command,
+    seed,
+)
+from autobalance.common import significant, write_json, write_text
 
 if TYPE_CHECKING:
     from experiments.regression._plan import Plan
@@ -27,11 +37,15 @@ if TYPE_CHECKING:
 PROGRAM = "experiments.ablate_regression"
 PLAN = Path(__file__).parent / "plans" / "ablate_regression.yaml"
 PARTS = ("all", "many", "medium", "few")
+#: What searched weights can make small, and what a learning rate can be chosen by: named here, so that --help is quick.
+OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
 
 
 @dataclass(frozen=True)
 class AblateOptions(ProblemOptions):
     """What the ablation was asked to do; see ``python -m experiments.ablate_regression --help``."""
+
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers", "cluster"})
 
     data: str = "diabetes"
     task: str = "regression"
@@ -41,6 +55,8 @@ class AblateOptions(ProblemOptions):
     objective: str = "balanced_mae"
     plan: str = str(PLAN)
     lrs: str | None = None
+    workers: int = 1
+    cluster: str | None = None
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -50,8 +66,6 @@ class AblateOptions(ProblemOptions):
 
 def make_parser() -> argparse.ArgumentParser:
     """The command's parser; every default comes from `AblateOptions`."""
-    from autobalance.cli._config import REGRESSION_OBJECTIVES
-
     parser = Parser(
         prog=f"python -m {PROGRAM}",
         description="Trains a regression method without, or with other, parts, as a plan says, and tables the test "
@@ -65,11 +79,12 @@ def make_parser() -> argparse.ArgumentParser:
     run = parser.add_argument_group("the ablation")
     option(run, "plan", "what is taken out, replaced or added, a YAML file", metavar="FILE")
     option(run, "objective", "what the searched weights make small on validation samples, and what --lrs goes by",
-           choices=REGRESSION_OBJECTIVES)  # fmt: skip
+           choices=OBJECTIVES)  # fmt: skip
     option(run, "lrs", "learning rates to choose from: each method and seed takes the one that does best on its "
            "validation samples; unset: --lr for all", type=_rates, metavar="RATES")  # fmt: skip
     option(run, "seed", "the first seed", type=seed, metavar="S")
     option(run, "seeds", "splits and trainings of each method", type=positive, metavar="N")
+    add_work_options(run, default)
     add_run_options(run, default)
     return parser
 
@@ -88,42 +103,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
-    from autobalance.common import write_text
+    from autobalance.study import Directory, run_cells
+    from experiments.regression._cells import cells_of, run_key
     from experiments.regression._plan import read_plan
 
     plan = read_plan(Path(options.plan))
-    kept = directory / "ablation.json"
-    results = json.loads(kept.read_text())["results"] if resume and kept.exists() else {}
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", options.to_yaml())
-    for number in range(options.seed, options.seed + options.seeds):
-        bench = None
-        for name, method in plan.methods.items():
-            if str(number) in results.get(name, {}):
-                continue
-            bench = bench or _bench(options, number)
-            begun = time.perf_counter()
-            results.setdefault(name, {})[str(number)] = bench.test(method)
-            mae = results[name][str(number)]["mae"]
-            print(
-                f"seed {number}  {name:32s} MAE {significant(mae, 4)}  {time.perf_counter() - begun:.1f} s", flush=True
-            )
-            write_text(kept, json.dumps({"data": options.data, "results": results}, indent=1) + "\n")
+    cells = cells_of(plan, options, options.objective, options.rates)
+    with Display() as display:
+        done = run_cells(
+            cells, Directory(directory), executor_of(options.workers, options.cluster), display, "ablation"
+        )
+    seeds = range(options.seed, options.seed + options.seeds)
+    results = {name: {str(number): done[run_key(name, number)] for number in seeds} for name in plan.methods}
+    write_json(directory / "ablation.json", {"data": options.data, "results": results})
     text = table(plan, results)
     write_text(directory / "ablation.md", text)
     print(text)
-    print(f"  {directory / 'ablation.md'}  these tables\n  {kept}  every run")
-
-
-def _bench(options: AblateOptions, number: int) -> Any:
-    from autobalance.cli._setting import open_setting, recipe_of
-    from autobalance.tasks import Regression, task_of
-    from experiments.regression._train import Bench
-
-    task = open_setting(replace(options, seed=number))
-    goal = task_of(task.problem, options.shots)
-    assert isinstance(goal, Regression)
-    return Bench(task, goal, recipe_of(options), number, options.objective, options.rates)
+    print(f"  {directory / 'ablation.md'}  these tables\n  {directory / 'ablation.json'}  every run")
 
 
 def table(plan: Plan, results: dict[str, dict[str, Any]]) -> str:

@@ -3,28 +3,37 @@
 Every arm trains with logit adjustment on the same model, epochs and splits, so that only the augmentation differs. A
 policy is searched on training samples and judged on validation samples; then every arm is trained on both together and
 tested once. Seed S draws the validation split, the weights and the order of the samples. What is finished is kept in
-DIR/results.jsonl, and a second call goes on from there.
+DIR/runs, and a second call goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import autobalance
 from autobalance.bilevel import AugmentationSpace
-from autobalance.cli._progress import Display
-from autobalance.data import DataOptions, Problem, load
-from autobalance.data.augmentation import Policy, save_augmentation
-from autobalance.losses import Loss
-from autobalance.models import default_model, make_model
-from autobalance.tasks import outputs, task_of
-from autobalance.training import Recipe, train
+from autobalance.cli import Display, OpenConditions, ProblemOptions
+from autobalance.data.augmentation import save_augmentation
+from autobalance.report import markdown_table, spread_text
+from autobalance.study import (
+    Cell,
+    Desk,
+    Directory,
+    Found,
+    Hyper,
+    Result,
+    Search,
+    mean_and_std,
+    named_method,
+    policy_from_dict,
+    policy_to_dict,
+    run_cells,
+)
+from autobalance.tasks import task_of
+from autobalance.training import Recipe, Setting
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,19 @@ class Arm:
     start: bool = False
     free: tuple[str, ...] = ("augment",)
 
+    def __call__(self, setting: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Found:
+        """The loss and the policy of the arm; None where logit adjustment or no policy is used."""
+        found: Found = {"loss": None, "recipe": {}, "policy": None, "strength": None, "about": {}}
+        if self.start:
+            space = AugmentationSpace(
+                setting.problem.train.first(), task_of(setting.problem).counts(setting.problem.train)
+            )
+            return {**found, "policy": policy_to_dict(space.policy(space.init()))}
+        if self.tie is None:
+            return found
+        found = Search({"free": list(self.free), "tie_augment": self.tie})(setting, recipe, seed, hyper)
+        return found if "l" in self.free else {**found, "loss": None}
+
 
 ARMS = {
     "none": Arm("no augmentation"),
@@ -60,93 +82,68 @@ ARMS = {
 }
 
 
-def found(arm: Arm, problem: Problem, recipe: Recipe, seed: int, model: Any) -> tuple[Loss | None, Policy | None]:
-    """The loss and the policy of an arm; None where logit adjustment or no policy is used."""
-    counts = task_of(problem).counts(problem.train)
-    if arm.start:
-        space = AugmentationSpace(problem.train.first(), counts)
-        return None, space.policy(space.init())
-    if arm.tie is None:
-        return None, None
-    result = autobalance.search_loss(
-        model, problem.train, problem.validation, free=arm.free, tie_augment=arm.tie, recipe=recipe, seed=seed
-    )
-    return (result.loss if "l" in arm.free else None), result.augmentation
-
-
-def run(data: str, name: str, seed: int, epochs: int, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunArm:
     """One arm with one seed: searched, trained and tested."""
-    import torch
 
-    arm, problem = ARMS[name], load(data, DataOptions(seed=seed))
-    recipe = Recipe(epochs=epochs, augment=arm.augment)
-    shape = problem.train.shape
+    arm: str
+    options: ProblemOptions
 
-    def new_model() -> torch.nn.Module:
-        torch.manual_seed(seed)
-        return make_model(default_model(shape), shape, problem.num_classes)
-
-    begun = time.perf_counter()
-    loss, policy = found(arm, problem, recipe, seed, new_model())
-    searched = time.perf_counter()
-    samples = problem.train.join(problem.validation)
-    goal, model = task_of(problem), new_model()
-    train(model, samples, loss or goal.fixed_loss("la", goal.counts(samples)), recipe, seed, policy=policy)
-    trained = time.perf_counter()
-    if policy is not None:
-        save_augmentation(policy, out / f"{name}-{seed}.json")
-    test = goal.test(outputs(model, problem.test), problem.test, goal.counts(samples))
-    return {
-        "arm": name,
-        "seed": seed,
-        "balanced_error": test["balanced_error"],
-        "class_error": test["class_error"],
-        "search_seconds": searched - begun,
-        "train_seconds": trained - searched,
-    }
+    def __call__(self, desk: Desk) -> Result:
+        arm, seed = ARMS[self.arm], self.options.seed
+        conditions = OpenConditions(replace(self.options, augment=arm.augment))()
+        problem = conditions.setting.problem
+        desk.tell(0, f"{self.arm}, seed {seed}")
+        method = replace(named_method("la"), name=self.arm, prepare=arm)
+        ready, found = method.prepared(conditions.setting, conditions.recipe, seed)
+        tested = conditions.train_and_judge(ready, [(problem.final_training, problem.test)], seed)
+        assert found is not None
+        return {"arm": self.arm, "seed": seed, **tested, "policy": found["policy"]}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Balanced test error by arm, mean ± standard deviation over the seeds, and its difference from no augmentation."""
-    lines = ["| augmentation | balanced error % | against none, by seed | seeds |", "| --- | ---: | ---: | ---: |"]
     of = {(row["arm"], row["seed"]): row["balanced_error"] for row in rows}
+    lines = []
     for name, arm in ARMS.items():
         errors = {seed: error for (known, seed), error in of.items() if known == name}
         if not errors:
             continue
         pairs = [error - of["none", seed] for seed, error in errors.items() if ("none", seed) in of]
-        lines.append(f"| {arm.words} | {_spread(list(errors.values()))} | {_spread(pairs, '+')} | {len(errors)} |")
-    return "\n".join(lines)
+        lines.append(
+            {
+                "augmentation": arm.words,
+                "balanced error %": spread_text(mean_and_std(list(errors.values())), "{:.2f}".format),
+                "against none, by seed": _difference(pairs),
+                "seeds": str(len(errors)),
+            }
+        )
+    return markdown_table(lines, right=True)
 
 
-def _spread(values: list[float], sign: str = "") -> str:
-    if not values:
-        return ""
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):{sign}.2f}{spread}"
+def _difference(pairs: list[float]) -> str:
+    found = mean_and_std(pairs)
+    return "" if found["mean"] is None else ("+" if found["mean"] >= 0 else "") + spread_text(found, "{:.2f}".format)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="experiments.reduced:small_cifar10", help="as of the search (%(default)s)")
     parser.add_argument("--epochs", type=int, default=15, help="(%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--arms", default=",".join(ARMS), help="(%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="directory of the results")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "results.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    finished = {(row["arm"], row["seed"]) for row in rows}
-    grid = [(name, seed) for seed in range(options.seeds) for name in options.arms.split(",")]
+    options = parser.parse_args(arguments)
+    cells = []
+    for seed in range(options.seeds):
+        for arm in options.arms.split(","):
+            given = {"data": options.data, "epochs": options.epochs, "seed": seed}
+            cells.append(Cell(f"runs/{arm}-{seed}", RunArm(arm, ProblemOptions(**given)), {"arm": arm, **given}))
     with Display() as display:
-        display.phase("arms", len(grid), sum(each in finished for each in grid))
-        for number, (name, seed) in enumerate(grid, 1):
-            if (name, seed) not in finished:
-                rows.append(run(options.data, name, seed, options.epochs, options.out))
-                with path.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-                display.step(number, f"{name}, seed {seed}: {rows[-1]['balanced_error']:.2f} %")
+        rows = list(run_cells(cells, Directory(options.out), display=display, name="arms").values())
+    for row in rows:
+        if row["policy"] is not None:
+            save_augmentation(policy_from_dict(row["policy"]), options.out / f"{row['arm']}-{row['seed']}.json")
     print(table(rows))
 
 

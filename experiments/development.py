@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from autobalance.cli import BAD_INPUT, DONE, as_flags
 from autobalance.common import InputError
-from experiments.command import BAD_INPUT, DONE
 from experiments.suite._options import PLANS
 from experiments.suite._plan import Entry, read_plan
 from experiments.suite._prepare import prepare
@@ -41,9 +41,10 @@ def run(
     parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], None], arguments: Sequence[str] | None
 ) -> int:
     """Does the work with the options; returns the exit status, 2 after one line that says what is wrong with them."""
+    options = parser.parse_args(arguments)
     try:
-        work(parser.parse_args(arguments))
+        work(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_flags(str(error), vars(options))}", file=sys.stderr)
         return BAD_INPUT
     return DONE

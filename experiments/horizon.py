@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -26,9 +25,10 @@ from autobalance.bilevel import (
     WholeTrainings,
     run,
 )
-from autobalance.cli._progress import Display
+from autobalance.cli import Display
 from autobalance.data import Batch
 from autobalance.hypergradients import Abilities, Hypergradient, Inner, InnerState, Replay
+from autobalance.report import markdown_table
 from autobalance.tasks.objectives import make_objective
 from experiments.development import classifications, make_parser
 from experiments.development import run as run_with
@@ -69,11 +69,11 @@ def through_all(case: Case) -> dict[str, float]:
 
 
 def _trainee(case: Case) -> Trainee:
-    counts, part = case.goal.counts(case.problem.train), case.problem
-    loss = LossSpace(case.goal.fixed_loss("la", counts), counts, ("l",))
-    space = SearchSpace(loss, RecipeSpace(case.recipe, ("lr", "weight_decay")))
-    model = case.task.new_model(case.seed)
-    return Trainee(model, (part.train, part.validation), space, OBJECTIVE, case.recipe, case.goal.watch)
+    setting, recipe, task = case.conditions.setting, case.conditions.recipe, case.conditions.task
+    counts, part = task.counts(case.problem.train), case.problem
+    loss = LossSpace(task.fixed_loss("la", counts), counts, ("l",))
+    space = SearchSpace(loss, RecipeSpace(recipe, ("lr", "weight_decay")))
+    return Trainee(setting.new_model(case.seed), (part.train, part.validation), space, OBJECTIVE, recipe, task.watch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> None:
     cases = [open_case(entry, 0, "validation")[0] for entry in classifications(options)]
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, str]] = []
     agree = {(steps, name): 0 for steps in options.steps for name in NAMES}
     with Display() as display:
         display.phase("problems", len(cases))
@@ -98,7 +98,7 @@ def _compare(options: argparse.Namespace) -> None:
                 each = {f"T = {steps}": f"{short[steps][name]:+.2e}" for steps in options.steps}
                 rows.append({"problem": case.name, "in": name, **each, "whole training": f"{whole[name]:+.2e}"})
             display.step(number + 1, case.name)
-    print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+    print(markdown_table(rows))
     for (steps, name), number in agree.items():
         print(f"T = {steps}, {name}: the sign of the whole training's on {number} of {len(cases)} problems")
 

@@ -240,6 +240,14 @@ def add_run_options(group: Any, default: RunOptions) -> None:
     group.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
 
 
+def add_work_options(group: Any, default: RunOptions) -> None:
+    """Adds ``--workers`` and ``--cluster``: who does the work of a study."""
+    option = adder(default)
+    option(group, "workers", "processes that share the work", type=positive, metavar="N")
+    option(group, "cluster", "the scheduler of a Dask cluster whose workers share the work, such as tcp://host:8786; "
+           "it needs the extra autobalance[cluster]", metavar="ADDRESS")  # fmt: skip
+
+
 def read_options(
     kind: type[AnyOptions], parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> tuple[AnyOptions, bool]:

@@ -4,6 +4,7 @@ Bins of an ordered label and their smoothed density are in `autobalance.common.d
 """
 
 from autobalance.common._errors import InputError as InputError
+from autobalance.common._errors import Unfinished as Unfinished
 from autobalance.common._fields import check_one_of as check_one_of
 from autobalance.common._fields import check_value as check_value
 from autobalance.common._files import Fault as Fault
@@ -16,6 +17,7 @@ from autobalance.common._files import check_table as check_table
 from autobalance.common._files import fault_in as fault_in
 from autobalance.common._files import read_yaml as read_yaml
 from autobalance.common._files import replacing as replacing
+from autobalance.common._files import write_json as write_json
 from autobalance.common._files import write_text as write_text
 from autobalance.common._importing import import_function as import_function
 from autobalance.common._numbers import decimals as decimals

@@ -41,6 +41,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Replaces a file as a whole by ``content``, plain values; its directory is made where it is missing.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
 def read_yaml(path: str | os.PathLike[str]) -> Any:
     """The content of a YAML file, plain values only.
 

@@ -1,4 +1,4 @@
-"""The report of a search run: one page to show to a colleague, and a table for the terminal's last word.
+"""The report of a search run, one page to show to a colleague; and the tables and the figure of a comparison.
 
 Importing this room is cheap: matplotlib, jinja2 and rich are imported when they are first needed.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autobalance.common import write_text
+from autobalance.report._comparison_plot import draw_comparison
+from autobalance.report._comparison_table import comparison_csv, comparison_markdown
 from autobalance.report._facts import (
     best_scores,
     choice_sentence,
@@ -20,11 +22,27 @@ from autobalance.report._facts import (
     spread,
     verdict,
 )
+from autobalance.report._markdown import markdown_table, p_text, plural, spread_text
+from autobalance.report._published import Published, read_published
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["choice_sentence", "found_rates", "results_table", "write_report"]
+__all__ = [
+    "Published",
+    "choice_sentence",
+    "comparison_csv",
+    "comparison_markdown",
+    "draw_comparison",
+    "found_rates",
+    "markdown_table",
+    "p_text",
+    "plural",
+    "read_published",
+    "results_table",
+    "spread_text",
+    "write_report",
+]
 
 
 def write_report(directory: str | Path) -> Path:

@@ -18,8 +18,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from autobalance.common import InputError
-from autobalance.study._executor import Event, Job, OnEvent, Take, Unfinished
+from autobalance.common import InputError, Unfinished
+from autobalance.study._executor import Event, Job, OnEvent, Take
 
 #: Seconds to wait for the scheduler, and for its first worker.
 PATIENCE = 60.0

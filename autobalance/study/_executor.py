@@ -10,10 +10,6 @@ from autobalance.common import InputError
 from autobalance.study._cell import Desk, Result, Work
 
 
-class Unfinished(Exception):
-    """Work is left that nobody does any more; what is done is kept, and the same study goes on from there."""
-
-
 class Event(NamedTuple):
     """Something that happened to a job.
 

@@ -1,41 +1,48 @@
-"""What a search found, as plain JSON values: a loss, rates, a policy, a strength of feature smoothing."""
+"""What a search found, as plain JSON values: a loss, changes of the recipe, a policy, a strength of smoothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from autobalance.bilevel import SEARCHED, SearchResult
+from autobalance.bilevel import SearchPlan, check, chosen_arm, member, run, select
 from autobalance.data.augmentation import Policy
 from autobalance.losses import loss_to_dict
-from autobalance.training import Recipe
+from autobalance.tasks import task_of
+from autobalance.training import Recipe, Setting
 
-#: What a search can change of a recipe.
-RATES = ("lr", "weight_decay")
-
+#: ``loss``, ``recipe`` (what is changed), ``policy`` and ``strength`` (None where there is none), and ``about``.
 Found = dict[str, Any]
 
 
-def found_by(result: SearchResult, recipe: Recipe) -> Found:
-    """What to train with after a search.
+def find(plan: SearchPlan, setting: Setting) -> Found:
+    """Runs a search, and the choice that its plan asks for.
 
-    Args:
-        result: of the search.
-        recipe: what it was given; the rates that differ from it were found.
+    Raises:
+        InputError: the plan does not fit the problem.
     """
-    rates = {name: getattr(result.recipe, name) for name in RATES}
-    about: dict[str, Any] = {"skipped": result.skipped_steps, "steps": result.outer_steps}
-    if result.choice is not None:
-        about |= {name: getattr(result.choice, name) for name in ("chosen", "margin", "confidence")}
-    fixed = result.choice is not None and result.choice.chosen != SEARCHED
-    policy = None if fixed else result.augmentation
+    checked = check(plan, setting, task_of(setting.problem))
+    state = run(checked.search)
+    found = checked.search.trainee.space.found(state.found)
+    choice = select(checked, found)
+    arm = chosen_arm(checked, found, choice)
+    about: dict[str, Any] = {"skipped": state.skipped, "steps": state.outer_steps}
+    if choice is not None:
+        about |= {name: getattr(choice, name) for name in ("chosen", "margin", "confidence")}
     return {
-        "loss": loss_to_dict(result.loss.cpu()),
-        "recipe": {name: rate for name, rate in rates.items() if rate != getattr(recipe, name)},
-        "policy": None if policy is None else policy_to_dict(policy.cpu()),
-        "strength": None if fixed else result.fds_strength,
+        "loss": loss_to_dict(member(arm.name, arm.loss.cpu())),
+        "recipe": _changes(checked.recipe, arm.recipe),
+        "policy": None if arm.policy is None else policy_to_dict(arm.policy.cpu()),
+        "strength": None if arm.smoothing is None else arm.smoothing.strength,
         "about": about,
     }
+
+
+def _changes(before: Recipe, after: Recipe) -> dict[str, Any]:
+    """The values of a recipe that differ."""
+    both = {field.name: (getattr(before, field.name), getattr(after, field.name)) for field in fields(Recipe)}
+    return {name: theirs for name, (ours, theirs) in both.items() if ours != theirs}
 
 
 def policy_to_dict(policy: Policy) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Method:
             smoothing = replace(smoothing, strength=found["strength"])
         return replace(
             self,
-            loss=Ready(loss_from_dict(found["loss"])),
+            loss=self.loss if found["loss"] is None else Ready(loss_from_dict(found["loss"])),
             recipe=Changes(found["recipe"]),
             policy=None if found["policy"] is None else policy_from_dict(found["policy"]),
             smoothing=smoothing,

@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from autobalance.study._executor import Job, OnEvent, Take, Unfinished
+from autobalance.common import Unfinished
+from autobalance.study._executor import Job, OnEvent, Take
 
 
 @dataclass

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from autobalance.common import Unfinished
 from autobalance.study._cell import Cell, Result
-from autobalance.study._executor import Event, Executor, InProcess, Job, Unfinished
+from autobalance.study._executor import Event, Executor, InProcess, Job
 from autobalance.study._store import Kept, Store
 
 #: Seconds between lines of progress where there is no terminal.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from inspect import signature
 from typing import Any
 
-from autobalance.bilevel import OuterLoop, search_loss
+from autobalance.bilevel import OuterLoop, PlanKeywords, SearchPlan, strategy_of
 from autobalance.common import InputError
 from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
-from autobalance.losses.named import Range
-from autobalance.study._found import Found, found_by
+from autobalance.losses.named import Range, named_loss
+from autobalance.study._found import Found, find
 from autobalance.study._losses import MakeLoss
 from autobalance.study._method import Method
 from autobalance.study._training import Hyper, Training
@@ -20,12 +19,12 @@ from autobalance.training import Recipe, Setting
 #: A search costs about two trainings.
 SEARCH_COST = 2
 #: What a search is given by the study itself.
-_GIVEN = {"model", "train_set", "validation_set", "task", "bins", "recipe", "seed", "on_epoch"}
+_GIVEN = {"recipe", "seed"}
 
 
 @dataclass(frozen=True)
 class Search:
-    """Keywords of `autobalance.search_loss`, as they stand in a file.
+    """Keywords of a search, see `autobalance.bilevel.SearchPlan`, as they stand in a file.
 
     Args:
         keywords: ``hypergradient`` is an engine's name and ``unroll`` its steps, ``outer`` a table of `OuterLoop`'s
@@ -43,27 +42,24 @@ class Search:
     def __post_init__(self) -> None:
         _check(self.keywords)
 
+    @property
+    def head(self) -> str:
+        """Of the model: that of the fixed loss which the search starts from."""
+        start = self.keywords.get("start")
+        return named_loss(start).head if isinstance(start, str) else "linear"
+
     def __call__(self, setting: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Found:
-        problem, given = setting.problem, dict(self.keywords)
+        given = dict(self.keywords)
         of_regression = given.pop("regression", None)
-        if problem.bin_edges is not None:
-            given = dict(given if of_regression is None else of_regression)
-            given["bins"] = problem.bin_edges
+        if setting.problem.bin_edges is not None and of_regression is not None:
+            given = dict(of_regression)
         recipe = replace(recipe, epochs=round(recipe.epochs * given.pop("epochs", 1)))
         outer = {**given.pop("outer", {}), **{value: hyper[name] for name, value in self.tuned.items()}}
         engine = given.pop("hypergradient", "replay"), given.pop("unroll", None)
-        if "rounds" not in given:
-            given |= {"outer": OuterLoop(**outer), "hypergradient": _engine(*engine)}
-        result = search_loss(
-            setting.new_model(seed),
-            problem.train,
-            problem.validation,
-            task="classification" if problem.bin_edges is None else "regression",
-            recipe=recipe,
-            seed=seed,
-            **given,
-        )
-        return found_by(result, recipe)
+        rounds = given.pop("rounds", None)
+        strategy = strategy_of(rounds=rounds) if rounds else strategy_of(_engine(*engine), OuterLoop(**outer))
+        plan = SearchPlan(**{"confidence": 0.0, **given}, strategy=strategy, recipe=recipe, seed=seed)
+        return find(plan, setting)
 
 
 def _engine(name: str, unroll: int | None) -> Engine:
@@ -75,8 +71,8 @@ def _engine(name: str, unroll: int | None) -> Engine:
 
 def _check(keywords: Mapping[str, Any]) -> None:
     """Raises an InputError for what can be seen to be wrong before anything takes time."""
-    own = {"hypergradient", "unroll", "outer", "epochs", "regression"}
-    tables = [(keywords, own | set(signature(search_loss).parameters) - _GIVEN)]
+    known = {"unroll", "epochs", "regression", *PlanKeywords.__annotations__} - _GIVEN
+    tables = [(keywords, known)]
     tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
     for table, known in tables:
         if unknown := set(table) - known:
@@ -105,7 +101,8 @@ def search_method(name: str = "autobalance", keywords: Mapping[str, Any] | None 
         name: of the row.
         keywords: of the search, see `Search`.
     """
-    return Method(name, NOT_FOUND, prepare=Search(keywords or {}), cost=SEARCH_COST)
+    search = Search(keywords or {})
+    return Method(name, NOT_FOUND, search.head, prepare=search, cost=SEARCH_COST)
 
 
 def tunable_search(name: str = "autobalance") -> Method:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from autobalance.common import InputError, write_text
+from autobalance.common import InputError, write_json
 from autobalance.study._cell import Cell, Result
 
 
@@ -74,6 +74,4 @@ class Directory:
 
     def write(self, cell: Cell, kept: Kept) -> None:
         known = {"state": kept.state} if kept.result is None else {"result": kept.result}
-        path = self.file(cell)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"plan": cell.plan, **known}, indent=1, allow_nan=False) + "\n")
+        write_json(self.file(cell), {"plan": cell.plan, **known})

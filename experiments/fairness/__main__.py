@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.command import command_line, run_command
+from autobalance.cli import Display, command_line, executor_of, run_command
+from autobalance.common import write_json, write_text
 from experiments.fairness._options import FairnessOptions, parse
 
 PROGRAM = "experiments.fairness"
@@ -18,37 +19,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: FairnessOptions, directory: Path, resume: bool) -> None:
-    from autobalance.cli._progress import Display
-    from autobalance.common import write_text
+    from autobalance.study import Directory, run_cells
     from autobalance.tasks import fairness_report
     from experiments.fairness._figure import draw
     from experiments.fairness._tables import summarise, to_markdown
-    from experiments.fairness._work import Piece, check, pieces, work
-    from experiments.json_files import write_json
+    from experiments.fairness._work import cells, check, save_losses
 
     fairness_report([0, 1], [0, 1], [0, 1], "ab", "ab")  # so that a missing fairlearn is said now
-    setup = check(options)
+    conditions = check(options)
     directory.mkdir(parents=True, exist_ok=True)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
-    todo = pieces(options)
+    problem, todo = conditions.setting.problem, cells(options)
     with Display() as display:
-        searches, problem = sum(piece.share is not None for piece in todo), setup.setting.problem
+        searches = len(options.shares) * options.seeds
         display.say(
             f"{problem.name}: {problem.num_classes} classes in {problem.num_groups} groups; "
             f"{len(todo)} trainings, {searches} of them after a search"
         )
-        display.phase("fairness", len(todo), 0, quiet_for=5.0)
-        done = 0
-
-        def show(piece: Piece) -> None:
-            nonlocal done
-            display.step(done, f"{piece.method}, seed {piece.seed}")
-            done += 1
-
-        runs = list(work(options, directory, show))
-        display.step(len(todo), "all trained")
-    results = summarise(options, setup, runs)
+        done = run_cells(todo, Directory(directory), executor_of(1), display, "fairness")
+    runs = list(done.values())
+    save_losses(options, runs, directory / "losses")
+    results = summarise(options, conditions, runs)
     write_json(directory / "results.json", results)
     write_text(directory / "table.md", to_markdown(results, command_line(PROGRAM, options)))
     draw(results, directory / "tradeoff.svg")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from autobalance.cli._config import Options
-from autobalance.cli._option_values import names, number, positive, positive_float, seed
-from autobalance.cli._options import (
+from autobalance.cli import (
     GroupOptions,
     Parser,
     add_group_options,
     add_problem_options,
     add_run_options,
     adder,
+    names,
+    number,
+    positive,
+    positive_float,
     read_options,
+    seed,
 )
 from autobalance.common import InputError
 
@@ -52,12 +55,6 @@ class FairnessOptions(GroupOptions):
         """The objective whose share of fairness is ``share``."""
         parts = {self.accuracy: 1 - share, self.fairness: share}
         return " + ".join(f"{weight:g}*{name}" for name, weight in parts.items() if weight > 0)
-
-    def search(self, share: float, seed: int) -> Options:
-        """The options of one search."""
-        same = set(asdict(Options())) & set(asdict(self))
-        given = {name: getattr(self, name) for name in same}
-        return Options(**{**given, "objective": self.objective(share), "seed": seed})
 
 
 def make_parser() -> argparse.ArgumentParser:

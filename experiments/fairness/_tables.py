@@ -6,14 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from autobalance.bilevel import CheckedPlan
+from autobalance.report import markdown_table, spread_text
+from autobalance.study import Conditions, mean_and_std
 from autobalance.training import versions
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._work import FIGURES
-from experiments.results import mean_and_std
-from experiments.tables import spread
 
 TITLES = {
     "balanced_error": "balanced error",
@@ -26,9 +23,10 @@ TITLES = {
 }
 
 
-def summarise(options: FairnessOptions, setup: CheckedPlan, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarise(options: FairnessOptions, conditions: Conditions, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The whole result, plain JSON values: every run, and each method's mean and spread over the seeds."""
     methods: dict[str, Any] = {}
+    problem = conditions.setting.problem
     for name in dict.fromkeys(run["method"] for run in runs):
         own = [run for run in runs if run["method"] == name]
         methods[name] = {
@@ -36,24 +34,21 @@ def summarise(options: FairnessOptions, setup: CheckedPlan, runs: Sequence[dict[
             "objective": None if own[0]["share"] is None else options.objective(own[0]["share"]),
             "summary": {figure: mean_and_std([run[figure] for run in own]) for figure in FIGURES},
             "cell_error": [
-                [
-                    mean_and_std([run["cell_error"][k][g] for run in own])
-                    for g in range(setup.setting.problem.num_groups)
-                ]
-                for k in range(setup.setting.problem.num_classes)
+                [mean_and_std([run["cell_error"][k][g] for run in own]) for g in range(problem.num_groups)]
+                for k in range(problem.num_classes)
             ],
             "worst_cells": Counter(", ".join(run["worst_cell"]) for run in own),
             "runs": own,
         }
     return {
-        "data": setup.setting.problem.name,
-        "model": setup.setting.model_name,
-        "recipe": {"lr": setup.recipe.lr, "weight_decay": setup.recipe.weight_decay},
+        "data": problem.name,
+        "model": conditions.setting.model_name,
+        "recipe": {"lr": conditions.recipe.lr, "weight_decay": conditions.recipe.weight_decay},
         "options": {**vars(options)},
-        "class_names": list(setup.setting.problem.class_names),
-        "group_names": list(setup.setting.problem.group_names or ()),
-        "cell_counts": setup.counts.tolist(),
-        "num_test": len(setup.setting.problem.test),
+        "class_names": list(problem.class_names),
+        "group_names": list(problem.group_names or ()),
+        "cell_counts": conditions.task.counts(problem.final_training).tolist(),
+        "num_test": len(problem.test),
         "seeds": sorted({run["seed"] for run in runs}),
         "methods": methods,
         "versions": versions(),
@@ -65,10 +60,11 @@ def to_markdown(results: dict[str, Any], command: str) -> str:
     rows, cells = [], []
     for name, content in results["methods"].items():
         rows.append(
-            {"loss": name} | {title: spread(content["summary"][key], "{:.2f}".format) for key, title in TITLES.items()}
+            {"loss": name}
+            | {title: spread_text(content["summary"][key], "{:.2f}".format) for key, title in TITLES.items()}
         )
         cells.append({"loss": name} | {
-            f"{class_name}, {group_name}": spread(content["cell_error"][k][g], "{:.1f}".format)
+            f"{class_name}, {group_name}": spread_text(content["cell_error"][k][g], "{:.1f}".format)
             for k, class_name in enumerate(results["class_names"])
             for g, group_name in enumerate(results["group_names"])
         } | {"worst cell": "; ".join(f"{cell} ({n}x)" for cell, n in content["worst_cells"].items())})  # fmt: skip
@@ -92,10 +88,10 @@ def to_markdown(results: dict[str, Any], command: str) -> str:
     return "\n\n".join([
         f"# {results['data']}: error and fairness",
         f"    {command}",
-        _markdown(rows),
+        markdown_table(rows, right=True),
         "\n".join(f"- {note}" for note in notes),
         "## Error by class and group",
-        _markdown(cells),
+        markdown_table(cells, right=True),
     ]) + "\n"  # fmt: skip
 
 
@@ -115,9 +111,3 @@ def _tuning_note(results: dict[str, Any]) -> str:
         "hyper-parameters of the fixed losses chosen on validation samples from three trials each (by 0.5 "
         f"{options['accuracy']} + 0.5 {options['fairness']}): {found}."
     )
-
-
-def _markdown(rows: list[dict[str, str]]) -> str:
-    frame = pd.DataFrame(rows)
-    align = ["left", *["right"] * (len(frame.columns) - 1)]
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=align)

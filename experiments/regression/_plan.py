@@ -32,7 +32,7 @@ _NUMBERS: Mapping[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class Method:
+class Parts:
     """A method in parts.
 
     Args:
@@ -63,9 +63,9 @@ class Method:
     noise_sigma: float = 0.4
 
     @property
-    def kind(self) -> Method:
+    def kind(self) -> Parts:
         """The method with LDS and FDS as they are by default: their settings share a learning rate."""
-        return Method(
+        return Parts(
             self.weight,
             self.layer,
             data=self.data,
@@ -79,7 +79,7 @@ class Method:
 class Plan:
     """What is compared: methods by name, the first being the whole method, and the metrics of the table."""
 
-    methods: dict[str, Method]
+    methods: dict[str, Parts]
     metrics: tuple[str, ...]
 
 
@@ -99,7 +99,7 @@ def read_plan(path: Path) -> Plan:
     metrics = tuple(content.get("metrics") or ("mae", "mse", "gm"))
     if unknown := [metric for metric in metrics if metric not in METRICS]:
         raise InputError(f"{path}: metric {unknown[0]!r} is none of {', '.join(METRICS)}")
-    whole = Method()
+    whole = Parts()
     for part, value in (content.get("method") or {}).items():
         whole = _with(whole, part, value, f"{path}: method")
     methods = {"full method": whole}
@@ -114,7 +114,7 @@ def read_plan(path: Path) -> Plan:
     return Plan(methods, metrics)
 
 
-def _changed(method: Method, change: Any, where: str) -> Method:
+def _changed(method: Parts, change: Any, where: str) -> Parts:
     if not isinstance(change, dict) or set(change) - {"part", "action", "replacement"} or "part" not in change:
         raise InputError(f"{where}: a change has a part, an action and a replacement, got {change}")
     part, action = change["part"], change.get("action")
@@ -131,8 +131,8 @@ def _changed(method: Method, change: Any, where: str) -> Method:
     return _with(method, part, change.get("replacement", "none"), where)
 
 
-def _with(method: Method, part: Any, value: Any, where: str) -> Method:
-    known = {field.name for field in fields(Method)}
+def _with(method: Parts, part: Any, value: Any, where: str) -> Parts:
+    known = {field.name for field in fields(Parts)}
     if part not in known:
         raise InputError(f"{where}: there is no part {part!r}; there are {', '.join(sorted(known))}")
     texts = {

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.command import run_command
+from autobalance.cli import Display, executor_of, run_command
+from autobalance.common import write_json, write_text
 from experiments.suite._options import SuiteOptions, parse
 
 if TYPE_CHECKING:
@@ -20,23 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: SuiteOptions, directory: Path, resume: bool) -> None:
-    from autobalance.cli._progress import Display
-    from autobalance.common import write_text
-    from experiments.suite._grid import open_grid, work
+    from autobalance.study import Directory, run_cells
+    from experiments.suite._grid import open_grid
 
     grid = open_grid(options)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", options.to_yaml())
+    cells = grid.cells()
     with Display() as display:
-        work(grid, display)
-    write_results(grid.results(), options, directory)
+        display.say(f"{len(grid.plan.problems)} problems, {len(grid.seeds)} splits, {', '.join(grid.groups)}: "
+                    f"{len(cells)} cells")  # fmt: skip
+        done = run_cells(cells, Directory(directory), executor_of(options.workers, options.cluster), display, "suite")
+    write_results(grid.results(done), options, directory)
     print((directory / "suite.md").read_text(encoding="utf-8"))
 
 
 def write_results(results: Results, options: SuiteOptions, directory: Path) -> None:
     """Writes ``suite.md``, ``suite.json`` and a figure for each kind of problems."""
-    from autobalance.common import write_text
-    from experiments.json_files import write_json
     from experiments.suite._figure import draw
     from experiments.suite._tables import markdown
     from experiments.suite._verdict import summarise

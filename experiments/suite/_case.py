@@ -1,44 +1,42 @@
-"""One problem under one split: what the methods are given, and the samples that judge what they found."""
+"""One problem under one split: what the methods may look at, and the samples that judge what they found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from autobalance.cli._config import Options, make_parser
-from autobalance.cli._options import checked_values
-from autobalance.cli._setting import open_setting, recipe_of
+from autobalance.cli import (
+    GroupOptions,
+    OpenConditions,
+    Parser,
+    add_group_options,
+    add_problem_options,
+    checked_values,
+)
 from autobalance.data import Problem, Samples, fewer_samples, split_again
-from autobalance.losses import Loss
-from autobalance.tasks import Task, outputs, task_of
-from autobalance.training import Recipe, Setting, train, train_together
+from autobalance.study import Conditions, Figures, Method, train_methods
+from autobalance.tasks import outputs
 from experiments.suite._plan import METRICS, Entry
-from experiments.tuning import without_test
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a method decided to train with.
+    """What is trained with in the end.
 
     Args:
-        method: its name.
-        loss: samples a class or bin, (K,) -> the loss.
-        head: of the model, "linear" or "cosine".
-        recipe: of the training; None: the case's.
+        method: ready to train; its name is the row's.
         cost: what the decision took, in plain trainings.
         about: plain values for the record.
     """
 
-    method: str
-    loss: Callable[[Tensor], Loss]
-    head: str = "linear"
-    recipe: Recipe | None = None
+    method: Method
     cost: float = 0.0
-    about: dict[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,23 +45,19 @@ class Case:
 
     Args:
         name: of the problem.
-        task: training and validation samples and the model; the test split is empty.
-        goal: metrics and named losses.
-        recipe: of every training.
+        conditions: training and validation samples, the model and the recipe; the test split is empty.
         seed: of the split, the weights and the order of the samples.
         metric: what is compared, one of `METRICS`; None: the first that there is.
     """
 
     name: str
-    task: Setting
-    goal: Task
-    recipe: Recipe
+    conditions: Conditions
     seed: int
     metric: str | None = None
 
     @property
     def problem(self) -> Problem:
-        return self.task.problem
+        return self.conditions.setting.problem
 
     @property
     def kind(self) -> str:
@@ -75,47 +69,19 @@ class Case:
         """What the chosen loss is trained on: training samples, and validation samples that were drawn from them."""
         return self.problem.final_training
 
-    def train(self, choices: Sequence[Choice], samples: Samples) -> list[nn.Module]:
-        """A model trained with each choice, those of one structure together."""
-        counts = self.goal.counts(samples)
-        losses = [choice.loss(counts).to(self.task.device) for choice in choices]
-        recipes = [choice.recipe or self.recipe for choice in choices]
-        models = [self.task.new_model(self.seed, choice.head) for choice in choices]
-        alike: dict[tuple[str, Recipe], list[int]] = {}
-        for i, choice in enumerate(choices):
-            alike.setdefault((choice.head, recipes[i]), []).append(i)
-        for (_, recipe), members in alike.items():
-            of_members = [models[i] for i in members], [losses[i] for i in members]
-            try:
-                self._train_together(*of_members, samples, recipe)
-            except FloatingPointError:  # one diverged: the others begin anew, each for itself
-                for i in members:
-                    models[i] = self.task.new_model(self.seed, choices[i].head)
-                    self._train_alone(models[i], samples, losses[i], recipe)
-        return models
+    def train(self, methods: Sequence[Method], samples: Samples) -> list[nn.Module | None]:
+        """A model trained with each method, those of one structure together; None where a training diverged."""
+        return train_methods(methods, self.conditions.setting, samples, self.seed, self.conditions.recipe)
 
-    def _train_together(self, models: list[nn.Module], losses: list[Loss], samples: Samples, recipe: Recipe) -> None:
-        number = len(models)
-        if number == 1:
-            train(models[0], samples, losses[0], recipe, self.seed)
-        else:
-            train_together(models, [samples] * number, losses, recipe, [self.seed] * number)
-
-    def _train_alone(self, model: nn.Module, samples: Samples, loss: Loss, recipe: Recipe) -> None:
-        try:
-            train(model, samples, loss, recipe, self.seed)
-        except FloatingPointError:
-            for parameter in model.parameters():
-                nn.init.constant_(parameter, float("nan"))
-
-    def judge(self, model: nn.Module, samples: Samples) -> dict[str, Any]:
-        """The metrics of a model. One whose weights are not finite predicts a constant."""
-        broken = not all(parameter.isfinite().all() for parameter in model.parameters())
-        if broken:
-            for parameter in model.parameters():
-                nn.init.zeros_(parameter)
+    def judge(self, model: nn.Module | None, samples: Samples) -> Figures:
+        """The figures of a model; None counts as a constant prediction."""
+        task = self.conditions.task
         with torch.random.fork_rng(devices=[]):
-            tested = self.goal.test(outputs(model, samples), samples, self.goal.counts(self.everything))
+            output = None if model is None else outputs(model, samples)
+        broken = output is None or not torch.isfinite(output).all()
+        if output is None or broken:
+            output = self.conditions.constant_output(self.everything, len(samples))
+        tested = task.test(output, samples, task.counts(self.everything))
         numbers = {name: value for name, value in tested.items() if isinstance(value, float)}
         return {**numbers, "diverged": broken}
 
@@ -126,6 +92,31 @@ class Case:
     def figure(self, tested: Mapping[str, Any]) -> float:
         """The number among the metrics that decides."""
         return float(tested[self.metric_name(tested)])
+
+    def validation_score(self, model: nn.Module | None) -> float:
+        """The figure on the validation samples; for classes, the balanced cross-entropy decides between equals."""
+        tested = self.judge(model, self.problem.validation)
+        tie = tested.get("balanced_ce", 0.0)
+        return self.figure(tested) + 1e-4 * (tie / (1 + tie))
+
+    def objective_score(self, model: nn.Module | None) -> float:
+        """The objective that a search follows by default, on the validation samples; 1e6 where it is not finite."""
+        if model is None:
+            return 1e6
+        samples, task = self.problem.validation, self.conditions.task
+        objective = task.objective(task.defaults.objective)
+        value = float(objective(outputs(model, samples), samples.without_inputs()))
+        return value if abs(value) < float("inf") else 1e6
+
+
+def options_of(entry: Entry, seed: int) -> GroupOptions:
+    """What an entry says of data, model and training, checked as if it stood on the command line."""
+    default = GroupOptions()
+    parser = Parser(argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    add_problem_options(parser, default, ("classification", "regression"))
+    add_group_options(parser, default)
+    given = {name.replace("_", "-"): value for name, value in {**entry.options, "data": entry.data}.items()}
+    return GroupOptions(**checked_values(given, GroupOptions, parser, entry.name), seed=seed)
 
 
 def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
@@ -140,17 +131,12 @@ def open_case(entry: Entry, seed: int, judge: str) -> tuple[Case, Samples]:
     Raises:
         InputError: the data cannot be used.
     """
-    given = {
-        name.replace("_", "-"): value for name, value in {**entry.options, "data": entry.data, "seed": seed}.items()
-    }
-    options = Options(**checked_values(given, Options, make_parser(), entry.name))
-    task = open_setting(options)
+    conditions = OpenConditions(options_of(entry, seed))()
+    setting = conditions.setting
     if entry.samples is not None or entry.tail is not None:
-        task = replace(task, problem=fewer_samples(task.problem, seed, entry.samples, entry.tail))
-    held_out = task.problem.test
+        setting = replace(setting, problem=fewer_samples(setting.problem, seed, entry.samples, entry.tail))
+    held_out = setting.problem.test
     if judge == "validation":
-        held_out = task.problem.validation
-        task = replace(task, problem=split_again(task.problem, seed))
-    task = without_test(task)
-    goal = task_of(task.problem, options.shots)
-    return Case(entry.name, task, goal, recipe_of(options, goal.defaults.lr), seed, entry.metric), held_out
+        held_out = setting.problem.validation
+        setting = replace(setting, problem=split_again(setting.problem, seed))
+    return Case(entry.name, replace(conditions, setting=setting.without_test()), seed, entry.metric), held_out

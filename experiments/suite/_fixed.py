@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
-import warnings
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-import optuna
 import torch
-from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from torch import Tensor, nn
 
 from autobalance.bilevel import LossSpace
 from autobalance.losses import Loss
-from autobalance.losses.named import Range, fixed_points, named_loss
-from autobalance.tasks import outputs
+from autobalance.losses.named import Range, named_loss, named_losses
+from autobalance.study import (
+    Desk,
+    Hyper,
+    Method,
+    Sampled,
+    Training,
+    Trial,
+    best,
+    cma_es,
+    named_method,
+    tpe,
+    tune,
+)
 from autobalance.training import Recipe
 from experiments.suite._case import Case, Choice
 
@@ -28,12 +36,10 @@ COMMON = ("cb", "la", "cdt", "vs", "ldam-drw", "group-la", "group-vs", "group-dr
 SIX = ("ce", "weighted", "la", "cdt", "vs", "ldam-drw")
 SIX_REGRESSION = ("l1", "sqinv", "inv", "lds", "focal-r", "balanced-mse")
 SIX_GROUPS = ("ce", "ldam-drw", "group-weighted", "group-la", "group-vs", "group-dro")
-#: The loss that a search starts from where there are no groups, by kind of task, if it is not la.
-START = {"regression": "sqinv"}
 #: How far TPE and CMA-ES move the search's raw numbers, of log w, l and log Δ along log n, either way: the exponent of
 #: the weights by up to 0.75, the τ of logit adjustment by 1, the γ of CDT by 0.3. In the middle is the search's start.
 RAW_BOX = {"w": 3.0, "l": 1.0, "delta": 3.0}
-#: How far they move the recipe's rates, as factors either way: about as far as `TRUST` lets rounds.
+#: How far they move the recipe's rates, as factors either way: about as far as a search in whole trainings does.
 RATE_BOX = {"lr": 2.0, "weight_decay": 10.0}
 #: The first trial is the published value, two are drawn at random, then TPE follows a model.
 TPE_STARTS = 3
@@ -43,65 +49,45 @@ CMA_POPULATION = 4
 
 def untuned(case: Case) -> list[Choice]:
     """Every fixed loss with the papers' hyper-parameters. Costs nothing."""
-    return [
-        Choice(name, partial(case.goal.fixed_loss, name), named_loss(name).head)
-        for name in names_for(case)
-        if name != "balanced-softmax"  # la with its default τ = 1
-    ]
+    names = [name for name in names_for(case) if name != "balanced-softmax"]  # la with its default τ = 1
+    return [Choice(named_method(name, case.kind)) for name in names]
 
 
 def names_for(case: Case) -> list[str]:
     """The fixed losses for the case; where there are groups, those without groups and those for them."""
-    return [*fixed_points(case.kind), *(fixed_points("groups") if case.problem.num_groups else ())]
+    names = list(named_losses("bins" if case.kind == "regression" else "classes"))
+    return [*names, *(named_losses("cells") if case.problem.num_groups else ())]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Candidate:
-    """What is tuned: a loss with hyper-parameters in ranges.
+    """What is tuned.
 
     Args:
-        method: the row's name.
-        make_loss: (counts, **hyper) -> the loss.
-        ranges: of the hyper-parameters.
-        first: what the first trial has.
-        make_sampler: seed -> what proposes the others.
-        head: of the model.
-        make_recipe: (**hyper) -> the recipe; None: the case's.
-        score: (case, model) -> what its trials are compared by, lower is better; None: `validation_score`.
+        method: with the values of the first trial.
+        sampler: ``tpe`` or ``cma-es``: what proposes the others.
+        score: (case, model) -> what its trials are compared by, lower is better.
     """
 
-    method: str
-    make_loss: Callable[..., Loss]
-    ranges: Mapping[str, Range]
-    first: Mapping[str, float]
-    make_sampler: Callable[[int], BaseSampler]
-    head: str = "linear"
-    make_recipe: Callable[..., Recipe] | None = None
-    score: Callable[[Case, nn.Module], float] | None = None
+    method: Method
+    sampler: str = "tpe"
+    score: Callable[[Case, nn.Module | None], float] = Case.validation_score
 
-    def choice(self, hyper: Mapping[str, float], cost: float = 0.0, **about: Any) -> Choice:
-        return Choice(
-            self.method,
-            lambda counts: self.make_loss(counts, **hyper),
-            self.head,
-            None if self.make_recipe is None else self.make_recipe(**hyper),
-            cost,
-            about={"hyper": dict(hyper), **about},
-        )
+    def proposals(self, case: Case) -> Sampled:
+        seed = zlib.crc32(f"{case.name} {case.seed} {self.method.name}".encode())
+        sampler = tpe(seed, TPE_STARTS) if self.sampler == "tpe" else cma_es(seed, CMA_POPULATION)
+        return Sampled(self.method.ranges, self.method.hyper, sampler)
 
 
-def candidates(case: Case, names: list[str] | None) -> list[Candidate]:
+def candidates(case: Case, names: Sequence[str] | None) -> list[Candidate]:
     """The fixed losses that have something to tune, among ``names`` where they are given, and TPE and CMA-ES."""
     found = []
     for name in names_for(case):
-        loss = named_loss(name)
-        if not loss.ranges or (names is not None and name not in names):
-            continue
-        first = {key: loss.hyper_parameters[key] for key in loss.ranges}
-        wide = {key: given.around(first[key]) for key, given in loss.ranges.items()}
-        found.append(Candidate(f"{name}, tuned", partial(case.goal.fixed_loss, name), wide, first, _tpe, loss.head))
+        if (loss := named_loss(name)).ranges and (names is None or name in names):
+            published = {key: loss.hyper_parameters[key] for key in loss.ranges}
+            found.append(Candidate(replace(named_method(name, case.kind).at(published), name=f"{name}, tuned")))
     free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
-    return [*found, _on_raw(case, "TPE", _tpe, free), _on_raw(case, "CMA-ES", _cma_es, free)]
+    return [*found, Candidate(on_raw(case, "TPE", free)), Candidate(on_raw(case, "CMA-ES", free), "cma-es")]
 
 
 def rivals(case: Case, free: Sequence[str]) -> list[Candidate]:
@@ -111,102 +97,99 @@ def rivals(case: Case, free: Sequence[str]) -> list[Candidate]:
         case: what may be looked at.
         free: what the search has free, of the loss and of the recipe.
     """
-    by_objective = _on_raw(case, "TPE, same parameters, by objective", _tpe, free)
-    return [_on_raw(case, "TPE, same parameters", _tpe, free), replace(by_objective, score=objective_score)]
+    by_objective = on_raw(case, "TPE, same parameters, by objective", free)
+    return [
+        Candidate(on_raw(case, "TPE, same parameters", free)),
+        Candidate(by_objective, score=Case.objective_score),
+    ]
 
 
-def _on_raw(case: Case, method: str, make_sampler: Callable[[int], BaseSampler], free: Sequence[str]) -> Candidate:
-    """A candidate of the numbers that a search with these free parameters moves, from where it starts."""
-    start = START.get(case.kind, "la") if not case.problem.num_groups else "group-la"
-    rates = [name for name in free if name in RATE_BOX]
-    counts, of_loss = case.goal.counts(case.problem.train), [name for name in free if name not in RATE_BOX]
-    sizes = {name: value.shape for name, value in _space(case, start, of_loss, counts).init().items()}
-    names = {name: [f"{name}{i}" for i in range(shape.numel())] for name, shape in sizes.items()}
-    ranges = {key: Range(-RAW_BOX[name], RAW_BOX[name]) for name, keys in names.items() for key in keys}
-    ranges |= {name: Range(-math.log(RATE_BOX[name]), math.log(RATE_BOX[name])) for name in rates}
-    first = dict.fromkeys(ranges, 0.0)
+@dataclass(frozen=True)
+class RawLoss:
+    """The loss of the numbers that a search moves, around the fixed loss that it starts from.
 
-    def make_loss(counts: Tensor, **hyper: float) -> Loss:
-        raw = {name: torch.tensor([hyper[key] for key in keys]).reshape(sizes[name]) for name, keys in names.items()}
-        return _space(case, start, of_loss, counts).loss(raw)
+    Args:
+        start: the fixed loss.
+        free: what is free of the loss.
+        places: by parameter the names of its numbers among the hyper-parameters.
+    """
 
-    def make_recipe(**hyper: float) -> Recipe:
-        return replace(case.recipe, **{name: getattr(case.recipe, name) * math.exp(hyper[name]) for name in rates})
+    start: str
+    free: tuple[str, ...]
+    places: dict[str, list[str]]
 
-    return Candidate(method, make_loss, ranges, first, make_sampler, make_recipe=make_recipe if rates else None)
+    def space(self, training: Training) -> LossSpace:
+        return LossSpace(training.task.fixed_loss(self.start, training.counts), training.counts, self.free)
+
+    def __call__(self, training: Training) -> Loss:
+        space = self.space(training)
+        shapes = {name: value.shape for name, value in space.init().items()}
+        raw: dict[str, Tensor] = {
+            name: torch.tensor([training.hyper[key] for key in keys]).reshape(shapes[name])
+            for name, keys in self.places.items()
+        }
+        return space.loss(raw)
 
 
-def _space(case: Case, start: str, free: Sequence[str], counts: Tensor) -> LossSpace:
-    return LossSpace(case.goal.fixed_loss(start, counts), counts, free)
+@dataclass(frozen=True)
+class RawRates:
+    """A recipe whose rates are multiplied by the exponentials of hyper-parameters."""
+
+    rates: tuple[str, ...]
+
+    def __call__(self, recipe: Recipe, hyper: Hyper) -> Recipe:
+        return replace(recipe, **{name: getattr(recipe, name) * math.exp(hyper[name]) for name in self.rates})
 
 
-def tuned(case: Case, names: list[str] | None, budget: int) -> list[Choice]:
+def on_raw(case: Case, name: str, free: Sequence[str]) -> Method:
+    """The method of the numbers that a search with these free parameters moves, from where it starts."""
+    start, setting = case.conditions.task.defaults.start, case.conditions.setting
+    rates = tuple(each for each in free if each in RATE_BOX)
+    of_loss = tuple(each for each in free if each not in RATE_BOX)
+    empty = Method(name, RawLoss(start, of_loss, {})).training(setting, case.problem.train, 0, case.conditions.recipe)
+    sizes = {key: value.numel() for key, value in RawLoss(start, of_loss, {}).space(empty).init().items()}
+    places = {key: [f"{key}{i}" for i in range(size)] for key, size in sizes.items()}
+    ranges = {place: Range(-RAW_BOX[key], RAW_BOX[key]) for key, its in places.items() for place in its}
+    ranges |= {each: Range(-math.log(RATE_BOX[each]), math.log(RATE_BOX[each])) for each in rates}
+    return Method(
+        name,
+        RawLoss(start, of_loss, places),
+        hyper=dict.fromkeys(ranges, 0.0),
+        ranges=ranges,
+        recipe=RawRates(rates),
+    )
+
+
+def tuned(case: Case, names: Sequence[str] | None, budget: int, desk: Desk) -> list[Choice]:
     """Each fixed loss with the best hyper-parameters of ``budget`` trials, and the best of six losses untuned.
 
     Args:
         case: what may be looked at.
         names: the fixed losses to tune; None: all.
         budget: trials, each the training of one model on the training samples.
+        desk: keeps the trials.
     """
     six = SIX_REGRESSION if case.kind == "regression" else SIX_GROUPS if case.problem.num_groups else SIX
-    of_six = [Choice(name, partial(case.goal.fixed_loss, name), named_loss(name).head) for name in six]
-    scores = [validation_score(case, model) for model in case.train(of_six, case.problem.train)]
-    best = min(range(len(six)), key=scores.__getitem__)
-    about = {"chosen": six[best], "trials": dict(zip(six, scores, strict=True))}
-    chosen = Choice("best-of-six", of_six[best].loss, of_six[best].head, cost=len(six), about=about)
-    return [*best_of_trials(case, candidates(case, names), budget), chosen]
+    of_six = [named_method(name, case.kind) for name in six]
+    scores = [case.validation_score(model) for model in case.train(of_six, case.problem.train)]
+    chosen = min(range(len(six)), key=scores.__getitem__)
+    about = {"chosen": six[chosen], "trials": dict(zip(six, scores, strict=True))}
+    row = Choice(replace(of_six[chosen], name="best-of-six"), len(six), about)
+    return [*best_of_trials(case, candidates(case, names), budget, desk), row]
 
 
-def best_of_trials(case: Case, every: Sequence[Candidate], budget: int) -> list[Choice]:
+def best_of_trials(case: Case, every: Sequence[Candidate], budget: int, desk: Desk) -> list[Choice]:
     """Each candidate's best of ``budget`` trials, by the validation samples. A trial trains one model."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    studies = [optuna.create_study(sampler=c.make_sampler(_seed(case, c.method))) for c in every]
-    records: list[list[dict[str, Any]]] = [[] for _ in every]
-    for c, study in zip(every, studies, strict=True):
-        study.enqueue_trial({k: v for key in c.ranges for k, v in c.ranges[key].as_trial(key, c.first[key]).items()})
-    for number in range(budget):
-        trials = [study.ask() for study in studies]
-        hypers: list[dict[str, float]] = []
-        for c, trial in zip(every, trials, strict=True):
-            proposed = {key: given.suggest(trial, key) for key, given in c.ranges.items()}
-            hypers.append(dict(c.first) if number == 0 else proposed)  # exactly, not as 1 - (1 - beta)
-        models = case.train([c.choice(hyper) for c, hyper in zip(every, hypers, strict=True)], case.problem.train)
-        for c, study, trial, hyper, model, record in zip(every, studies, trials, hypers, models, records, strict=True):
-            score = (c.score or validation_score)(case, model)
-            study.tell(trial, score)
-            record.append({"hyper": hyper, "score": score})
+
+    def attempt(number: int, asked: Sequence[Hyper]) -> list[Trial]:
+        methods = [candidate.method.at(hyper) for candidate, hyper in zip(every, asked, strict=True)]
+        models = case.train(methods, case.problem.train)
+        return [{"score": candidate.score(case, model)} for candidate, model in zip(every, models, strict=True)]
+
     found = []
-    for c, record in zip(every, records, strict=True):
-        best_trial = min(record, key=lambda trial: trial["score"])
-        found.append(c.choice(best_trial["hyper"], cost=budget, trials=record))
+    proposals = [candidate.proposals(case) for candidate in every]
+    for candidate, trials in zip(every, tune(proposals, budget, attempt, desk), strict=True):
+        values = best(trials)["values"]
+        record: list[dict[str, Any]] = [{"hyper": trial["values"], "score": trial["score"]} for trial in trials]
+        found.append(Choice(candidate.method.at(values), budget, {"hyper": values, "trials": record}))
     return found
-
-
-def objective_score(case: Case, model: nn.Module) -> float:
-    """The objective that a search follows by default, on the validation samples; 1e6 where it is not finite."""
-    samples, objective = case.problem.validation, case.goal.objective(case.goal.defaults.objective)
-    value = float(objective(outputs(model, samples), samples.without_inputs()))
-    return value if math.isfinite(value) else 1e6
-
-
-def validation_score(case: Case, model: nn.Module) -> float:
-    """The figure on the validation samples; for classes, the balanced cross-entropy decides between equal errors."""
-    tested = case.judge(model, case.problem.validation)
-    if case.kind == "regression":
-        return case.figure(tested)
-    ce = tested["balanced_ce"]
-    return case.figure(tested) + 1e-4 * (ce / (1 + ce))
-
-
-def _tpe(seed: int) -> BaseSampler:
-    return TPESampler(seed=seed, n_startup_trials=TPE_STARTS)
-
-
-def _cma_es(seed: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return CmaEsSampler(seed=seed, popsize=CMA_POPULATION, n_startup_trials=0)
-
-
-def _seed(case: Case, method: str) -> int:
-    return zlib.crc32(f"{case.name} {case.seed} {method}".encode())

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from autobalance.cli._option_values import positive
-from autobalance.cli._options import Parser, RunOptions, add_run_options, adder, read_options
+from autobalance.cli import Parser, RunOptions, add_run_options, add_work_options, adder, positive, read_options
 
 PLANS = Path(__file__).parent.parent / "plans"
 
@@ -27,7 +26,9 @@ class SuiteOptions(RunOptions):
     """What the suite was asked to do; see ``python -m experiments.suite --help``."""
 
     #: What changes no result of a single run: a suite can be resumed with others, and grows.
-    PLACES: ClassVar[frozenset[str]] = frozenset({"root", "only", "methods", "reference", "seeds", "workers", "out"})
+    PLACES: ClassVar[frozenset[str]] = frozenset(
+        {"root", "only", "methods", "reference", "seeds", "workers", "cluster", "out"}
+    )
 
     out: str = "runs/suite"
     problems: str = str(PLANS / "suite_builtin.yaml")
@@ -39,6 +40,7 @@ class SuiteOptions(RunOptions):
     reference: str = "ours"
     seeds: int | None = None
     workers: int = 1
+    cluster: str | None = None
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -70,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = parser.add_argument_group("the run")
     option(run, "seeds", "splits of each problem; unset: the budget's", type=positive, metavar="N")
-    option(run, "workers", "processes that share the work", type=positive, metavar="N")
+    add_work_options(run, default)
     add_run_options(run, default)
     return parser
 

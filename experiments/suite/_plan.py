@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from autobalance.cli._options import GroupOptions
-from autobalance.common import InputError
+from autobalance.cli import GroupOptions
+from autobalance.common import InputError, read_yaml
 
 #: What a problem's entry can hold beside the options of ``python -m autobalance.search`` on data, model and training.
 _OWN = ("name", "rows", "fewest", "largest", "halved", "samples", "tail", "metric", "full")
@@ -82,31 +80,29 @@ def read_plan(path: Path, full: bool, root: Path, only: str | None = None) -> Pl
         InputError: what is wrong in it.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"--problems: there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--problems: {path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+        content = read_yaml(path)
+    except InputError as error:
+        raise InputError(f"`problems`: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("problems"), list):
-        raise InputError(f"--problems: {path} needs problems, a list of entries with name and data")
+        raise InputError(f"`problems`: {path} needs problems, a list of entries with name and data")
     if unknown := set(content) - {"problems", "searches"}:
-        raise InputError(f"--problems: {path} has the unknown part {sorted(unknown)[0]!r}")
+        raise InputError(f"`problems`: {path} has the unknown part {sorted(unknown)[0]!r}")
     entries = [_entry(path, given, root, full) for given in content["problems"]]
     problems = {entry.name: entry for entry in entries if entry is not None}
     if only is not None:
         wanted = [name.strip() for name in only.split(",")]
         if missing := [name for name in wanted if name not in problems]:
-            raise InputError(f"--only: {path} has no problem {missing[0]!r}; it has {', '.join(problems)}")
+            raise InputError(f"`only`: {path} has no problem {missing[0]!r}; it has {', '.join(problems)}")
         problems = {name: problems[name] for name in wanted}
     searches = content.get("searches") or {}
     if not isinstance(searches, dict) or not all(isinstance(value, dict) for value in searches.values()):
-        raise InputError(f"--problems: {path}: searches are named tables of keywords")
+        raise InputError(f"`problems`: {path}: searches are named tables of keywords")
     return Plan(tuple(problems.values()), searches)
 
 
 def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
     if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not isinstance(given.get("data"), str):
-        raise InputError(f"--problems: {path}: every problem needs a name and data, got {given!r:.80}")
+        raise InputError(f"`problems`: {path}: every problem needs a name and data, got {given!r:.80}")
     given = dict(given)
     only_full = given.pop("full", {})
     if only_full == "only":
@@ -116,13 +112,13 @@ def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
     given |= only_full if full else {}
     options = {name: value for name, value in given.items() if name not in (*_OWN, "data")}
     if unknown := set(options) - _KNOWN:
-        raise InputError(f"--problems: {path}: {given['name']} has the unknown option {sorted(unknown)[0]!r}")
+        raise InputError(f"`problems`: {path}: {given['name']} has the unknown option {sorted(unknown)[0]!r}")
     if given.get("metric") not in (None, *METRICS):
-        raise InputError(f"--problems: {path}: {given['name']}: the metrics are {', '.join(METRICS)}")
+        raise InputError(f"`problems`: {path}: {given['name']}: the metrics are {', '.join(METRICS)}")
     data = given["data"]
     if Path(data).suffix:
         data = str(root / data)
         if not Path(data).is_file():
-            raise InputError(f"there is no file {data}: --root names the folder of the files that {path} names")
+            raise InputError(f"there is no file {data}: `root` names the folder of the files that {path} names")
     own = {name: given.get(name) for name in ("rows", "fewest", "largest", "samples", "tail", "metric")}
     return Entry(given["name"], data, options, halved=bool(given.get("halved")), **own)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
+from autobalance.report import markdown_table, p_text
 from experiments.suite._plan import METRICS
 from experiments.suite._verdict import LEVEL, bars
-from experiments.tables import p_text
 
 NOTES = (
     r"Mean ± standard deviation over the splits, lowest mean in bold. \* differs from the reference in a paired t-test "
@@ -53,7 +51,7 @@ def _ranks(summary: Mapping[str, Any]) -> str:
         f"worse: on how many problems; surely: with p < {LEVEL} in a paired t-test over the splits, corrected (Holm) "
         "for all methods. p over problems: Wilcoxon's signed-rank test of the means, corrected likewise."
     )
-    return _table(pd.DataFrame(rows)) + "\n\n" + note
+    return markdown_table(rows) + "\n\n" + note
 
 
 def _figures(summary: Mapping[str, Any]) -> str:
@@ -71,7 +69,7 @@ def _figures(summary: Mapping[str, Any]) -> str:
                 text += r"\*" if entry.get(key) is not None and entry[key] < LEVEL else ""
             row[name] = text
         rows.append(row)
-    return _table(pd.DataFrame(rows))
+    return markdown_table(rows)
 
 
 def _problems(summary: Mapping[str, Any]) -> str:
@@ -83,16 +81,12 @@ def _problems(summary: Mapping[str, Any]) -> str:
             {
                 "problem": name,
                 "figure": METRICS[facts["metric"]],
-                "classes or bins": len(facts["counts"]),
-                "training and validation samples": sum(counts),
+                "classes or bins": str(len(facts["counts"])),
+                "training and validation samples": str(sum(counts)),
                 "largest / smallest": f"{max(counts)} / {min(counts)}",
-                "judging samples": facts["held_out"],
+                "judging samples": str(facts["held_out"]),
                 "model": facts["model"],
-                "epochs": facts["epochs"],
+                "epochs": str(facts["epochs"]),
             }
         )
-    return _table(pd.DataFrame(rows))
-
-
-def _table(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=True)
+    return markdown_table(rows)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from experiments.significance import holm, paired_p
+from autobalance.study import (
+    average_ranks,
+    corrected,
+    critical_difference,
+    friedman_p,
+    mean_and_std,
+    paired_p,
+    wilcoxon_p,
+)
 
 #: By problem, method and seed, the record of a run.
 Results = Mapping[str, Mapping[str, Mapping[int, Any]]]
@@ -56,8 +61,7 @@ def _problem(of_problem: Mapping[str, Mapping[int, Any]], methods: Sequence[str]
     values = {m: [of_problem[m][seed]["figure"] for seed in seeds] for m in methods}
     summary: dict[str, Any] = {
         m: {
-            "mean": _mean(values[m]),
-            "std": statistics.stdev(values[m]) if len(seeds) > 1 else None,
+            **mean_and_std(values[m]),
             "values": values[m],
             "cost": _mean([of_problem[m][seed]["cost"] for seed in seeds]),
         }
@@ -66,11 +70,10 @@ def _problem(of_problem: Mapping[str, Mapping[int, Any]], methods: Sequence[str]
     if reference in methods:
         others = [m for m in methods if m != reference]
         p_values = {m: paired_p(values[reference], values[m]) for m in others}
-        tested = {m: p for m, p in p_values.items() if p is not None}
-        corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+        adjusted = corrected(p_values)
         for m in others:
             difference = _mean(values[reference]) - _mean(values[m])
-            summary[m] |= {"reference_less_this": difference, "p": p_values[m], "p_corrected": corrected.get(m)}
+            summary[m] |= {"reference_less_this": difference, "p": p_values[m], "p_corrected": adjusted[m]}
     facts = next(iter(of_problem["problem"].values()))
     return {"facts": facts, "seeds": seeds, "methods": summary}
 
@@ -78,26 +81,14 @@ def _problem(of_problem: Mapping[str, Mapping[int, Any]], methods: Sequence[str]
 def _ranks(problems: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
     """Average ranks of the means (ties share), and Friedman's test that all methods are alike."""
     means = np.array([[of["methods"][m]["mean"] for m in methods] for of in problems.values()])
-    ranks = stats.rankdata(means, axis=1)
-    friedman = None
-    if len(methods) > 2 and len(problems) > 1:
-        friedman = float(stats.friedmanchisquare(*means.T).pvalue)
-    order = np.argsort(ranks.mean(0), kind="stable")
+    average, ranks = average_ranks(means)
+    order = np.argsort(average, kind="stable")
     return {
-        "average": {methods[i]: float(ranks[:, i].mean()) for i in order},
+        "average": {methods[i]: float(average[i]) for i in order},
         "each": {methods[i]: ranks[:, i].tolist() for i in order},
-        "friedman_p": None if friedman is None or math.isnan(friedman) else friedman,
-        "critical_difference": critical_difference(len(methods), len(problems)) if len(methods) > 1 else None,
+        "friedman_p": friedman_p(means),
+        "critical_difference": critical_difference(len(methods), len(problems), LEVEL) if len(methods) > 1 else None,
     }
-
-
-def critical_difference(methods: int, problems: int) -> float:
-    """By how much average ranks have to differ to be different at the level 0.05, all pairs considered.
-
-    q √(k (k + 1) / (6 N)) for k methods on N problems (Nemenyi's test; Demšar 2006, section 3.2.2).
-    """
-    q = stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / math.sqrt(2)
-    return float(q * math.sqrt(methods * (methods + 1) / (6 * problems)))
 
 
 def _overall(problems: Mapping[str, Any], methods: Sequence[str], reference: str) -> dict[str, Any]:
@@ -113,25 +104,14 @@ def _overall(problems: Mapping[str, Any], methods: Sequence[str], reference: str
             "worse": sum(d > 0 for d in differences),
             "surely_better": sum(s and d < 0 for s, d in zip(sure, differences, strict=True)),
             "surely_worse": sum(s and d > 0 for s, d in zip(sure, differences, strict=True)),
-            "wilcoxon_p": _wilcoxon(problems, m, reference),
+            "wilcoxon_p": wilcoxon_p(
+                [tuple(of["methods"][each]["mean"] for each in (reference, m)) for of in problems.values()]
+            ),
         }
-    tested = {m: entry["wilcoxon_p"] for m, entry in found.items() if entry["wilcoxon_p"] is not None}
-    for m, p in zip(tested, holm(list(tested.values())), strict=True):
-        found[m]["wilcoxon_p_corrected"] = p
+    for m, p in corrected({m: entry["wilcoxon_p"] for m, entry in found.items()}).items():
+        if p is not None:
+            found[m]["wilcoxon_p_corrected"] = p
     return found
-
-
-def _wilcoxon(problems: Mapping[str, Any], method: str, reference: str) -> float | None:
-    """Over problems, of the differences as shares of the reference's and the method's mean figure."""
-    shares = []
-    for of in problems.values():
-        a, b = (of["methods"][m]["mean"] for m in (reference, method))
-        shares.append((a - b) / (a + b) if a + b else 0.0)
-    if len(shares) < 2 or not any(shares):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of zeros and ties, which it handles
-        return float(stats.wilcoxon(shares).pvalue)
 
 
 def bars(summary: Mapping[str, Any]) -> list[tuple[str, bool, str]]:

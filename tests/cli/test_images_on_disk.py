@@ -3,20 +3,20 @@
 import json
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 import torch
 from image_cases import write_image, write_lists
-from torch import nn
 
 from autobalance.data import DataOptions, Problem, Samples, image_files, load
 from autobalance.losses import ParametricLoss
 from autobalance.models import make_model
 from autobalance.search import main
+from autobalance.study import named_method
+from autobalance.study.steps import Turned
 from autobalance.tasks import outputs
-from autobalance.training import Recipe, on_features, train
-from experiments.methods._crt import retrain_classifier
-from experiments.methods._ssp import Turned
+from autobalance.training import Recipe, on_features, setting_of, train
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +61,10 @@ def test_outputs_features_and_turned_images(lists):
         assert batch.y.tolist() == [0, 1, 2, 3, 0]
         for k in range(4):
             torch.testing.assert_close(batch.x[k], torch.rot90(memory.x[3], k, (1, 2)))
-    heads = []
+    problem, heads = load(str(lists), DataOptions(image_size=16)), []
     for samples in (disk, memory):
-        torch.manual_seed(0)
-        head = nn.Linear(128 if max(disk.shape) > 16 else 64, 3)
-        retrain_classifier(model, head, samples, 3, Recipe(epochs=1), 0)
-        heads.append(head.weight.detach().clone())
+        setting = setting_of(replace(problem, train=samples), "cnn")
+        heads.append(named_method("crt").train(setting, samples, 0, Recipe(epochs=1)).head.weight)
     assert torch.equal(*heads)
 
 

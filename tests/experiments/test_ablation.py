@@ -10,12 +10,15 @@ import torch
 from torch.nn import GroupNorm
 
 from autobalance import FDS
+from autobalance.cli import OpenConditions
 from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.models import Calibrated
-from autobalance.tasks import outputs
+from autobalance.study import Desk
 from experiments import ablate_regression
-from experiments.regression._plan import CHOICES, Method, Plan, read_plan
+from experiments.regression._cells import ChooseRate, cells_of
+from experiments.regression._methods import method_of, with_layer
+from experiments.regression._plan import CHOICES, Parts, Plan, read_plan
 from experiments.regression._smote import smote
 
 INV = "method: {weight: inv}\n"
@@ -30,11 +33,11 @@ def plan_of(tmp_path, text):
 def test_the_plan_that_is_kept():
     plan = read_plan(ablate_regression.PLAN)
     methods = plan.methods
-    assert methods["full method"] == Method(weight="lds", layer="fds")
-    assert methods["without both"] == Method()
-    assert methods["batch norm for FDS"] == Method(weight="lds", layer="batch-norm")
-    assert methods["SMOTE on bins"] == Method(data="smote")
-    assert methods["searched weights"] == Method(weight="searched")
+    assert methods["full method"] == Parts(weight="lds", layer="fds")
+    assert methods["without both"] == Parts()
+    assert methods["batch norm for FDS"] == Parts(weight="lds", layer="batch-norm")
+    assert methods["SMOTE on bins"] == Parts(data="smote")
+    assert methods["searched weights"] == Parts(weight="searched")
     assert len(set(methods.values())) == len(methods) and plan.metrics == ("mae", "mse", "gm", "balanced_mae")
     used = {(part, getattr(method, part)) for method in methods.values() for part in CHOICES}
     every = {(part, value) for part, values in CHOICES.items() for value in values}
@@ -43,7 +46,7 @@ def test_the_plan_that_is_kept():
 
 def test_the_plan_of_a_reader():
     plan = read_plan(ablate_regression.PLAN.parent / "deep_imbalanced_regression.yaml")
-    whole = Method(weight="lds", layer="fds", kernel="laplace")
+    whole = Parts(weight="lds", layer="fds", kernel="laplace")
     assert list(plan.methods.values()) == [
         whole,
         replace(whole, weight="none"),
@@ -60,7 +63,7 @@ def test_changes_follow_one_another(tmp_path):
     plan = plan_of(
         tmp_path, text + "{part: weight, action: add, replacement: lds}, {part: ks, action: replace, replacement: 9}]}"
     )
-    assert plan == Plan({"full method": Method(weight="inv"), "a": Method(weight="lds", ks=9)}, ("gm",))
+    assert plan == Plan({"full method": Parts(weight="inv"), "a": Parts(weight="lds", ks=9)}, ("gm",))
 
 
 @pytest.mark.parametrize(
@@ -120,51 +123,61 @@ def data(tmp_path_factory):
     return path
 
 
-def bench_of(data):
-    options = ablate_regression.AblateOptions(
+def options_of(data):
+    return ablate_regression.AblateOptions(
         data=str(data), target="price", bins=6, model="mlp", epochs=6, batch_size=16, lr=0.02
     )
-    return ablate_regression._bench(options, 0)
 
 
-def test_parts_make_the_training_that_they_name(data):
-    bench = bench_of(data)
-    model = bench.task.new_model(0)
-    samples, recipe = bench.task.problem.train, bench.recipe
-    made = bench._with_layer(model, Method(layer="fds", place="body.1", fds_ks=3))
+@pytest.fixture(scope="module")
+def conditions(data):
+    return OpenConditions(options_of(data))()
+
+
+def training_of(conditions, parts):
+    setting = conditions.setting
+    return method_of("its", parts, "balanced_mae").training(setting, setting.problem.train, 0, conditions.recipe)
+
+
+def loss_of(conditions, parts):
+    method, setting = method_of("its", parts, "balanced_mae"), conditions.setting
+    ready, _ = method.prepared(setting, conditions.recipe, 0)
+    return ready.loss_of(ready.training(setting, setting.problem.train, 0, conditions.recipe))
+
+
+def layered(conditions, parts):
+    return with_layer(parts, conditions.setting.new_model(0), training_of(conditions, parts))
+
+
+def trained(conditions, parts):
+    setting = conditions.setting
+    return method_of("its", parts, "balanced_mae").train(setting, setting.problem.train, 0, conditions.recipe)
+
+
+def test_parts_make_the_training_that_they_name(conditions):
+    made = layered(conditions, Parts(layer="fds", place="body.1", fds_ks=3))
     assert (
         isinstance(made, Calibrated)
         and isinstance(made.layer, FDS)
         and (made.place, made.layer.num_bins) == ("body.1", 6)
     )
-    assert bench._with_layer(model, Method(layer="layer-norm")).place == "body"
-    assert bench._with_layer(model, Method()) is model
-    lds, l1 = (bench.loss(Method(weight=name, ks=3), samples, recipe) for name in ("lds", "none"))
+    assert layered(conditions, Parts(layer="layer-norm")).place == "body"
+    assert method_of("bare", Parts(), "balanced_mae").steps == ()
+    lds, l1 = (loss_of(conditions, Parts(weight=name, ks=3)) for name in ("lds", "none"))
     assert lds.w.std() > 0 and l1.w.std() == 0
-    assert bench.loss(
-        Method(weight="balanced-mse", noise_sigma=0.3), samples, recipe
-    ).noise_sigma.item() == pytest.approx(0.3)
-    assert bench.loss(Method(error="mse"), samples, recipe).error == "mse"
-    searched = bench.loss(Method(weight="searched"), samples, recipe)
-    assert searched is bench.loss(Method(weight="searched", layer="fds"), samples, recipe)
-    assert not torch.equal(searched.w, bench.loss(Method(weight="sqinv"), samples, recipe).w)
+    mse = loss_of(conditions, Parts(weight="balanced-mse", noise_sigma=0.3))
+    assert mse.noise_sigma.item() == pytest.approx(0.3)
+    assert loss_of(conditions, Parts(error="mse")).error == "mse"
+    searched, again = (loss_of(conditions, Parts(weight="searched", layer=layer)) for layer in ("none", "fds"))
+    assert torch.equal(searched.w, again.w)
+    assert not torch.equal(searched.w, loss_of(conditions, Parts(weight="sqinv")).w)
 
 
-def test_two_stages_keep_the_body_of_the_first(data, monkeypatch):
-    from experiments.regression import _train
-
-    kept, plain = [], _train.train
-
-    def watched(model, *arguments):
-        kept.append([p.detach().clone() for p in model.body.parameters()])
-        plain(model, *arguments)
-        kept.append([p.detach().clone() for p in model.body.parameters()])
-
-    monkeypatch.setattr(_train, "train", watched)
-    bench_of(data).test(Method(weight="sqinv", stages="rrt"))
-    start, first, before, after = kept
-    assert not torch.equal(start[0], first[0])
-    assert all(torch.equal(a, b) and torch.equal(b, c) for a, b, c in zip(first, before, after, strict=True))
+def test_two_stages_keep_the_body_of_the_first(conditions):
+    first = trained(conditions, Parts())
+    both = trained(conditions, Parts(weight="sqinv", stages="rrt"))
+    assert all(torch.equal(a, b) for a, b in zip(first.body.parameters(), both.body.parameters(), strict=True))
+    assert not torch.equal(first.head[0].weight, both.head[0].weight)
 
 
 def test_the_command_writes_a_table_and_resumes(data, tmp_path, capsys):
@@ -187,8 +200,7 @@ def test_the_command_writes_a_table_and_resumes(data, tmp_path, capsys):
     assert ablate_regression.main(arguments) == 2
     assert "add --resume" in capsys.readouterr().err
     assert ablate_regression.main(["--out", str(tmp_path / "out"), "--resume"]) == 0
-    printed = capsys.readouterr().out
-    assert "seed " not in printed and row in printed
+    assert row in capsys.readouterr().out
 
 
 OWN = """
@@ -215,20 +227,18 @@ class Half(torch.nn.Module):
 """
 
 
-def test_components_of_ones_own(data, tmp_path, monkeypatch):
+def test_components_of_ones_own(conditions, tmp_path, monkeypatch):
     (tmp_path / "own_parts.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    bench = bench_of(data)
-    method = read_plan_of(tmp_path, "{weight: 'own_parts:squared'}")
-    samples = bench.task.problem.train
-    own, known = (bench.train(each, bench.recipe, samples)[0](samples.x) for each in (method, Method(error="mse")))
+    parts = read_plan_of(tmp_path, "{weight: 'own_parts:squared'}")
+    x = conditions.setting.problem.train.x
+    own, known = (trained(conditions, each)(x) for each in (parts, Parts(error="mse")))
     torch.testing.assert_close(own, known, rtol=1e-4, atol=1e-4)
-    assert bench.test(Method(data="own_parts:doubled"))["mae"] != bench.test(Method())["mae"]
-    model = bench._with_layer(bench.task.new_model(0), Method(layer="own_parts:Half"))
-    x = bench.task.problem.train.x
+    assert not torch.equal(trained(conditions, Parts(data="own_parts:doubled"))(x), trained(conditions, Parts())(x))
+    model = layered(conditions, Parts(layer="own_parts:Half"))
     torch.testing.assert_close(model(x), model.model.head(model.model.body(x) / 2))
     with pytest.raises(InputError, match="own_parts:none_at_all returns no x and y"):
-        bench.test(Method(data="own_parts:none_at_all"))
+        trained(conditions, Parts(data="own_parts:none_at_all"))
     with pytest.raises(InputError, match="has no function 'nothing'"):
         read_plan_of(tmp_path, "{weight: 'own_parts:nothing'}")
 
@@ -237,33 +247,39 @@ def read_plan_of(tmp_path, method):
     return plan_of(tmp_path, f"method: {method}").methods["full method"]
 
 
-def test_normalisations_are_torchs_own(data):
-    bench = bench_of(data)
-    x = bench.task.problem.train.x
+def test_normalisations_are_torchs_own(conditions):
+    x = conditions.setting.problem.train.x
     for name, layer in {"batch-norm": torch.nn.BatchNorm1d(2), "layer-norm": torch.nn.LayerNorm(2)}.items():
-        made = bench._with_layer(bench.task.new_model(0), Method(layer=name, place="input")).layer
+        made = layered(conditions, Parts(layer=name, place="input")).layer
         torch.testing.assert_close(made(x), layer(x), rtol=1e-4, atol=1e-5)
     image = torch.randn(4, 3, 5, 5)
     found = GroupNorm(3, 3)(image)
     torch.testing.assert_close(found, torch.nn.InstanceNorm2d(3)(image), rtol=1e-4, atol=1e-5)
 
 
-def test_the_rate_is_chosen_on_validation_samples(data):
-    """The bench is handed a problem whose test samples would choose otherwise."""
-    bench = replace(bench_of(data), rates=(1e-5, 0.02))
-    problem = bench.task.problem
+def test_the_rate_is_chosen_on_validation_samples(data, conditions):
+    setting, rates = conditions.setting, (1e-5, 0.02)
+    problem, task = setting.problem, conditions.task
     judged = {}
-    for rate in bench.rates:
-        model, counts = bench.train(Method(), replace(bench.recipe, lr=rate), problem.train)
-        judged[rate] = bench.goal.test(outputs(model, problem.validation), problem.validation, counts)["balanced_mae"]
-    assert judged[0.02] < judged[1e-5]
-    upside_down = replace(problem, test=Samples(problem.test.x, -problem.test.y))
-    blind = replace(bench, task=replace(bench.task, problem=upside_down))
-    tested = blind.test(Method())
-    assert tested["lr"] == 0.02 and tested["validation"] == pytest.approx({"1e-05": judged[1e-5], "0.02": judged[0.02]})
-    fds = [blind.choose_rate(Method(layer="fds", fds_ks=ks))[1] for ks in (3, 5)]
-    assert fds[0] == fds[1] != tested["validation"] and len(blind._tried) == 2
+    for rate in rates:
+        method = method_of("its", Parts(), "balanced_mae")
+        model = method.train(setting, problem.train, 0, replace(conditions.recipe, lr=rate))
+        output = model.eval()(problem.validation.x).detach()
+        judged[f"{rate:g}"] = task.test(output, problem.validation, task.counts(problem.train))["balanced_mae"]
+    chosen = ChooseRate(options_of(data), Parts(), "balanced_mae", rates)(Desk())
+    assert chosen == {"lr": 0.02, "validation": pytest.approx(judged)} and judged["0.02"] < judged["1e-05"]
     assert ablate_regression.AblateOptions(lrs="0.02,0.1").rates == (0.02, 0.1)
+
+
+def test_methods_of_one_kind_share_a_rate(data):
+    plan = Plan({"a": Parts(layer="fds", fds_ks=3), "b": Parts(layer="fds", fds_ks=5), "c": Parts()}, ("mae",))
+    cells = cells_of(plan, replace(options_of(data), seeds=2), "balanced_mae", (0.01, 0.1))
+    needs = {cell.key: cell.needs for cell in cells}
+    assert needs["runs/a-1"] == needs["runs/b-1"] == ("rates/a-1",) and needs["runs/c-1"] == ("rates/c-1",)
+    assert len(cells) == 2 * (2 + 3)
+    plans = {cell.key: cell.plan for cell in cells}
+    other = cells_of(Plan({"a": Parts(layer="fds", fds_ks=9)}, ("mae",)), options_of(data), "balanced_mae", ())
+    assert other[0].key == "runs/a-0" and other[0].plan != plans["runs/a-0"]
 
 
 def test_rates_that_leave_nothing_to_choose(capsys):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_wine
 
+from autobalance.study import Changes, named_method
 from experiments import headroom, horizon
-from experiments.suite._case import Choice, open_case
+from experiments.suite._case import open_case
 from experiments.suite._plan import read_plan
 
 PLAN = """\
@@ -43,12 +44,9 @@ def test_headroom(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
     folder = Path(arguments[1]).parent
     case, held_out = open_case(read_plan(folder / "plan.yaml", False, folder, "wine").problems[0], 0, "test")
     tau, decay = place.removeprefix("τ ").split(", × ")
-    recipe = case.recipe.__class__(**{**vars(case.recipe), "weight_decay": case.recipe.weight_decay * float(decay)})
-    choices = [
-        Choice("la", partial(case.goal.fixed_loss, "la")),
-        Choice("best", partial(case.goal.fixed_loss, "la", tau=float(tau)), recipe=recipe),
-    ]
-    own = [case.figure(case.judge(model, held_out)) for model in case.train(choices, case.everything)]
+    changes = Changes({"weight_decay": case.conditions.recipe.weight_decay * float(decay)})
+    methods = [named_method("la"), replace(named_method("la").at({"tau": float(tau)}), recipe=changes)]
+    own = [case.figure(case.judge(model, held_out)) for model in case.train(methods, case.everything)]
     assert float(plain) == pytest.approx(own[0], abs=0.006)
     assert best == pytest.approx(own[1] - own[0], abs=0.006)
 

@@ -54,7 +54,8 @@ def test_a_run_goes_on_with_what_it_has(done):
     after = {path.name: json.loads(path.read_text()) for path in (done / "runs").iterdir()}
     timed = ("train_seconds", "search_seconds")
     for name, content in before.items():
-        old, new = ({k: v for k, v in run.items() if k not in timed} for run in (json.loads(content), after[name]))
+        runs = (json.loads(content)["result"], after[name]["result"])
+        old, new = ({k: v for k, v in run.items() if k not in timed} for run in runs)
         assert old == new
 
 
@@ -62,14 +63,13 @@ def test_blends_are_sums_with_the_shares():
     options = FairnessOptions(accuracy="error", fairness="worst_group")
     assert options.objective(0.25) == "0.75*error + 0.25*worst_group"
     assert options.objective(1.0) == "1*worst_group"
-    assert options.search(0.25, 7).objective == options.objective(0.25) and options.search(0.25, 7).seed == 7
 
 
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (["--data", "digits"], "the samples have none: give --group with a table"),
-        (["--data", "digits-groups", "--baselines", "ce,nothing"], "no fixed loss is called 'nothing'"),
+        (["--data", "digits-groups", "--baselines", "ce,nothing"], "'nothing' is no method"),
         (["--data", "digits-groups", "--fairness", "unfairness"], "no objective is called 'unfairness'"),
         (["--fairness", "balanced_error"], "there is nothing to blend"),
         (["--blends", "0,1.5"], "1.5 is no share"),
@@ -83,3 +83,22 @@ def test_what_cannot_be(arguments, words, tmp_path, capsys):
 
 def test_shares_are_numbers_each_once():
     assert parse(["--blends", "0, 0.50,0.5,1"])[0].shares == [0.0, 0.5, 1.0]
+
+
+def test_every_method_has_the_head_of_its_loss(tmp_path, monkeypatch):
+    """LDAM's margins are between cosines: a linear head would be another method."""
+    from autobalance.models import CosineLinear
+    from autobalance.study import Method
+
+    heads, plain = {}, Method.train
+
+    def watched(self, *arguments, **more):
+        model = plain(self, *arguments, **more)
+        heads[self.name] = type(model.head)
+        return model
+
+    monkeypatch.setattr(Method, "train", watched)
+    quick = ["--model", "linear", "--epochs", "2", "--every", "5", "--seeds", "1", "--blends", "0"]
+    arguments = ["--data", "digits-groups", *quick, "--baselines", "ce,ldam-drw"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    assert heads["ldam-drw"] is CosineLinear and heads["ce"] is not CosineLinear

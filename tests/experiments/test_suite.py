@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import json
 import statistics
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from scipy import stats
 
 import experiments.suite._grid as grid_module
 from autobalance.losses.named import fixed_point
+from autobalance.study import Desk, Processes, named_method
 from experiments.suite.__main__ import main
-from experiments.suite._case import Case, Choice, open_case
-from experiments.suite._fixed import best_of_trials, rivals, tuned
+from experiments.suite._case import open_case
+from experiments.suite._fixed import best_of_trials, on_raw, rivals, tuned
 from experiments.suite._plan import Entry, read_plan
 from experiments.suite._prepare import prepare
-from experiments.suite._search import SEARCHES, search
+from experiments.suite._search import SEARCHES, named_search, search
 from experiments.suite._verdict import bars, summarise
 
 PLAN = """\
@@ -99,19 +99,20 @@ def test_whole_run_and_resumption(root: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_several_workers_do_the_same(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid_module, "START", "fork")  # quicker than the default
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("autobalance.study.Processes", lambda number: Processes(number, "fork"))  # spares the imports
     for workers in "12":
         assert run(root, tmp_path / workers, "--methods", "quick", "--seeds", "2", "--workers", workers) == 0
     files = [sorted((tmp_path / w / "runs").rglob("*.json")) for w in "12"]
     assert len(files[0]) == 2
     for one, two in zip(*files, strict=True):
-        figures = [json.loads(path.read_text())["methods"]["quick"]["figure"] for path in (one, two)]
+        figures = [json.loads(path.read_text())["result"]["methods"]["quick"]["figure"] for path in (one, two)]
         assert figures[0] == figures[1]
 
 
 def test_tuning_takes_the_best_trial_and_begins_with_the_published_value(root: Path) -> None:
     case, _ = open_case(wine(root), 0, "test")
-    found = {choice.method: choice for choice in tuned(case, ["la"], 4)}
+    found = {choice.method.name: choice for choice in tuned(case, ["la"], 4, Desk())}
     assert set(found) == {"la, tuned", "TPE", "CMA-ES", "best-of-six"}
     for method, choice in found.items():
         trials = choice.about["trials"]
@@ -122,26 +123,28 @@ def test_tuning_takes_the_best_trial_and_begins_with_the_published_value(root: P
         assert choice.about["hyper"] == min(trials, key=lambda trial: trial["score"])["hyper"]
         assert len({tuple(trial["hyper"].values()) for trial in trials}) == 4
     assert found["la, tuned"].about["trials"][0]["hyper"] == {"tau": 1.0}
-    counts = case.goal.counts(case.everything)
-    start = fixed_point("la", counts)
-    of_zero = search_space_loss(case, counts)
+    start = fixed_point("la", case.conditions.task.counts(case.everything))
+    raw = on_raw(case, "TPE", ["w", "l", "delta"])
+    of_zero = raw.loss_of(raw.training(case.conditions.setting, case.everything, 0, case.conditions.recipe))
     logits, y = torch.randn(20, 3), torch.randint(0, 3, (20,))
     torch.testing.assert_close(of_zero(logits, y), start(logits, y))
 
 
 def test_rivals_have_the_parameters_of_the_search(root: Path) -> None:
     case, _ = open_case(wine(root), 0, "test")
-    found = best_of_trials(case, rivals(case, ["l", "weight_decay", "lr"]), 3)
-    assert [choice.method for choice in found] == ["TPE, same parameters", "TPE, same parameters, by objective"]
+    found = best_of_trials(case, rivals(case, ["l", "weight_decay", "lr"]), 3, Desk())
+    assert [choice.method.name for choice in found] == ["TPE, same parameters", "TPE, same parameters, by objective"]
     for choice in found:
         best = min(choice.about["trials"], key=lambda trial: trial["score"])["hyper"]
         assert set(best) == {"l0", "weight_decay", "lr"}
-        assert choice.recipe is not None
-        assert choice.recipe.lr == pytest.approx(case.recipe.lr * np.exp(best["lr"]))
-        assert choice.recipe.weight_decay == pytest.approx(case.recipe.weight_decay * np.exp(best["weight_decay"]))
+        plain = case.conditions.recipe
+        recipe = choice.method.recipe(plain, choice.method.hyper)
+        assert recipe.lr == pytest.approx(plain.lr * np.exp(best["lr"]))
+        assert recipe.weight_decay == pytest.approx(plain.weight_decay * np.exp(best["weight_decay"]))
         first = choice.about["trials"][0]
         assert set(first["hyper"].values()) == {0.0}
-    model = case.train([Choice("la", partial(case.goal.fixed_loss, "la"))], case.problem.train)[0]
+    model = case.train([named_method("la")], case.problem.train)[0]
+    assert model is not None
     part = case.problem.validation
     logarithms = model(part.x).log_softmax(1)[torch.arange(len(part)), part.y]
     balanced = statistics.fmean(-logarithms[part.y == k].mean().item() for k in range(3))
@@ -153,30 +156,22 @@ def test_fewer_samples_and_a_longer_tail(root: Path) -> None:
     entry = dataclasses.replace(wine(root), samples=40, tail=10.0)
     case, same = open_case(entry, 0, "test")
     assert torch.equal(same.x, held_out.x)
-    counts = case.goal.counts(case.everything).sort(descending=True).values.tolist()
+    counts = case.conditions.task.counts(case.everything).sort(descending=True).values.tolist()
     assert sum(counts) == pytest.approx(40, abs=1)
     assert counts[0] > 2 * counts[1] > 4 * counts[2] > 0, "57, 18 and 5 samples of which 40 are drawn"
     assert rows(case.everything) < rows(whole.everything)
     assert rows(open_case(entry, 1, "test")[0].everything) != rows(case.everything)
 
 
-def search_space_loss(case: Case, counts: torch.Tensor) -> Any:
-    from experiments.suite._fixed import candidates
-
-    tpe = next(c for c in candidates(case, []) if c.method == "TPE")
-    return tpe.make_loss(counts, **tpe.first)
-
-
-def test_one_that_diverges_leaves_the_others_alone(root: Path) -> None:
+def test_one_that_diverges_counts_as_a_constant_prediction(root: Path) -> None:
     case, held_out = open_case(wine(root), 0, "test")
-    broken = Choice("broken", lambda counts: fixed_point("ce", counts).replace(delta=torch.full((3,), 1e38)))  # type: ignore[attr-defined]
-    fine = Choice("fine", lambda counts: fixed_point("la", counts))
-    models = case.train([broken, fine], case.everything)
-    tested = [case.judge(model, held_out) for model in models]
+    assert case.judge(None, held_out)["balanced_error"] == pytest.approx(200 / 3)
+    broken, fine = case.conditions.setting.new_model(0), case.train([named_method("la")], case.everything)[0]
+    for parameter in broken.parameters():
+        torch.nn.init.constant_(parameter, float("nan"))
+    tested = [case.judge(model, held_out) for model in (broken, fine)]
     assert [one["diverged"] for one in tested] == [True, False]
-    assert tested[0]["balanced_error"] == pytest.approx(200 / 3), "a constant prediction"
-    alone = case.judge(case.train([fine], case.everything)[0], held_out)
-    assert alone["balanced_error"] == tested[1]["balanced_error"] < 20
+    assert tested[0]["balanced_error"] == pytest.approx(200 / 3) and tested[1]["balanced_error"] < 20
 
 
 def test_regression_and_the_published_procedure(root: Path) -> None:
@@ -189,22 +184,23 @@ def test_regression_and_the_published_procedure(root: Path) -> None:
         ("one-split", short),
         ("ours", SEARCHES["ours"]),
     ):
-        choice = search(case, name, its)
-        tested = case.judge(case.train([choice], case.everything)[0], held_out)
+        choice = search(case, named_search(name, its))
+        tested = case.judge(case.train([choice.method], case.everything)[0], held_out)
         assert case.metric_name(tested) == "balanced_mae"
         assert 20 < case.figure(tested) < 150
-    assert {"lds, tuned", "TPE", "best-of-six"} <= {choice.method for choice in tuned(case, ["lds"], 2)}
+    assert {"lds, tuned", "TPE", "best-of-six"} <= {choice.method.name for choice in tuned(case, ["lds"], 2, Desk())}
 
 
 def test_groups() -> None:
     case, held_out = open_case(Entry("groups", "digits-groups", {"model": "linear", "epochs": 2}), 0, "validation")
-    choices = tuned(case, ["group-la"], 2)
-    assert [choice.method for choice in choices] == ["group-la, tuned", "TPE", "CMA-ES", "best-of-six"]
-    tested = case.judge(case.train(choices[:1], case.everything)[0], held_out)
+    choices = tuned(case, ["group-la"], 2, Desk())
+    assert [choice.method.name for choice in choices] == ["group-la, tuned", "TPE", "CMA-ES", "best-of-six"]
+    (model,) = case.train([choices[0].method], case.everything)
+    assert model is not None
+    tested = case.judge(model, held_out)
     assert case.metric_name(tested) == "worst_group_error"
     by_cell = [
-        100 - 100 * (held_out.y[index] == answers).float().mean().item()
-        for answers, index in cells(case.train(choices[:1], case.everything)[0], held_out)
+        100 - 100 * (held_out.y[index] == answers).float().mean().item() for answers, index in cells(model, held_out)
     ]
     assert case.figure(tested) == pytest.approx(max(by_cell), abs=1e-4)
 
@@ -222,12 +218,14 @@ def cells(model: torch.nn.Module, samples: Any) -> list[tuple[torch.Tensor, torc
 def test_a_search_with_rates_and_a_choice(root: Path, confidence: float) -> None:
     case, held_out = open_case(wine(root), 0, "test")
     free = ["l", "weight_decay"]
-    choice = search(case, "ours", {"free": free, "folds": 3, "outer": {"every": 5}, "confidence": confidence})
+    keywords = {"free": free, "folds": 3, "outer": {"every": 5}, "confidence": confidence}
+    choice = search(case, named_search("ours", keywords))
     if confidence:
         assert (choice.about["chosen"] == "searched") == (choice.about["confidence"] >= confidence)
-    found = choice.recipe is not None and choice.recipe.weight_decay != case.recipe.weight_decay
+    plain = case.conditions.recipe
+    found = choice.method.recipe(plain, {}).weight_decay != plain.weight_decay
     assert found == (choice.about.get("chosen", "searched") == "searched")
-    tested = case.judge(case.train([choice], case.everything)[0], held_out)
+    tested = case.judge(case.train([choice.method], case.everything)[0], held_out)
     assert tested["balanced_error"] < 40
     assert choice.cost > 1
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cell_cases import expected, fails, numbers, refuses
 
-from autobalance.common import InputError
-from autobalance.study import Cell, Desk, Directory, Unfinished, run_cells
+from autobalance.common import InputError, Unfinished
+from autobalance.study import Cell, Desk, Directory, run_cells
 
 
 class Shown:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cell_cases import Dies, Noted, dies_always, expected, fails, numbers, refuses
 
-from autobalance.common import InputError
-from autobalance.study import Cell, Directory, Processes, Unfinished, run_cells
+from autobalance.common import InputError, Unfinished
+from autobalance.study import Cell, Directory, Processes, run_cells
 
 
 @pytest.fixture(autouse=True)

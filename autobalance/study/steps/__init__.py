@@ -7,6 +7,7 @@ from autobalance.study.steps import _posthoc as _posthoc  # isort: skip
 from autobalance.study.steps import _crt as _crt  # isort: skip
 from autobalance.study.steps import _ssp as _ssp  # isort: skip
 from autobalance.study.steps._crt import ClassBalanced as ClassBalanced
+from autobalance.study.steps._ssp import Turned as Turned
 from autobalance.study.steps._step import Step as Step
 from autobalance.study.steps._step import register_step as register_step
 from autobalance.study.steps._step import steps as steps

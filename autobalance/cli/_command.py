@@ -1,0 +1,63 @@
+"""What every command here does around its work: a directory for the results, exit statuses, one line for bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+from autobalance.cli._options import AnyOptions, RunOptions, run_directory
+from autobalance.cli._words import as_flags
+from autobalance.common import InputError, Unfinished
+
+DONE, UNFINISHED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def run_command(
+    program: str, read: Callable[[], tuple[AnyOptions, bool]], work: Callable[[AnyOptions, Path, bool], None]
+) -> int:
+    """Runs a command.
+
+    Args:
+        program: ``python -m`` starts it by this name.
+        read: the options, and whether to resume.
+        work: does everything in a directory, given the options, the directory and whether to resume.
+
+    Returns:
+        the exit status: 0 done; 1 unfinished; 2 bad input, after one line that says what is wrong; 130 interrupted, and
+        ``--resume`` goes on.
+    """
+    directory: Path | None = None
+    known: set[str] = set()
+    try:
+        options, resume = read()
+        known = {field.name for field in fields(options)}
+        directory = run_directory(options, resume, program.rpartition(".")[2] + "-")
+        work(options, directory, resume)
+    except InputError as error:
+        return _fail(as_flags(str(error), known), BAD_INPUT)
+    except Unfinished as error:
+        return _fail(f"{error}; --resume goes on with it", UNFINISHED)
+    except OSError as error:
+        what = f"{error.strerror or error}: {error.filename or directory}; nothing of what was written before is lost"
+        return _fail(what, BAD_INPUT)
+    except KeyboardInterrupt:
+        place = f"; go on with: python -m {program} --out {directory} --resume" if directory else ""
+        print(f"\ninterrupted{place}", file=sys.stderr)
+        return INTERRUPTED
+    return DONE
+
+
+def _fail(message: str, status: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def command_line(program: str, options: RunOptions) -> str:
+    """The command line that gives these results again."""
+    words, default = [f"python -m {program}"], type(options)().identity()
+    for name, value in options.identity().items():
+        if value != default[name]:
+            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
+    return " ".join(words)
