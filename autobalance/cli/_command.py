@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from autobalance.cli._options import AnyOptions, RunOptions, run_directory
+from autobalance.cli._options import AnyOptions, RunOptions, run_directory, shown
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError, Unfinished
 
@@ -40,7 +41,7 @@ def run_command(
     except Unfinished as error:
         return _fail(f"{error}; --resume goes on with it", UNFINISHED)
     except OSError as error:
-        what = f"{error.strerror or error}: {error.filename or directory}; nothing of what was written before is lost"
+        what = f"{error.strerror or error}: {error.filename or directory}; all files written before are intact"
         return _fail(what, BAD_INPUT)
     except KeyboardInterrupt:
         place = f"; go on with: python -m {program} --out {directory} --resume" if directory else ""
@@ -59,5 +60,5 @@ def command_line(program: str, options: RunOptions) -> str:
     words, default = [f"python -m {program}"], type(options)().identity()
     for name, value in options.identity().items():
         if value != default[name]:
-            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
+            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(shown(value))}"))
     return " ".join(words)

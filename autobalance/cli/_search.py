@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(as_flags(" ".join(str(error).split()), {field.name for field in fields(Options)}))
     except OSError as error:
         begun = directory is not None and (directory / "config.yaml").exists()
-        after = "what was written before is whole" if begun else "give another --out"
+        after = "all files written before are intact" if begun else "give another --out"
         return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
     except KeyboardInterrupt:
         begun = directory is not None and (directory / "config.yaml").exists()

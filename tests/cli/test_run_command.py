@@ -16,6 +16,7 @@ class Given(RunOptions):
     PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers"})
 
     two_words: str | None = None
+    names: tuple[str, ...] = ()
     flag: bool = False
     number: float = 0.5
     workers: int = 1
@@ -27,7 +28,7 @@ class Given(RunOptions):
         (InputError("wrong\n  `two_words`"), 2, "error: wrong --two-words"),
         (Unfinished("work is left"), 1, "error: work is left; --resume goes on with it"),
         (OSError(28, "No space left on device", "a.json"), 2,
-         "error: No space left on device: a.json; nothing of what was written before is lost"),
+         "error: No space left on device: a.json; all files written before are intact"),
         (KeyboardInterrupt(), 130, "interrupted; go on with: python -m experiments.thing --out {out} --resume"),
     ],
 )  # fmt: skip
@@ -69,6 +70,7 @@ def test_another_run_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_the_command_line_has_what_differs_and_decides() -> None:
-    given = Given(out="x", two_words="a", flag=True, number=0.25, workers=4)
-    assert command_line("experiments.thing", given) == "python -m experiments.thing --two-words a --flag --number 0.25"
+    given = Given(out="x", two_words="a b", names=("c", "d"), flag=True, number=0.25, workers=4)
+    line = "python -m experiments.thing --two-words 'a b' --names c,d --flag --number 0.25"
+    assert command_line("experiments.thing", given) == line
     assert command_line("experiments.thing", Given()) == "python -m experiments.thing"
