@@ -26,12 +26,11 @@ from autobalance.cli._found_files import save_augmentation_found
 from autobalance.cli._plan import baselines_of, checked_plan
 from autobalance.cli._progress import Display
 from autobalance.cli._result import chosen_facts, provenance, result_of
+from autobalance.cli._tested_arms import InCheckpoint, compare_arms
 from autobalance.common import write_text
 from autobalance.data import keep_or_check
 from autobalance.losses import save_loss
 from autobalance.report import choice_sentence, write_report
-from autobalance.tasks import outputs
-from autobalance.training import Arm
 
 #: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
 CHECKPOINT_SECONDS = 2.0
@@ -90,7 +89,8 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     if choice is not None and choice.chosen != SEARCHED:
         _save_fixed(this, found, choice)
     compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
-    _compare(this, compared)
+    seeds = range(options.seed, options.seed + options.seeds)
+    compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display)
     result = result_of(options, this.checked, state, [arm.name for arm in compared], choice, this.progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
@@ -198,30 +198,3 @@ def _choose(this: Run, found: Found) -> Choice | None:
         spent()
     display.say(choice_sentence(chosen_facts(checked, choice)))
     return choice
-
-
-def _compare(this: Run, compared: list[Arm]) -> None:
-    """Trains every arm from scratch on all that is not for the test, for every seed, and tests it once."""
-    checked, progress, display = this.checked, this.progress, this.display
-    setting, task, epochs = checked.setting, checked.task, checked.recipe.epochs
-    seeds = range(this.options.seed, this.options.seed + this.options.seeds)
-    grid = [(arm, seed) for seed in seeds for arm in compared]
-    count = sum(f"{arm.name}/{seed}" in progress.trainings for arm, seed in grid)
-    display.phase("retrain", len(grid) * epochs, count * epochs, QUIET_SECONDS)
-    for arm, seed in grid:
-        if (key := f"{arm.name}/{seed}") in progress.trainings:
-            continue
-        begun = time.perf_counter()
-
-        def on_epoch(epoch: int, loss: float, what: str = f"{arm.name}, seed {seed}", done: int = count) -> None:
-            display.step(done * epochs + epoch, f"{what}  training loss {loss:.3f}")
-
-        model = arm.train(setting, setting.problem.final_training, seed, on_epoch)
-        seconds = time.perf_counter() - begun
-        test = setting.problem.test
-        output = outputs(model, test)
-        objective = checked.search.trainee.objective.figures(output, test.without_inputs())
-        tested = {**task.test(output, test, checked.counts), **objective}
-        progress.trainings[key] = {**tested, "seconds": seconds}
-        this.save()
-        count += 1

@@ -17,12 +17,14 @@ class Desk:
     """What the work of a cell is given.
 
     Args:
+        key: of the cell.
         inputs: the results of the cells that it needs, by key.
         kept: what an interrupted try has kept last; None: nothing.
         keep: keeps plain JSON values, from which a later try can go on.
         tell: ``tell(done, text)``: so much of the cell's weight is done, and what is being done, for people.
     """
 
+    key: str = ""
     inputs: Mapping[str, Result] = field(default_factory=dict)
     kept: Any = None
     keep: Callable[[Any], None] = lambda kept: None

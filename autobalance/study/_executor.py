@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from autobalance.common import InputError
 from autobalance.study._cell import Desk, Result, Work
 
 
@@ -37,11 +36,7 @@ class Job:
     state: Any = None
 
     def run(self, on_event: OnEvent) -> None:
-        """Does the work, here; ends with the event ``done``.
-
-        Raises:
-            InputError: the work raised one; with the cell's key.
-        """
+        """Does the work, here; ends with the event ``done``."""
 
         def keep(state: Any) -> None:
             on_event(Event(self.key, "kept", state))
@@ -49,11 +44,7 @@ class Job:
         def tell(done: float, text: str) -> None:
             on_event(Event(self.key, "told", (done, text)))
 
-        try:
-            result = self.work(Desk(self.inputs, self.state, keep, tell))
-        except InputError as error:
-            raise InputError(f"{self.key}: {error}") from None
-        on_event(Event(self.key, "done", result))
+        on_event(Event(self.key, "done", self.work(Desk(self.key, self.inputs, self.state, keep, tell))))
 
 
 #: Gives the next job that is ready; None: none is, until one of those that were given is done.

@@ -95,9 +95,9 @@ def run_cells(
             store.write(cell, Kept(state=event.content))
         else:
             store.write(cell, Kept(event.content))
-            under_way.pop(event.key, None)
             done[event.key] = event.content
-            shown.step(finished(), f"{event.key} is done")
+            if under_way.pop(event.key, 0) < cell.weight:  # else it was told already
+                shown.step(finished(), f"{event.key} is done")
 
     shown.phase(name, sum(cell.weight for cell in cells), finished(), quiet_for=QUIET)
     (executor or InProcess()).run(take, on_event)

@@ -40,7 +40,10 @@ def tune(proposals: Sequence[Proposals], trials: int, attempt: Attempt, desk: De
     for finished in rounds:
         for source, trial in zip(proposals, finished, strict=True):
             if source.ask() != trial["values"]:
-                raise InputError("its trials were proposed by another release of Optuna: delete its file to begin anew")
+                raise InputError(
+                    f"the trials of {desk.key} were proposed by another release of Optuna: delete its file to have "
+                    "them done again"
+                )
             source.tell(trial["score"])
     for number in range(len(rounds), trials):
         asked = [source.ask() for source in proposals]

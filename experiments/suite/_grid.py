@@ -47,6 +47,12 @@ class Group:
     budget: int
 
     def __call__(self, desk: Desk) -> Result:
+        try:
+            return self._do(desk)
+        except InputError as error:
+            raise InputError(f"{self.entry.name}, split {self.seed}, {self.name}: {error}") from None
+
+    def _do(self, desk: Desk) -> Result:
         case, held_out = open_case(self.entry, self.seed, self.judge)
         desk.tell(0, f"{self.entry.name}, split {self.seed}, {self.name}")
         choices = self._choices(case, desk)

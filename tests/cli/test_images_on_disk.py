@@ -100,7 +100,7 @@ def test_a_search_runs_and_resumes(lists, tmp_path, monkeypatch, interrupted, no
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(_run, "_compare", stop)
+            patch.setattr(_run, "compare_arms", stop)
             assert main(arguments) == 130
         assert main(["--out", out, "--resume"]) == 0
     else:

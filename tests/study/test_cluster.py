@@ -78,7 +78,7 @@ def test_a_node_is_killed_in_the_middle(cluster: tuple[str, list[subprocess.Pope
 
 
 def test_errors_come_back_from_a_node(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a: no such colour"):
+    with pytest.raises(InputError, match="no such colour"):
         run_cells([Cell("a", refuses, {})], Directory(tmp_path), Cluster(cluster[0]))
 
 

@@ -1,0 +1,79 @@
+"""The trainings that are tested: each arm with each seed is a cell of a study, kept in the checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autobalance.bilevel import CheckedPlan
+from autobalance.cli._checkpoint import Checkpoint
+from autobalance.study import Cell, Desk, Display, Kept, Result, run_cells
+from autobalance.tasks import outputs
+from autobalance.training import Arm
+
+
+@dataclass(frozen=True)
+class TestArm:
+    """Trains an arm from scratch on all that is not for the test, and tests it once."""
+
+    __test__ = False  # no test of pytest's
+
+    checked: CheckedPlan
+    arm: Arm
+    seed: int
+
+    def __call__(self, desk: Desk) -> Result:
+        checked, setting, what = self.checked, self.checked.setting, f"{self.arm.name}, seed {self.seed}"
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            desk.tell(epoch, f"{what}  training loss {loss:.3f}")
+
+        begun = time.perf_counter()
+        model = self.arm.train(setting, setting.problem.final_training, self.seed, on_epoch)
+        seconds = time.perf_counter() - begun
+        test = setting.problem.test
+        output = outputs(model, test)
+        objective = checked.search.trainee.objective.figures(output, test.without_inputs())
+        return {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
+
+
+@dataclass(frozen=True)
+class InCheckpoint:
+    """Keeps the results where the run keeps all else, whose options were compared when it was opened.
+
+    Args:
+        progress: of the run.
+        save: writes it.
+    """
+
+    progress: Checkpoint
+    save: Callable[[], None]
+
+    def read(self, cell: Cell, say: Callable[[str], None]) -> Kept:
+        return Kept(self.progress.trainings.get(cell.key))
+
+    def write(self, cell: Cell, kept: Kept) -> None:
+        if kept.result is not None:
+            self.progress.trainings[cell.key] = kept.result
+            self.save()
+
+
+def compare_arms(
+    checked: CheckedPlan, arms: Sequence[Arm], seeds: Sequence[int], store: InCheckpoint, display: Display
+) -> None:
+    """Trains and tests every arm with every seed that the checkpoint does not have yet.
+
+    Args:
+        checked: the plan.
+        arms: what is compared.
+        seeds: of the trainings.
+        store: where the results are kept, by ``arm/seed``.
+        display: shows how far it is.
+    """
+    cells = [
+        Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed), None, weight=checked.recipe.epochs)
+        for seed in seeds
+        for arm in arms
+    ]
+    run_cells(cells, store, display=display, name="retrain")
