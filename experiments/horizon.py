@@ -58,13 +58,13 @@ class Noted:
 def through(case: Case, steps: int) -> dict[str, float]:
     """The mean hypergradient through ``steps`` steps after the warm-up; the searched numbers stay where they start."""
     engine = Noted(steps)
-    run(Interleaved(engine, OuterLoop(every=steps, lr=1e-12)).search(_trainee(case), case.seed))
+    run(Interleaved(engine, OuterLoop(every=steps, lr=1e-12)).of(_trainee(case), case.seed))
     return {name: torch.stack([gradient[name].sum() for gradient in engine.found]).mean().item() for name in NAMES}
 
 
 def through_all(case: Case) -> dict[str, float]:
     """The hypergradient through the whole training."""
-    best = run(WholeTrainings().search(_trainee(case), case.seed)).best
+    best = run(WholeTrainings().of(_trainee(case), case.seed)).best
     return {name: best.gradient[name].sum().item() for name in NAMES}
 
 
@@ -73,7 +73,7 @@ def _trainee(case: Case) -> Trainee:
     counts, part = task.counts(case.problem.train), case.problem
     loss = LossSpace(task.fixed_loss("la", counts), counts, ("l",))
     space = SearchSpace(loss, RecipeSpace(recipe, ("lr", "weight_decay")))
-    return Trainee(setting.new_model(case.seed), (part.train, part.validation), space, OBJECTIVE, recipe, task.watch)
+    return Trainee(setting.new_model(case.seed), (part.train, part.validation), space, OBJECTIVE, task.watch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ def make_trainee(model, samples, loss_space, objective=None, recipe=None, names=
     """A trainee with ``names`` of the recipe searched beside the loss; ``spaces``: augmentation, smoothing."""
     recipe = recipe or Recipe()
     space = SearchSpace(loss_space, RecipeSpace(recipe, names), **spaces)
-    return Trainee(model, samples, space, objective or make_objective("balanced_error"), recipe, watch)
+    return Trainee(model, samples, space, objective or make_objective("balanced_error"), watch)
 
 
 def interleaved(trainee, engine=None, outer=None, seed=0):
@@ -32,4 +32,4 @@ def interleaved(trainee, engine=None, outer=None, seed=0):
 
 
 def by_whole_trainings(trainee, rounds=1, seed=0):
-    return WholeTrainings(rounds).search(trainee, seed)
+    return WholeTrainings(rounds).of(trainee, seed)

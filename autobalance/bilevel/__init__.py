@@ -6,9 +6,10 @@ found = checked.search.trainee.space.found(state.found)
 choice = select(checked, found)                   # on held-out samples of folds
 """
 
+from autobalance.bilevel._auto import Auto as Auto
+from autobalance.bilevel._bench import Bench as Bench
 from autobalance.bilevel._check import CheckedPlan as CheckedPlan
 from autobalance.bilevel._check import check as check
-from autobalance.bilevel._check import smoothing_of as smoothing_of
 from autobalance.bilevel._guard import SEARCHED as SEARCHED
 from autobalance.bilevel._guard import Choice as Choice
 from autobalance.bilevel._guard import choose as choose
@@ -21,6 +22,7 @@ from autobalance.bilevel._interleaved import OuterLoop as OuterLoop
 from autobalance.bilevel._plan import PlanKeywords as PlanKeywords
 from autobalance.bilevel._plan import SearchPlan as SearchPlan
 from autobalance.bilevel._plan import strategy_of as strategy_of
+from autobalance.bilevel._prediction_space import PredictionSpace as PredictionSpace
 from autobalance.bilevel._search_loss import SearchResult as SearchResult
 from autobalance.bilevel._search_loss import search_loss as search_loss
 from autobalance.bilevel._select import AUGMENTED as AUGMENTED

@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._strategy import on_device, stopped_early
 from autobalance.bilevel._trainee import Trainee
+from autobalance.bilevel.space import Found
+
+if TYPE_CHECKING:
+    from autobalance.bilevel._bench import Bench
+
 from autobalance.common import InputError, check_value
 from autobalance.data import Batch
 from autobalance.hypergradients import (
@@ -78,6 +83,8 @@ class Interleaved:
     hypergradient: Engine = field(default_factory=Replay)
     outer: OuterLoop = field(default_factory=OuterLoop)
 
+    confidence: ClassVar[float] = 0.8
+
     def __post_init__(self) -> None:
         if self.hypergradient.steps > self.every:
             raise InputError(
@@ -90,8 +97,16 @@ class Interleaved:
         """Training steps between hypergradients."""
         return self.outer.every or getattr(self.hypergradient, "abilities", Abilities()).every
 
-    def search(self, trainee: Trainee, seed: int) -> InterleavedSearch:
-        """The search; refuses a training that is too short for a single hypergradient."""
+    def search(self, bench: Bench) -> InterleavedSearch:
+        """See `Strategy`."""
+        return self.of(bench.planned(), bench.plan.seed)
+
+    def of(self, trainee: Trainee, seed: int) -> InterleavedSearch:
+        """The search of a trainee; ``seed`` is of the order of the samples.
+
+        Raises:
+            InputError: the training is too short for a single hypergradient.
+        """
         search = InterleavedSearch(trainee, self, seed)
         if search.hypergradient_steps == 0:
             epochs, per_epoch = trainee.recipe.epochs, trainee.steps_per_epoch
@@ -185,6 +200,13 @@ class InterleavedSearch:
         searched = self.trainee.recipe.epochs * per_epoch - warmup
         first = max(self._engine.steps, every - warmup)
         return 0 if searched < first else 1 + (searched - first) // every
+
+    def found(self, state: InterleavedState) -> Found:
+        """See `Search`."""
+        return self.trainee.found(state.found)
+
+    def choice(self, state: InterleavedState) -> None:
+        """See `Search`: which loss to use is left to `select`."""
 
     def init(self) -> InterleavedState:
         """See `Search`."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
+from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._interleaved import Interleaved, OuterLoop
 from autobalance.bilevel._strategy import Strategy
 from autobalance.bilevel._whole_trainings import WholeTrainings
-from autobalance.common import InputError
+from autobalance.common import InputError, check_one_of
 from autobalance.hypergradients import Engine, Replay
 from autobalance.losses import Loss
 from autobalance.tasks import Task
@@ -28,12 +29,12 @@ class SearchPlan:
         free: what is searched, names of `FREE`.
         tie, late, late_start: see `LossSpace`.
         operations, tie_augment: what is searched of the augmentation, see `AugmentationSpace`.
-        strategy: how the searched numbers are moved: `Interleaved` or `WholeTrainings`.
+        strategy: how the searched numbers are moved: `Auto`, `PredictionSpace`, `Interleaved` or `WholeTrainings`.
         recipe: how models are trained.
         fds_layer: the layer behind which a regression model's features are smoothed (FDS), or none.
         folds: cross-validation folds of all samples that are searched on at once; None: the one split.
-        confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples of folds
-            (``folds``, or 3); where it does not, the best of those is handed out. 0: it is handed out unseen.
+        confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples; where it
+            does not, the best of those is handed out. 0: it is handed out unseen. None: as the strategy says.
         candidates: further fixed losses by name.
         seed: of weights, splits and the order of the samples.
     """
@@ -41,16 +42,16 @@ class SearchPlan:
     objective: str | OwnFunction | None = None
     start: str | Loss | None = None
     free: Sequence[str] | None = None
-    tie: str = "frequency"
+    tie: str | None = None
     late: Sequence[str] = ()
     late_start: float | None = None
     operations: Sequence[str] | None = None
     tie_augment: str | None = None
-    strategy: Strategy = field(default_factory=Interleaved)
+    strategy: Strategy = field(default_factory=Auto)
     recipe: Recipe | None = None
     fds_layer: str | None = None
     folds: int | None = None
-    confidence: float = 0.8
+    confidence: float | None = None
     candidates: Sequence[str] = ()
     seed: int = 0
 
@@ -63,6 +64,7 @@ class SearchPlan:
             start=default.start if self.start is None else self.start,
             free=default.free if self.free is None else self.free,
             recipe=_recipe(default.lr) if self.recipe is None else self.recipe,
+            confidence=self.strategy.confidence if self.confidence is None else self.confidence,
         )
 
     @property
@@ -82,7 +84,7 @@ class PlanKeywords(TypedDict, total=False):
     objective: str | OwnFunction | None
     start: str | Loss | None
     free: Sequence[str] | None
-    tie: str
+    tie: str | None
     late: Sequence[str]
     late_start: float | None
     operations: Sequence[str] | None
@@ -93,24 +95,50 @@ class PlanKeywords(TypedDict, total=False):
     recipe: Recipe | None
     fds_layer: str | None
     folds: int | None
-    confidence: float
+    confidence: float | None
+    strategy: str | None
+    budget: float | None
     candidates: Sequence[str]
     seed: int
 
 
+#: The names of the strategies; None leaves the choice to the other settings.
+STRATEGIES = ("auto", "prediction", "interleaved", "whole")
+#: What `strategy_of` takes of a call's keywords.
+STRATEGY_SETTINGS = ("strategy", "budget", "hypergradient", "outer", "rounds")
+
+
 def strategy_of(
-    hypergradient: Engine | None = None, outer: OuterLoop | None = None, rounds: int | None = None
+    strategy: str | None = None,
+    budget: float | None = None,
+    hypergradient: Engine | None = None,
+    outer: OuterLoop | None = None,
+    rounds: int | None = None,
+    folds: int | None = None,
 ) -> Strategy:
-    """`WholeTrainings` where ``rounds`` are given, else `Interleaved` with the engine and the outer loop.
+    """The strategy of a name and its settings.
+
+    Args:
+        strategy: one of `STRATEGIES`; None: ``whole`` where rounds are given, else ``auto``.
+        budget: of ``auto``, and of the portfolio of ``prediction``.
+        hypergradient, outer: of the search within one training, by itself or as the second phase of ``auto``.
+        rounds: of ``whole``.
+        folds: of ``prediction``.
 
     Raises:
-        InputError: rounds, and something that has no effect beside them.
+        InputError: an unknown name, or a setting that has no effect.
     """
-    if rounds is None:
-        return Interleaved(hypergradient or Replay(), outer or OuterLoop())
-    if hypergradient is not None or outer is not None:
-        what = "`hypergradient`" if hypergradient is not None else "an `outer` loop"
-        raise InputError(
-            f"{what} has no effect beside `rounds`, which replay whole trainings: leave one of the two out"
-        )
-    return WholeTrainings(rounds)
+    name = strategy or ("auto" if rounds is None else "whole")
+    check_one_of("strategy", name, STRATEGIES)
+    given = {"budget": budget, "hypergradient": hypergradient, "outer": outer, "rounds": rounds}
+    known = {"auto": {"budget", "hypergradient", "outer"}, "prediction": {"budget"}, "whole": {"rounds"}}
+    for setting in given.keys() - known.get(name, {"hypergradient", "outer"}):
+        if given[setting] is not None:
+            raise InputError(f"`{setting}` has no effect with the `strategy` {name}: leave one of the two out")
+    if name == "whole":
+        return WholeTrainings() if rounds is None else WholeTrainings(rounds)
+    within = Interleaved(hypergradient or Replay(), outer or OuterLoop())
+    if name == "interleaved":
+        return within
+    auto = Auto(interleaved=within) if budget is None else Auto(budget, within)
+    return auto if name == "auto" else auto.prediction(folds)

@@ -12,9 +12,11 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
+from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._check import check
 from autobalance.bilevel._guard import Choice, member
-from autobalance.bilevel._plan import PlanKeywords, SearchPlan, strategy_of
+from autobalance.bilevel._plan import STRATEGY_SETTINGS, PlanKeywords, SearchPlan, strategy_of
+from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._select import chosen_arm, select
 from autobalance.bilevel._strategy import State, run
 from autobalance.common import InputError, write_text
@@ -96,9 +98,10 @@ def search_loss(
         on_epoch: called with each record of the history.
         **settings: what is searched and how, see `SearchPlan`: ``objective``, ``start``, ``free``, ``tie``, ``late``,
             ``late_start``, ``operations``, ``tie_augment``, ``recipe``, ``folds``, ``candidates``, ``seed``; and
-            ``confidence``, 0 where it is left out: no choice, the searched loss is the result. The strategy is named by
-            ``hypergradient`` (an engine, for example ``Replay(steps=5)``) and ``outer`` (an `OuterLoop`), or by
-            ``rounds``: so many whole trainings, see `WholeTrainings`.
+            ``confidence``. The strategy and its settings are ``strategy``, ``budget``, ``hypergradient`` (an engine,
+            for example ``Replay(steps=5)``), ``outer`` (an `OuterLoop`) and ``rounds``, see `strategy_of`. Where
+            ``confidence`` is left out, only strategies that choose at no cost make a choice; else the searched loss
+            is the result.
 
     Raises:
         InputError (a ValueError): an unknown name, samples that cannot be used, or a recipe too short for a
@@ -119,8 +122,8 @@ def search_loss(
             on_epoch(record)
 
     state = run(checked.search, on_step=keep)
-    found = checked.search.trainee.space.found(state.found)
-    choice = select(checked, found)
+    found = checked.search.found(state)
+    choice = select(checked, state)
     chosen = chosen_arm(checked, found, choice)
     return SearchResult(
         member(chosen.name, chosen.loss),
@@ -143,8 +146,11 @@ def _plan(settings: PlanKeywords) -> SearchPlan:
     """
     if unknown := set(settings) - PlanKeywords.__annotations__.keys():
         raise TypeError(f"search_loss() has no argument {sorted(unknown)[0]!r}")
-    given: dict[str, Any] = {"confidence": 0.0, **settings}
-    strategy = strategy_of(*(given.pop(name, None) for name in ("hypergradient", "outer", "rounds")))
+    given: dict[str, Any] = dict(settings)
+    of_strategy = {name: given.pop(name, None) for name in STRATEGY_SETTINGS}
+    strategy = strategy_of(**of_strategy, folds=given.get("folds"))
+    if not isinstance(strategy, Auto | PredictionSpace):  # whose choice costs nothing
+        given.setdefault("confidence", 0.0)
     return SearchPlan(strategy=strategy, **given)
 
 

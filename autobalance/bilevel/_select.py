@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,29 +28,31 @@ def arms(checked: CheckedPlan, found: Found, names: Sequence[str]) -> list[Arm]:
     Where more than the loss was searched, further arms tell what the loss adds to the rest: cross-entropy with the
     augmentation that was found, and the start with the recipe that was found.
     """
-    searched = checked.found_arm(found, SEARCHED)
+    searched = checked.found_arm(found)
     fixed = {name: checked.fixed_arm(name) for name in names}
     more = []
     if searched.policy is not None and "ce" in fixed:
         more.append(replace(fixed["ce"], name="ce" + AUGMENTED, policy=searched.policy))
     start = checked.plan.start_name
-    if checked.search.trainee.space.recipe.names and start in fixed:
+    if searched.recipe != checked.recipe and start in fixed:
         more.append(replace(fixed[start], name=start + WITH_RECIPE, recipe=searched.recipe))
     return [searched, *fixed.values(), *more]
 
 
 def select(
     checked: CheckedPlan,
-    found: Found,
+    state: Any,
     held_out: MutableMapping[str, Tensor] | None = None,
     on_training: OnTraining | None = None,
     on_trained: Callable[[], None] | None = None,
 ) -> Choice | None:
     """The choice among the searched loss and the candidates; None where the plan asks for none.
 
+    A search that judged them on held-out outputs of its own has made the choice; else each is trained on folds.
+
     Args:
         checked: the plan.
-        found: what the search found.
+        state: of its search, at its end.
         held_out: by ``arm/fold``, what finished models answered; those are not trained again, new ones are added.
         on_training: told after each epoch of a training.
         on_trained: called after each training.
@@ -60,6 +63,9 @@ def select(
     plan, setting, splits = checked.plan, checked.setting, checked.splits
     if not plan.confidence:
         return None
+    if (made := checked.search.choice(state)) is not None:
+        return made
+    found = checked.search.found(state)
     kept: MutableMapping[str, Tensor] = {} if held_out is None else held_out
     pool, compared = setting.pool, arms(checked, found, checked.candidates)
     for fold, (rest, held) in enumerate(splits):
@@ -82,7 +88,7 @@ def select(
         plan.start_name,
         judged.without_inputs(),
         stratum(judged, setting.problem.bin_edges),
-        metric_of(checked.search.trainee.objective),
+        metric_of(checked.bench.objective),
         plan.confidence,
     )
 

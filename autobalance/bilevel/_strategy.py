@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from autobalance.bilevel._guard import Choice
 from autobalance.bilevel._trainee import Trainee
+from autobalance.bilevel.space import Found
 from autobalance.hypergradients import Engine
+
+if TYPE_CHECKING:
+    from autobalance.bilevel._bench import Bench
 
 #: Skipped steps in a row after which a search gives up and hands out what it found before.
 MAX_SKIPPED_IN_A_ROW = 5
@@ -33,10 +38,6 @@ class State(Protocol):
     def skipped(self) -> int: ...
     @property
     def skipped_in_a_row(self) -> int: ...
-
-    @property
-    def found(self) -> dict[str, Tensor]:
-        """The searched numbers to use."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers of tensors and numbers, fit for ``torch.save`` and ``torch.load(weights_only=True)``."""
@@ -69,6 +70,12 @@ class Search(Protocol):
     def state(self) -> type[State]:
         """The kind of its states."""
 
+    def found(self, state: Any) -> Found:
+        """What a state has found."""
+
+    def choice(self, state: Any) -> Choice | None:
+        """Which loss to use, where the search judged that itself on held-out outputs; else None."""
+
     def init(self) -> Any:
         """The `State` that it starts from."""
 
@@ -89,11 +96,15 @@ class Strategy(Protocol):
     """How the searched numbers are moved: settings alone, checked where they are made."""
 
     @property
+    def confidence(self) -> float:
+        """With which what it finds has to beat the start, where the plan does not say."""
+
+    @property
     def hypergradient(self) -> Engine:
         """The engine that differentiates through training."""
 
-    def search(self, trainee: Trainee, seed: int) -> Search:
-        """The search of a trainee; ``seed`` is of the order of the samples.
+    def search(self, bench: Bench) -> Search:
+        """The search of a plan on a setting.
 
         Raises:
             InputError: the strategy cannot search this.

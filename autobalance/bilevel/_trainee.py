@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance.bilevel.space import SearchSpace
+from autobalance.bilevel.space import Found, SearchSpace
 from autobalance.data import Batch, FoldedSamples, Samples
 from autobalance.hypergradients import (
     Inner,
@@ -25,7 +25,7 @@ from autobalance.hypergradients import (
     stack_batches,
 )
 from autobalance.tasks.objectives import Objective
-from autobalance.training import Recipe, SeesTargets
+from autobalance.training import SeesTargets
 
 #: Figures for the history, by name, from (output, batch) of the validation samples.
 Watch = Callable[[Tensor, Batch], dict[str, float]]
@@ -41,8 +41,8 @@ class Trainee:
             the folds'.
         space: what is searched.
         objective: what is made small, a function of (logits, batch).
-        recipe: how the model is trained.
         watch: figures for the history.
+        head: of the model, for those who train it with what is found.
     """
 
     def __init__(
@@ -51,12 +51,13 @@ class Trainee:
         samples: tuple[Samples, Samples] | tuple[FoldedSamples, FoldedSamples],
         space: SearchSpace,
         objective: Objective,
-        recipe: Recipe,
         watch: Watch,
+        head: str = "linear",
     ) -> None:
         self.train_samples: Samples | FoldedSamples = samples[0]
         self.validation_samples: Samples | FoldedSamples = samples[1]
-        self.space, self.objective, self.recipe, self.watch = space, objective, recipe, watch
+        self.space, self.objective, self.watch, self.head = space, objective, watch, head
+        self.recipe = recipe = space.recipe.recipe
         self.folds = self.train_samples.folds if isinstance(self.train_samples, FoldedSamples) else 0
         self._model = deepcopy(model).train()
         inner = recipe.inner(self._model, space.loss.train_loss, objective, len(self.train_samples))
@@ -90,6 +91,10 @@ class Trainee:
     @property
     def steps_per_epoch(self) -> int:
         return self.recipe.steps_per_epoch(len(self.train_samples))
+
+    def found(self, raw: Mapping[str, Tensor]) -> Found:
+        """What the searched numbers stand for, for this model."""
+        return replace(self.space.found(raw), head=self.head)
 
     def problem(self, progress: float) -> Inner:
         """The inner problem at a share of the epochs."""
@@ -129,27 +134,35 @@ class Trainee:
             metric, in percent; and what the numbers stand for. A loss or objective that is not finite is None, and such
             losses are left out of train_loss.
         """
-        output, judged = self._held_out(state)
         taken = [value for value in losses if math.isfinite(value)]
+        mean = {"train_loss": sum(taken) / len(taken) if taken else None}
+        return {**mean, **self.figures(*self.held_out(state)), **self.space.describe(raw)}
+
+    def figures(self, output: Tensor, judged: Batch) -> dict[str, Any]:
+        """What the history keeps of outputs for samples that were held out: objective, its exact metric, and what
+        ``watch`` says."""
         objective = self.objective(output, judged).item()
         exact = self.objective.figures(output, judged) if isinstance(self.objective, Objective) else {}
         return {
-            "train_loss": sum(taken) / len(taken) if taken else None,
             "objective": objective if math.isfinite(objective) else None,
             **({"objective_metric": exact["objective"]} if exact else {}),
             **self.watch(output, judged),
-            **self.space.describe(raw),
         }
 
     @torch.no_grad()
-    def _held_out(self, state: InnerState) -> tuple[Tensor, Batch]:
+    def held_out(self, state: InnerState) -> tuple[Tensor, Batch]:
         """What the models answer on all validation samples, fold after fold, and these samples without their inputs."""
         state.copy_to(self._model)
         self._model.eval()
         output = torch.cat([self._model(b.x) for b in self.validation_samples.batches()], int(self.folds > 0))
         self._model.train()
+        return output.flatten(0, 1) if self.folds else output, self.judged
+
+    @property
+    def judged(self) -> Batch:
+        """All validation samples, fold after fold, without their inputs."""
         judged = self.validation_samples.without_inputs()
         if not self.folds:
-            return output, judged
+            return judged
         group = None if judged.group is None else judged.group.flatten()
-        return output.flatten(0, 1), Batch(judged.x, judged.y.flatten(), group)
+        return Batch(judged.x, judged.y.flatten(), group)

@@ -10,13 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
+from autobalance.bilevel.space import Found
+
+if TYPE_CHECKING:
+    from autobalance.bilevel._bench import Bench
+
 from autobalance.common import InputError, check_value
 from autobalance.data import Batch
 from autobalance.hypergradients import RECIPE_PARAMETERS, Hypergradient, Replay, random_state, set_random_state
@@ -66,6 +71,8 @@ class WholeTrainings:
 
     rounds: int = 1
 
+    confidence: ClassVar[float] = 0.8
+
     def __post_init__(self) -> None:
         check_value("rounds", self.rounds, at_least=1, whole=True)
 
@@ -74,8 +81,12 @@ class WholeTrainings:
         """The engine; how many steps it goes back through, the training says."""
         return Replay()
 
-    def search(self, trainee: Trainee, seed: int) -> WholeTrainingsSearch:
-        """The search.
+    def search(self, bench: Bench) -> WholeTrainingsSearch:
+        """See `Strategy`."""
+        return self.of(bench.planned(), bench.plan.seed)
+
+    def of(self, trainee: Trainee, seed: int) -> WholeTrainingsSearch:
+        """The search of a trainee; ``seed`` is of the order of the samples.
 
         Raises:
             InputError: what changes from epoch to epoch (a schedule of losses, feature smoothing, compiled steps), or
@@ -158,6 +169,13 @@ class WholeTrainingsSearch:
         self._engine = Replay(self.unroll, 1 if numbers <= MOST_STORED else math.isqrt(self.unroll))
         effective = len(trainee.validation_samples) * max(1, trainee.folds) * trainee.space.loss.balance
         self._trusted = effective / (effective + HALF_TRUSTED)
+
+    def found(self, state: WholeTrainingsState) -> Found:
+        """See `Search`."""
+        return self.trainee.found(state.found)
+
+    def choice(self, state: WholeTrainingsState) -> None:
+        """See `Search`: which loss to use is left to `select`."""
 
     def init(self) -> WholeTrainingsState:
         """See `Search`."""

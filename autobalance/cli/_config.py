@@ -27,6 +27,7 @@ OBJECTIVES_WITH_ARGUMENTS = (
     "cost(FILE.csv)",
 )  # fmt: skip
 REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm", "worst_bin", "few_shot_mae")
+STRATEGIES = ("auto", "prediction", "interleaved", "whole")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
 AUGMENT_TIES = ("all", "frequency", "class")
@@ -55,7 +56,7 @@ class Options(GroupOptions):
 
     objective: str | None = None
     free: tuple[str, ...] | None = None
-    tie: str = "frequency"
+    tie: str | None = None
     start: str | None = None
     late: tuple[str, ...] | None = None
     late_start: float | None = None
@@ -67,9 +68,11 @@ class Options(GroupOptions):
     outer_lr: float = 0.05
     warmup: float = 0.3
     rounds: int | None = None
+    strategy: str | None = None
+    budget: float | None = None
     folds: int | None = None
     candidates: tuple[str, ...] | None = None
-    confidence: float = 0.8
+    confidence: float | None = None
     baselines: tuple[str, ...] | None = None
     fds_layer: str | None = None
 
@@ -138,6 +141,12 @@ def make_parser() -> argparse.ArgumentParser:
            "that fit images or rows", type=names_of(OPERATIONS), metavar="NAMES")  # fmt: skip
 
     search = parser.add_argument_group("how it is searched")
+    option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on what they held "
+           "out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
+           "then interleaved for all that is free beside l; unset: auto, with --rounds whole",
+           choices=STRATEGIES)  # fmt: skip
+    option(search, "budget", "what the search may cost, its choice included, in plain trainings; unset: 4",
+           type=positive_float, metavar="TRAININGS")  # fmt: skip
     option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is replay's cheap "
            "case of one step; implicit is AutoBalance's own; head solves the last layer", choices=ENGINES)  # fmt: skip
     option(search, "unroll", "training steps that a hypergradient looks back through; unset: 5, with implicit 10",
@@ -155,8 +164,8 @@ def make_parser() -> argparse.ArgumentParser:
            metavar="K")  # fmt: skip
     option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, beside the one "
            "that it started from; unset: that one alone", type=names, metavar="LOSSES")  # fmt: skip
-    option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others",
-           type=share, metavar="SHARE")  # fmt: skip
+    option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others; unset: "
+           "0.7 with prediction and auto, else 0.8", type=share, metavar="SHARE")  # fmt: skip
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and order", type=seed, metavar="S")

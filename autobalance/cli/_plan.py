@@ -52,13 +52,16 @@ def plan_of(options: Options, lr: float | None = None) -> SearchPlan:
 def _strategy(options: Options) -> Strategy:
     if options.folds is not None and options.validation is not None:
         raise InputError(f"`validation` {options.validation} has no effect with `folds`: every sample validates once")
-    if options.rounds is None:
+    strategy = options.strategy or ("auto" if options.rounds is None else "whole")
+    if strategy in ("auto", "interleaved"):
         outer = OuterLoop(warmup=options.warmup, every=options.every, lr=options.outer_lr)
-        return strategy_of(make_engine(options.hypergradient, options.unroll), outer)
+        engine = make_engine(options.hypergradient, options.unroll)
+        return strategy_of(strategy, options.budget, engine, outer, options.rounds)
     default = Options()
     for name in ("hypergradient", "unroll", "every", "outer_lr", "warmup"):
         if (given := getattr(options, name)) != getattr(default, name):
             raise InputError(
-                f"`{name}` {given} has no effect with `rounds`, which replay whole trainings: leave one out"
+                f"`{name}` {given} has no effect with the `strategy` {strategy}, which takes no hypergradients within "
+                "a training: leave one of the two out"
             )
-    return strategy_of(rounds=options.rounds)
+    return strategy_of(strategy, options.budget, rounds=options.rounds, folds=options.folds)

@@ -10,6 +10,7 @@ from typing import Any
 from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, Found, State, stopped_early
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
+from autobalance.hypergradients import RECIPE_PARAMETERS
 from autobalance.tasks import summarise_figures
 from autobalance.training import peak_memory_mb, versions
 
@@ -69,17 +70,22 @@ def result_of(
 
 
 def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[str, Any]:
-    plan, space = checked.plan, checked.search.trainee.space
-    found = space.found(state.found)
+    plan, space, found = checked.plan, checked.search.trainee.space, checked.search.found(state)
     return {
         "start": plan.start_name,
         "tie": plan.tie,
+        "strategy": options.strategy,
+        "budget": options.budget,
         "hypergradient": options.hypergradient,
         "epochs": checked.recipe.epochs,
         "unroll": checked.search.unroll,
         "free": list(plan.free or ()),
         **({} if space.augmentation is None else space.augmentation.describe()),
-        "rates": {name: getattr(found.recipe, name) for name in space.recipe.names},
+        "rates": {
+            name: rate
+            for name in RECIPE_PARAMETERS
+            if (rate := getattr(found.recipe, name)) != getattr(checked.recipe, name)
+        },
         "fds_layer": plan.fds_layer,
         "fds_strength": found.strength,
         "outer_steps": state.outer_steps,

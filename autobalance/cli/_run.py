@@ -83,9 +83,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     state = _search(this)
     lines = [json.dumps(record, allow_nan=False) for record in this.progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
-    found = this.checked.search.trainee.space.found(state.found)
+    found = this.checked.search.found(state)
     _save(this, found)
-    choice = _choose(this, found)
+    choice = _choose(this, state)
     if choice is not None and choice.chosen != SEARCHED:
         _save_fixed(this, found, choice)
     compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
@@ -151,7 +151,7 @@ def _search(this: Run) -> Any:
 
 def _save(this: Run, found: Found) -> None:
     """Writes all that the search found."""
-    told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found, SEARCHED)
+    told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found)
     save_loss(found.loss.cpu(), this.directory / "loss.json", told)
     if found.policy is not None:
         problem, seed = this.checked.setting.problem, this.options.seed
@@ -171,13 +171,15 @@ def _save_fixed(this: Run, found: Found, choice: Choice) -> None:
         arm.smoothing.save(this.directory / "fds.json")
 
 
-def _choose(this: Run, found: Found) -> Choice | None:
+def _choose(this: Run, state: Any) -> Choice | None:
     """The choice among the searched loss and the candidates; None where none is asked for."""
     checked, progress, display = this.checked, this.progress, this.display
     if not checked.plan.confidence:
         return None
-    epochs, number = checked.recipe.epochs, len(arms(checked, found, checked.candidates))
-    display.phase("choice", number * len(checked.splits) * epochs, len(progress.held_out) * epochs, QUIET_SECONDS)
+    epochs, number = checked.recipe.epochs, len(arms(checked, checked.search.found(state), checked.candidates))
+    if checked.search.choice(state) is None:
+        done = len(progress.held_out)
+        display.phase("choice", number * len(checked.splits) * epochs, done * epochs, QUIET_SECONDS)
     begun = time.perf_counter()
 
     def spent() -> None:
@@ -192,7 +194,7 @@ def _choose(this: Run, found: Found) -> Choice | None:
         spent()
         this.save()
 
-    choice = select(checked, found, progress.held_out, on_training, on_trained)
+    choice = select(checked, state, progress.held_out, on_training, on_trained)
     assert choice is not None
     if not progress.trainings:  # a resumed run compares again what was compared and paid for before
         spent()

@@ -8,6 +8,7 @@ from autobalance.bilevel.space._loss import CLUSTER as CLUSTER
 from autobalance.bilevel.space._loss import LATE_START as LATE_START
 from autobalance.bilevel.space._loss import TIES as TIES
 from autobalance.bilevel.space._loss import LossSpace as LossSpace
+from autobalance.bilevel.space._loss import basis_of as basis_of
 from autobalance.bilevel.space._recipe import RecipeSpace as RecipeSpace
 from autobalance.bilevel.space._search import FREE as FREE
 from autobalance.bilevel.space._search import Found as Found

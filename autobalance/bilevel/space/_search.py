@@ -31,12 +31,14 @@ class Found:
         recipe: how to train with it.
         policy: how to augment; None where that was not searched.
         strength: of feature smoothing; None where it was not searched.
+        head: of the model that the loss is for.
     """
 
     loss: Member | ScheduledLoss
     recipe: Recipe
     policy: Policy | None = None
     strength: float | None = None
+    head: str = "linear"
 
 
 @dataclass(frozen=True)

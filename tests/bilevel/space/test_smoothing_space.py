@@ -40,7 +40,7 @@ def search(place="1", seed=0, strength=True, epochs=6, **settings):
     outer = OuterLoop(warmup=0.4, every=4, lr=0.3)
     engine = Replay(settings.get("steps", 3))
     searched = SearchSpace(space, RecipeSpace(recipe), smoothing=SmoothingSpace() if strength else None)
-    trainee = Trainee(calibrated, (train, validation), searched, squared_error, recipe, lambda output, batch: {})
+    trainee = Trainee(calibrated, (train, validation), searched, squared_error, lambda output, batch: {})
     return interleaved(trainee, engine, outer, seed)
 
 

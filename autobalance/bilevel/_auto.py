@@ -1,0 +1,225 @@
+"""The search that a budget buys: prediction space first, then hypergradients through unrolled training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from autobalance.bilevel._guard import SEARCHED, Choice
+from autobalance.bilevel._interleaved import Interleaved, InterleavedSearch, InterleavedState
+from autobalance.bilevel._prediction_space import (
+    CONFIDENCE,
+    PredictionSpace,
+    PredictionSpaceSearch,
+    PredictionSpaceState,
+)
+from autobalance.bilevel._strategy import Search
+from autobalance.bilevel._trainee import Trainee
+from autobalance.bilevel.space import Found
+from autobalance.common import check_value
+from autobalance.data import Batch
+from autobalance.hypergradients import Engine, processes
+
+if TYPE_CHECKING:
+    from autobalance.bilevel._bench import Bench
+
+#: What the search within one training costs, in plain trainings; and training on one split.
+INTERLEAVED_COST, SPLIT_COST = 1.4, 0.8
+#: Folds, and the budget from which on there are so many.
+FOLDS = ((5, 5.4), (3, 3.4))
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Prediction space, then the search within one training for all that is free beside l.
+
+    Folds and starts are as many as the budget buys: training on F folds costs F - 1 plain trainings.
+
+    Args:
+        budget: what the search may cost, its choice included, in plain trainings.
+        interleaved: the second phase.
+
+    Raises:
+        InputError: a budget below 1.
+    """
+
+    budget: float = 4.0
+    interleaved: Interleaved = field(default_factory=Interleaved)
+
+    confidence: ClassVar[float] = CONFIDENCE
+
+    def __post_init__(self) -> None:
+        check_value("budget", self.budget, at_least=1)
+
+    @property
+    def hypergradient(self) -> Engine:
+        """The second phase's."""
+        return self.interleaved.hypergradient
+
+    def search(self, bench: Bench) -> Search:
+        """See `Strategy`. Without logits or folds to train side by side, it is the search within one training alone."""
+        alone = bench.setting.problem.bin_edges is not None or bench.recipe.compiled or processes() > 1
+        if alone or "l" not in bench.free:
+            return self.interleaved.search(bench)
+        rest = tuple(name for name in bench.free if name != "l")
+        first = self.first_phase(bench, INTERLEAVED_COST if rest else 0.0).search(bench)
+        return AutoSearch(first, self.interleaved, rest, bench) if rest and self._pays(bench) else first
+
+    def prediction(self, folds: int | None = None) -> PredictionSpace:
+        """Prediction space alone, with all of the budget."""
+        number = folds or next((f for f, from_ in FOLDS if self.budget >= from_), None)
+        cost = SPLIT_COST if number is None else number - 1
+        return PredictionSpace(number, max(0, int(self.budget / cost) - 1))
+
+    def first_phase(self, bench: Bench, reserved: float) -> PredictionSpace:
+        """What of the budget goes to prediction space."""
+        left = self.budget - reserved
+        smallest = int(bench.task.counts(bench.setting.pool).min())
+        folds = bench.plan.folds or next((f for f, from_ in FOLDS if self.budget >= from_ and smallest >= f), None)
+        cost = SPLIT_COST if folds is None else folds - 1
+        return PredictionSpace(folds, max(0, int(left / cost) - 1))
+
+    def _pays(self, bench: Bench) -> bool:
+        """Whether the budget reaches for the second phase."""
+        return self.budget >= SPLIT_COST + INTERLEAVED_COST - 0.2
+
+
+@dataclass(frozen=True)
+class AutoState:
+    """Where both phases stand, see `State`.
+
+    Args:
+        first: of prediction space.
+        second: of the search within one training; None before it begins.
+        outputs: the second phase's outputs on the validation samples, once it is done.
+    """
+
+    first: PredictionSpaceState
+    second: InterleavedState | None = None
+    outputs: Tensor | None = None
+
+    @property
+    def done(self) -> int:
+        return self.first.done + (0 if self.second is None else self.second.done)
+
+    @property
+    def outer_steps(self) -> int:
+        return self.first.outer_steps + (0 if self.second is None else self.second.outer_steps)
+
+    @property
+    def skipped(self) -> int:
+        return 0 if self.second is None else self.second.skipped
+
+    @property
+    def skipped_in_a_row(self) -> int:
+        return 0 if self.second is None else self.second.skipped_in_a_row
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `State`."""
+        second = None if self.second is None else self.second.to_dict()
+        return {"first": self.first.to_dict(), "second": second, "outputs": self.outputs}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
+        """See `State`."""
+        second = None if content["second"] is None else InterleavedState.from_dict(content["second"], device)
+        return cls(PredictionSpaceState.from_dict(content["first"], device), second, content["outputs"])
+
+
+class AutoSearch:
+    """The search of `Auto`, see `Search`.
+
+    The second phase starts from what the first hands out. What it found is used where its outputs on the validation
+    samples beat the first phase's on the same samples, with the confidence that was asked for.
+    """
+
+    parts = 1
+    state = AutoState
+
+    def __init__(self, first: PredictionSpaceSearch, second: Interleaved, free: tuple[str, ...], bench: Bench) -> None:
+        self.first, self._second, self._free, self._bench = first, second, free, bench
+        self.trainee, self.unroll = first.trainee, second.hypergradient.steps
+        self._check(first.found(first.init()))
+        self.length = first.length + bench.recipe.epochs
+
+    def _check(self, found: Found) -> None:
+        """Raises an InputError where the second phase cannot be: before the first takes time."""
+        self._second.of(self._trainee(found), self._bench.plan.seed)
+
+    def _trainee(self, found: Found) -> Trainee:
+        bench = self._bench
+        counts = bench.counts(None)
+        equal = bool((counts == counts.flatten()[0]).all())
+        arm = bench.arm(SEARCHED, found.loss, found.head, found.recipe)
+        return bench.trainee(arm, None, self._free, bench.plan.tie or ("class" if equal else "frequency"))
+
+    def _search(self, state: AutoState) -> InterleavedSearch:
+        """The second phase, from what the first hands out."""
+        return self._second.of(self._trainee(self._handed_on(state.first)), self._bench.plan.seed)
+
+    def _handed_on(self, state: PredictionSpaceState) -> Found:
+        """What the first phase hands out: what it found, or the start where that does not beat it."""
+        choice = self.first.choice(state)
+        return self.first.found(state if choice is None or choice.chosen == SEARCHED else self.first.init())
+
+    def init(self) -> AutoState:
+        """See `Search`."""
+        return AutoState(self.first.init())
+
+    def phase(self, state: AutoState) -> str:
+        """See `Search`."""
+        if state.first.done < self.first.length:
+            return self.first.phase(state.first)
+        return "search" if state.second is None else self._search(state).phase(state.second)
+
+    def step(
+        self, state: AutoState, on_share: Callable[[float], None] | None = None
+    ) -> tuple[AutoState, dict[str, Any]]:
+        """A step of the phase that it is in."""
+        if state.first.done < self.first.length:
+            first, record = self.first.step(state.first, on_share)
+            return replace(state, first=first), record
+        search = self._search(state)
+        second, record = search.step(state.second or search.init(), on_share)
+        state = replace(state, second=second)
+        if second.done == search.length:
+            state = replace(state, outputs=search.trainee.held_out(second.inner)[0].cpu())
+        return state, {**record, "epoch": state.done}
+
+    def found(self, state: AutoState) -> Found:
+        """See `Search`."""
+        if state.second is None or not self._accepted(state):
+            return self.first.found(state.first)
+        return self._search(state).found(state.second)
+
+    def choice(self, state: AutoState) -> Choice | None:
+        """See `Search`: the first phase's, or that of the second against the start where the second is used."""
+        if not self._accepted(state):
+            return self.first.choice(state.first)
+        second, first, judged = self._compared(state)
+        start = self._bench.plan.start_name
+        choice = self.first.compare({SEARCHED: second, start: first[start]}, judged, start)
+        return replace(choice, chosen=SEARCHED)  # it beat what had beaten the start
+
+    def _accepted(self, state: AutoState) -> bool:
+        """Whether the second phase's outputs beat those of what it started from."""
+        if state.outputs is None:
+            return False
+        second, first, judged = self._compared(state)
+        choice, start = self.first.choice(state.first), self._bench.plan.start_name
+        before = first[SEARCHED if choice is None else choice.chosen]
+        return self.first.compare({SEARCHED: second, start: before}, judged, start).chosen == SEARCHED
+
+    def _compared(self, state: AutoState) -> tuple[Tensor, dict[str, Tensor], Batch]:
+        """The second phase's outputs, the first's by name, and the validation samples that both held out."""
+        assert state.outputs is not None and state.first.crossed is not None
+        judged, places = self._search(state).trainee.judged, self.first.validation_places()
+        both = (places >= 0).nonzero()[:, 0]
+        group = None if judged.group is None else judged.group[both]
+        first = {**state.first.outputs, SEARCHED: state.first.crossed}
+        kept = {name: output[places[both]] for name, output in first.items()}
+        return state.outputs[both], kept, Batch(judged.x, judged.y[both], group)

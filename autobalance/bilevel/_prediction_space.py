@@ -1,0 +1,280 @@
+"""The search in prediction space: folds train once, and offsets of their held-out outputs become the loss's l."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autobalance.bilevel._guard import SEARCHED, Choice, choose, metric_of
+from autobalance.bilevel._offsets import Offsets, cross_validated, frequency_law, scale_of
+from autobalance.bilevel._strategy import on_device
+from autobalance.bilevel._trainee import Trainee
+from autobalance.bilevel.space import Found, basis_of
+from autobalance.common import InputError, check_value
+from autobalance.data import Batch, FoldedSamples
+from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
+from autobalance.losses import Member, ScheduledLoss
+
+if TYPE_CHECKING:
+    from autobalance.bilevel._bench import Bench
+
+#: Penalties on the offsets that cross-validation chooses from; an infinite one leaves the logits as they are.
+PENALTIES = (math.inf, 0.3, 0.03, 0.003)
+#: Parts of the held-out samples in that cross-validation, and how often they are dealt anew.
+PARTS, REPEATS = 5, 2
+#: With which the result has to beat the start: half a standard error.
+CONFIDENCE = 0.7
+#: Above so many outputs (samples times classes) they are dealt once.
+MANY = 2**20
+
+
+@dataclass(frozen=True)
+class PredictionSpace:
+    """Trains each of a few starts on folds, and moves l by the offsets that make the objective smallest on the outputs
+    that were held out. See `autobalance.bilevel._offsets` for why l can carry them.
+
+    Args:
+        folds: F, on which the starts are trained; None: on the training split, judged on the validation split.
+        portfolio: how many starts are trained beside the plan's own.
+
+    Raises:
+        InputError: a value that cannot be.
+    """
+
+    folds: int | None = 5
+    portfolio: int = 0
+
+    confidence: ClassVar[float] = CONFIDENCE
+
+    def __post_init__(self) -> None:
+        if self.folds is not None:
+            check_value("folds", self.folds, at_least=2, whole=True)
+        check_value("portfolio", self.portfolio, at_least=0, whole=True)
+
+    @property
+    def hypergradient(self) -> Replay:
+        """None is taken; the engine that could be, for what folds go with."""
+        return Replay()
+
+    def search(self, bench: Bench) -> PredictionSpaceSearch:
+        """See `Strategy`.
+
+        Raises:
+            InputError: a regression, whose outputs have no offsets, or l is not free.
+        """
+        if bench.setting.problem.bin_edges is not None:
+            raise InputError("a regression has no logits to offset: use the `strategy` interleaved or whole")
+        if "l" not in bench.free:
+            raise InputError("the `strategy` prediction moves l: leave l among what is `free`")
+        folds = None if self.folds is None else bench.folds(self.folds)
+        arms = bench.portfolio(self.portfolio, bench.counts(folds))
+        trainees = {arm.name: bench.trainee(arm, folds, ("l",), "class") for arm in arms}
+        return PredictionSpaceSearch(self, trainees, bench)
+
+
+@dataclass(frozen=True)
+class PredictionSpaceState:
+    """All that the search carries from one epoch to the next, see `State`.
+
+    Args:
+        generator, random, device_random: states of the sampling generator and of torch's own.
+        inner: of the start that is being trained; None between two.
+        outputs: of each start that is trained, (N, K), for the samples that were held out.
+        winner: the start whose outputs, with offsets, are best.
+        offsets: b, (K,), in the unit of the logits; None before they are found.
+        crossed: the winner's outputs, (N, K), each with offsets that were found without its sample.
+        done, outer_steps, skipped, skipped_in_a_row: as in `State`.
+    """
+
+    generator: Tensor
+    random: Tensor
+    device_random: Tensor | None = None
+    inner: InnerState | None = None
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    winner: str | None = None
+    offsets: Tensor | None = None
+    crossed: Tensor | None = None
+    done: int = 0
+    outer_steps: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `State`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
+        """See `State`."""
+        inner = None if content["inner"] is None else InnerState(**on_device(content["inner"], device))
+        return cls(**{**content, "inner": inner})
+
+
+class PredictionSpaceSearch:
+    """The search of `PredictionSpace`: the epochs of each start, then one step that finds the offsets; see `Search`."""
+
+    parts = 1
+    state = PredictionSpaceState
+    #: No training step is differentiated through.
+    unroll = 0
+
+    def __init__(self, strategy: PredictionSpace, trainees: Mapping[str, Trainee], bench: Bench) -> None:
+        self.strategy, self._trainees, self._bench = strategy, dict(trainees), bench
+        self.trainee = next(iter(trainees.values()))
+        self._epochs = self.trainee.recipe.epochs
+        self.length = len(trainees) * self._epochs + 1
+        self._seed, counts = bench.plan.seed, bench.task.counts(bench.setting.pool)
+        classes = counts if counts.dim() == 1 else counts.sum(1)
+        law = frequency_law(counts)
+        tie = bench.plan.tie or "class"
+        basis = torch.zeros(len(classes), 0) if tie == "frequency" else basis_of(tie, classes)
+        self.problem = Offsets(bench.objective.soft_confusion, law, basis)
+        self.metric = metric_of(bench.objective)
+
+    @property
+    def judged(self) -> Batch:
+        """The samples that were held out, fold after fold, without their inputs."""
+        return self.trainee.judged
+
+    def validation_places(self) -> Tensor:
+        """Where among the held-out samples each validation sample is, (N,); -1 where it was left out."""
+        problem = self._bench.setting.problem
+        first, number = len(problem.train), len(problem.validation)
+        held = self.trainee.validation_samples
+        if not isinstance(held, FoldedSamples):
+            return torch.arange(number)
+        places = torch.full((first + number,), -1)
+        positions = held.index.flatten().cpu()
+        places[positions] = torch.arange(len(positions))
+        return places[first:]
+
+    def found(self, state: PredictionSpaceState) -> Found:
+        """See `Search`: the winner's loss with its l less the offsets."""
+        start = self._trainees[state.winner or next(iter(self._trainees))]
+        found = start.found(start.space.init())
+        return found if state.offsets is None else replace(found, loss=less(found.loss, state.offsets))
+
+    def choice(self, state: PredictionSpaceState) -> Choice | None:
+        """See `Search`: the start stays unless the result beats it."""
+        if state.crossed is None:
+            return None
+        (name, first), *others = state.outputs.items()
+        fixed = {other: output for other, output in others if other in self._bench.plan.candidates}
+        return self.compare({SEARCHED: state.crossed, name: first, **fixed}, self.judged, name)
+
+    def compare(self, outputs: Mapping[str, Tensor], judged: Batch, start: str) -> Choice:
+        """The choice among outputs for the same samples."""
+        strata = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
+        needed = self._bench.plan.confidence or 0.0
+        return choose(outputs, start, judged, strata.cpu().numpy(), self.metric, needed, self._seed)
+
+    def init(self) -> PredictionSpaceState:
+        """See `Search`."""
+        device, seeded = self.trainee.device, torch.Generator().manual_seed(self._seed).get_state()
+        on_gpu = torch.Generator(device).manual_seed(self._seed).get_state() if device.type == "cuda" else None
+        return PredictionSpaceState(seeded, seeded.clone(), on_gpu)
+
+    def phase(self, state: PredictionSpaceState) -> str:
+        """See `Search`."""
+        return "offsets" if state.done >= self.length - 1 else "folds" if self.strategy.folds else "training"
+
+    def step(
+        self, state: PredictionSpaceState, on_share: Callable[[float], None] | None = None
+    ) -> tuple[PredictionSpaceState, dict[str, Any]]:
+        """An epoch of the start that is trained at this time, or the offsets."""
+        phase = self.phase(state)
+        state, record = self._offsets(state) if phase == "offsets" else self._epoch(state)
+        return state, {"phase": phase, "epoch": state.done, **record}
+
+    def _epoch(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
+        name = list(self._trainees)[state.done // self._epochs]
+        trainee, epoch = self._trainees[name], state.done % self._epochs
+        generator, device = torch.Generator(), trainee.device
+        generator.set_state(state.generator if epoch else torch.Generator().manual_seed(self._seed).get_state())
+        inner, losses, raw = state.inner or trainee.start, [], trainee.space.init()
+        problem = trainee.problem(epoch / self._epochs)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            set_random_state((state.random, state.device_random), device)
+            for index in trainee.orders(generator):
+                inner, value = inner_step(problem, inner, raw, trainee.batch(index, generator))
+                losses.append(trainee.mean_loss(value.item()))
+            random, device_random = random_state(device)
+        if not all(map(math.isfinite, losses)):
+            raise InputError(f"training with {name}: the training loss is not finite in epoch {epoch + 1}; lower `lr`")
+        output, judged = trainee.held_out(inner)
+        state = replace(
+            state,
+            generator=generator.get_state(),
+            random=random,
+            device_random=device_random,
+            inner=inner,
+            done=state.done + 1,
+        )
+        if epoch + 1 == self._epochs:
+            state = replace(state, inner=None, outputs={**state.outputs, name: output.cpu()})
+        figures = {**trainee.figures(output, judged), **trainee.space.describe(raw)}
+        return state, {"start": name, "train_loss": sum(losses) / len(losses), **figures}
+
+    def _offsets(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
+        """The best start and its offsets; equal figures are told apart by the smooth objective."""
+        judged, best = self.judged, None
+        deals = self._deals(judged, len(next(iter(state.outputs.values())).flatten()))
+        for name, outputs in state.outputs.items():
+            scaled = outputs.double() / scale_of(outputs)
+            for crossed in cross_validated(self.problem, scaled, judged, self.metric, PENALTIES, deals):
+                if best is None or (crossed.figure, crossed.tie) < (best[1].figure, best[1].tie):
+                    best = name, crossed
+        assert best is not None
+        winner, crossed = best
+        outputs = state.outputs[winner]
+        scale = scale_of(outputs)
+        offsets = scale * self.problem.fit(outputs.double() / scale, judged, crossed.penalty)
+        state = replace(
+            state,
+            winner=winner,
+            offsets=offsets,
+            crossed=crossed.outputs * scale,
+            done=state.done + 1,
+            outer_steps=state.outer_steps + 1,
+        )
+        trainee, last = self._trainees[winner], self.found(state).loss.at(1.0)
+        assert isinstance(last, Member)
+        return state, {
+            "start": winner,
+            "train_loss": None,
+            **trainee.figures(crossed.outputs * scale, judged),
+            "parameters": {"l": last.l.tolist()},
+            "rates": {},
+        }
+
+    def _deals(self, judged: Batch, size: int) -> list[Tensor]:
+        """For each repeat the part that each sample is in, every class in proportion."""
+        generator, y = np.random.default_rng(self._seed), judged.y.cpu().numpy()
+        return [_dealt(y, generator) for _ in range(REPEATS if size <= MANY else 1)]
+
+
+def _dealt(y: np.ndarray, generator: np.random.Generator) -> Tensor:
+    part, at = np.empty(len(y), dtype=np.int64), 0
+    for k in np.unique(y):
+        members = generator.permutation(np.flatnonzero(y == k))
+        part[members] = (np.arange(len(members)) + at) % PARTS
+        at += len(members)
+    return torch.from_numpy(part)
+
+
+def less(loss: Member | ScheduledLoss, offsets: Tensor) -> Member | ScheduledLoss:
+    """The loss with l - b in each of its stages, of mean zero over the classes."""
+
+    def moved(member: Member) -> Member:
+        b = offsets.to(member.l)
+        l = member.l - (b if member.l.dim() == 1 else b[:, None])  # noqa: E741 - the published symbol
+        return member.replace(l=l - l.mean(0))
+
+    stages = [(stage.start, moved(stage.loss)) for stage in loss.stages if isinstance(stage.loss, Member)]
+    return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
