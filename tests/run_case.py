@@ -14,7 +14,7 @@ from toy import gaussians
 from autobalance.search import main
 
 OPTIONS = ["--model", "linear", "--epochs", "4", "--batch-size", "16", "--every", "5", "--unroll", "3", "--seeds", "2"]
-OPTIONS += ["--confidence", "0"]  # without the choice, whose trainings take time
+OPTIONS += ["--strategy", "interleaved", "--confidence", "0"]  # without the choice, whose trainings take time
 Array = NDArray[Any]
 
 

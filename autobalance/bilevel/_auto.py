@@ -13,6 +13,7 @@ from autobalance.bilevel._guard import SEARCHED, Choice
 from autobalance.bilevel._interleaved import Interleaved, InterleavedSearch, InterleavedState
 from autobalance.bilevel._prediction_space import (
     CONFIDENCE,
+    SPLIT_COST,
     PredictionSpace,
     PredictionSpaceSearch,
     PredictionSpaceState,
@@ -27,17 +28,13 @@ from autobalance.hypergradients import Engine, processes
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
 
-#: What the search within one training costs, in plain trainings; and training on one split.
-INTERLEAVED_COST, SPLIT_COST = 1.4, 0.8
-#: Folds, and the budget from which on there are so many.
-FOLDS = ((5, 5.4), (3, 3.4))
+#: What the search within one training costs, in plain trainings.
+INTERLEAVED_COST = 1.4
 
 
 @dataclass(frozen=True)
 class Auto:
     """Prediction space, then the search within one training for all that is free beside l.
-
-    Folds and starts are as many as the budget buys: training on F folds costs F - 1 plain trainings.
 
     Args:
         budget: what the search may cost, its choice included, in plain trainings.
@@ -66,26 +63,9 @@ class Auto:
         if alone or "l" not in bench.free:
             return self.interleaved.search(bench)
         rest = tuple(name for name in bench.free if name != "l")
-        first = self.first_phase(bench, INTERLEAVED_COST if rest else 0.0).search(bench)
-        return AutoSearch(first, self.interleaved, rest, bench) if rest and self._pays(bench) else first
-
-    def prediction(self, folds: int | None = None) -> PredictionSpace:
-        """Prediction space alone, with all of the budget."""
-        number = folds or next((f for f, from_ in FOLDS if self.budget >= from_), None)
-        cost = SPLIT_COST if number is None else number - 1
-        return PredictionSpace(number, max(0, int(self.budget / cost) - 1))
-
-    def first_phase(self, bench: Bench, reserved: float) -> PredictionSpace:
-        """What of the budget goes to prediction space."""
-        left = self.budget - reserved
-        smallest = int(bench.task.counts(bench.setting.pool).min())
-        folds = bench.plan.folds or next((f for f, from_ in FOLDS if self.budget >= from_ and smallest >= f), None)
-        cost = SPLIT_COST if folds is None else folds - 1
-        return PredictionSpace(folds, max(0, int(left / cost) - 1))
-
-    def _pays(self, bench: Bench) -> bool:
-        """Whether the budget reaches for the second phase."""
-        return self.budget >= SPLIT_COST + INTERLEAVED_COST - 0.2
+        reserved = INTERLEAVED_COST if rest and self.budget >= INTERLEAVED_COST + SPLIT_COST else 0.0
+        first = PredictionSpace(self.budget - reserved, bench.plan.folds).search(bench)
+        return AutoSearch(first, self.interleaved, rest, bench) if reserved else first
 
 
 @dataclass(frozen=True)

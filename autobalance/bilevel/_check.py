@@ -103,6 +103,8 @@ def _check_free(plan: SearchPlan) -> None:
     free = plan.free or ()
     if unknown := [name for name in free if name not in FREE]:
         raise InputError(f"{unknown[0]!r} cannot be searched; `free` are any of {', '.join(FREE)}")
+    if bound := [name for name in plan.late if name not in free]:
+        raise InputError(f"{bound[0]!r} is `late` but not `free`: only what is searched can be switched on late")
     if plan.late_start is not None and not plan.late:
         raise InputError("`late_start` has no effect without `late`, which names what is switched on late")
     for name in ("operations", "tie_augment"):

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._interleaved import Interleaved, OuterLoop
+from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import Strategy
 from autobalance.bilevel._whole_trainings import WholeTrainings
 from autobalance.common import InputError, check_one_of
@@ -140,5 +141,5 @@ def strategy_of(
     within = Interleaved(hypergradient or Replay(), outer or OuterLoop())
     if name == "interleaved":
         return within
-    auto = Auto(interleaved=within) if budget is None else Auto(budget, within)
-    return auto if name == "auto" else auto.prediction(folds)
+    spent = {} if budget is None else {"budget": budget}
+    return Auto(**spent, interleaved=within) if name == "auto" else PredictionSpace(**spent, folds=folds)

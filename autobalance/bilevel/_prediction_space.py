@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PENALTIES = (math.inf, 0.3, 0.03, 0.003)
 #: Parts of the held-out samples in that cross-validation, and how often they are dealt anew.
 PARTS, REPEATS = 5, 2
+#: Folds that are tried, and what training on one split costs, in plain trainings.
+FOLDS, SPLIT_COST = (5, 3), 0.8
 #: With which the result has to beat the start: half a standard error.
 CONFIDENCE = 0.7
 #: Above so many outputs (samples times classes) they are dealt once.
@@ -39,23 +41,26 @@ class PredictionSpace:
     """Trains each of a few starts on folds, and moves l by the offsets that make the objective smallest on the outputs
     that were held out. See `autobalance.bilevel._offsets` for why l can carry them.
 
+    The budget buys folds, then starts: training one on F folds costs F - 1 plain trainings.
+
     Args:
-        folds: F, on which the starts are trained; None: on the training split, judged on the validation split.
-        portfolio: how many starts are trained beside the plan's own.
+        budget: what the trainings may cost, in plain trainings.
+        folds: F; None: 5 or 3 as the budget reaches, and the one split where it does not, where the source brings
+            validation samples of its own, or where a class has too few samples for folds.
 
     Raises:
         InputError: a value that cannot be.
     """
 
-    folds: int | None = 5
-    portfolio: int = 0
+    budget: float = 4.0
+    folds: int | None = None
 
     confidence: ClassVar[float] = CONFIDENCE
 
     def __post_init__(self) -> None:
+        check_value("budget", self.budget, above=0)
         if self.folds is not None:
             check_value("folds", self.folds, at_least=2, whole=True)
-        check_value("portfolio", self.portfolio, at_least=0, whole=True)
 
     @property
     def hypergradient(self) -> Replay:
@@ -72,10 +77,18 @@ class PredictionSpace:
             raise InputError("a regression has no logits to offset: use the `strategy` interleaved or whole")
         if "l" not in bench.free:
             raise InputError("the `strategy` prediction moves l: leave l among what is `free`")
-        folds = None if self.folds is None else bench.folds(self.folds)
-        arms = bench.portfolio(self.portfolio, bench.counts(folds))
+        number = self.folds or self._affordable(bench)
+        folds, cost = (None, SPLIT_COST) if number is None else (bench.folds(number), number - 1)
+        arms = bench.portfolio(max(0, int(self.budget / cost) - 1), bench.counts(folds))
         trainees = {arm.name: bench.trainee(arm, folds, ("l",), "class") for arm in arms}
-        return PredictionSpaceSearch(self, trainees, bench)
+        return PredictionSpaceSearch(trainees, bench)
+
+    def _affordable(self, bench: Bench) -> int | None:
+        """How many folds there shall be; None for the one split."""
+        smallest = int(bench.task.counts(bench.setting.pool).min())
+        if bench.setting.problem.own_validation:
+            return None
+        return next((folds for folds in FOLDS if folds - 1 <= self.budget and folds <= smallest), None)
 
 
 @dataclass(frozen=True)
@@ -124,8 +137,8 @@ class PredictionSpaceSearch:
     #: No training step is differentiated through.
     unroll = 0
 
-    def __init__(self, strategy: PredictionSpace, trainees: Mapping[str, Trainee], bench: Bench) -> None:
-        self.strategy, self._trainees, self._bench = strategy, dict(trainees), bench
+    def __init__(self, trainees: Mapping[str, Trainee], bench: Bench) -> None:
+        self._trainees, self._bench = dict(trainees), bench
         self.trainee = next(iter(trainees.values()))
         self._epochs = self.trainee.recipe.epochs
         self.length = len(trainees) * self._epochs + 1
@@ -182,7 +195,7 @@ class PredictionSpaceSearch:
 
     def phase(self, state: PredictionSpaceState) -> str:
         """See `Search`."""
-        return "offsets" if state.done >= self.length - 1 else "folds" if self.strategy.folds else "training"
+        return "offsets" if state.done >= self.length - 1 else "folds" if self.trainee.folds else "training"
 
     def step(
         self, state: PredictionSpaceState, on_share: Callable[[float], None] | None = None

@@ -22,6 +22,7 @@ SHORT = {
     "recipe": Recipe(epochs=6, batch_size=16),
     "outer": OuterLoop(every=5, lr=0.1),
     "hypergradient": autobalance.Replay(3),
+    "strategy": "interleaved",
 }
 
 

@@ -16,6 +16,7 @@ SHORT = {
     "recipe": autobalance.Recipe(epochs=6, batch_size=16),
     "outer": autobalance.OuterLoop(every=5, lr=0.1),
     "hypergradient": autobalance.Replay(3),
+    "strategy": "interleaved",
 }
 
 

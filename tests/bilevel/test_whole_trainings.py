@@ -139,9 +139,9 @@ def test_what_cannot_be_followed_is_refused():
         search(searched=space(start="ldam-drw", free=("l",)))
     with pytest.raises(InputError, match="schedule"):
         search(searched=space(late=("w",)))
-    for outer, engine in ((OuterLoop(), None), (None, Replay(3))):
-        with pytest.raises(InputError, match="no effect beside `rounds`"):
-            strategy_of(engine, outer, 1)
+    for given in ({"outer": OuterLoop()}, {"hypergradient": Replay(3)}, {"budget": 4}):
+        with pytest.raises(InputError, match="has no effect with the `strategy` whole"):
+            strategy_of(rounds=1, **given)
     with pytest.raises(InputError, match="`rounds` is 0"):
         WholeTrainings(0)
     compiled = make_trainee(linear(3), (TRAIN, VALIDATION), space(), recipe=replace(RECIPE, compiled=True))

@@ -4,14 +4,16 @@ import pytest
 from toy import same
 
 import autobalance
-from autobalance.bilevel import OuterLoop, SearchPlan, chosen_arm, run, select
+from autobalance.bilevel import Interleaved, OuterLoop, SearchPlan, chosen_arm, run, select
 from autobalance.cli._config import parse
 from autobalance.cli._plan import checked_plan, plan_of
 from autobalance.common import InputError
 from autobalance.hypergradients import OneStep, Replay
 
-COMMAND = "--model linear --epochs 6 --batch-size 32 --every 6 --unroll 3 --confidence 0.9 --candidates ce --free l,lr"
+COMMAND = "--strategy interleaved --model linear --epochs 6 --batch-size 32 --every 6 --unroll 3 --confidence 0.9 "
+COMMAND += "--candidates ce --free l,lr"
 PYTHON = {
+    "strategy": "interleaved",
     "recipe": autobalance.Recipe(epochs=6, batch_size=32),
     "outer": OuterLoop(every=6),
     "hypergradient": Replay(3),
@@ -24,8 +26,8 @@ PYTHON = {
 def test_both_search_and_choose_alike():
     checked, history = checked_plan(parse(COMMAND.split())[0]), []
     state = run(checked.search, on_step=lambda state, record: history.append(record))
-    found = checked.search.trainee.space.found(state.found)
-    choice = select(checked, found)
+    found = checked.search.found(state)
+    choice = select(checked, state)
     problem = checked.setting.problem
     result = autobalance.search_loss(
         checked.setting.new_model(0), problem.train, problem.validation, class_names=problem.class_names, **PYTHON
@@ -38,15 +40,17 @@ def test_both_search_and_choose_alike():
 
 def test_one_plan_is_what_both_make():
     plan = plan_of(parse(COMMAND.split())[0])
-    assert plan.strategy == autobalance.bilevel.strategy_of(PYTHON["hypergradient"], OuterLoop(every=6))
+    assert plan.strategy == autobalance.bilevel.strategy_of(
+        "interleaved", hypergradient=PYTHON["hypergradient"], outer=OuterLoop(every=6)
+    )
     assert (tuple(plan.free), tuple(plan.candidates), plan.confidence) == (("l", "lr"), ("ce",), 0.9)
     assert plan.recipe == PYTHON["recipe"]
     assert plan_of(parse([])[0]).strategy == SearchPlan().strategy
 
 
 def test_one_step_has_the_same_distance_in_both():
-    plan = plan_of(parse(["--hypergradient", "one-step"])[0])
-    assert plan.strategy.every == autobalance.bilevel.strategy_of(OneStep()).every == 4
+    plan = plan_of(parse(["--strategy", "interleaved", "--hypergradient", "one-step"])[0])
+    assert plan.strategy.every == Interleaved(OneStep()).every == 4
 
 
 @pytest.mark.parametrize("name", ["csl", "nothing"])

@@ -191,6 +191,7 @@ def test_from_python_with_samples_of_three():
         "recipe": Recipe(epochs=4, batch_size=16),
         "outer": autobalance.OuterLoop(every=5, lr=0.1),
         "hypergradient": autobalance.Replay(3),
+        "strategy": "interleaved",
     }
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2)

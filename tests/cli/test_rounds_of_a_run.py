@@ -44,10 +44,10 @@ def test_a_run_in_rounds(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--every", "5"], "--every 5 has no effect with --rounds"),
-        (["--unroll", "3"], "--unroll 3 has no effect with --rounds"),
-        (["--outer-lr", "0.1"], "--outer-lr 0.1 has no effect with --rounds"),
-        (["--hypergradient", "implicit"], "--hypergradient implicit has no effect with --rounds"),
+        (["--every", "5"], "--every 5 has no effect with the --strategy whole"),
+        (["--unroll", "3"], "--unroll 3 has no effect with the --strategy whole"),
+        (["--outer-lr", "0.1"], "--outer-lr 0.1 has no effect with the --strategy whole"),
+        (["--hypergradient", "implicit"], "--hypergradient implicit has no effect with the --strategy whole"),
         (["--start", "ldam-drw"], "a loss with a schedule cannot be searched by whole trainings"),
         (["--free", "l,augment"], "not an augmentation"),
         (["--rounds", "0"], "0"),

@@ -150,7 +150,7 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
         (["--target", "label"], "--target label has no effect"),
         (["--imbalance-type", "step"], "has no effect"),
         (["--late-start", "0.5"], "--late-start has no effect without --late"),
-        (["--late", "w", "--free", "l"], "'w' is late but not free"),
+        (["--late", "w", "--free", "l"], "'w' is --late but not --free"),
         (["--model", "cnn"], "the model cnn is for images"),
         (["--start", "nothing"], "no fixed loss is called 'nothing'"),
         (["--start", "csl"], "cannot start from CSL"),

@@ -1,0 +1,104 @@
+"""Both phases of the search that a budget buys: in prediction space, then through unrolled training steps."""
+
+import pytest
+import torch
+from test_prediction_space import RECIPE, checked, problem
+from toy import same
+
+from autobalance.bilevel import (
+    Auto,
+    Interleaved,
+    InterleavedSearch,
+    OuterLoop,
+    PredictionSpace,
+    run,
+    select,
+    strategy_of,
+)
+from autobalance.bilevel._auto import AutoState
+from autobalance.common import InputError
+from autobalance.hypergradients import Replay
+
+WITHIN = Interleaved(Replay(3), OuterLoop(warmup=0.3, every=4, lr=0.2))
+
+
+def auto(budget=4.0, free=("w", "l", "delta"), **settings):
+    return checked(Auto(budget, WITHIN), free=free, **settings)
+
+
+def test_the_second_phase_starts_from_what_the_first_hands_out():
+    made, records, states = auto(confidence=1e-9), [], []
+    state = run(made.search, on_step=lambda state, record: (states.append(state), records.append(record)))
+    phases = [record["phase"] for record in records]
+    assert phases == ["folds"] * 3 + ["offsets"] + ["warm-up"] + ["search"] * 2
+    assert [record["epoch"] for record in records] == list(range(1, 8)) and state.done == made.search.length == 7
+    first = made.search.found(states[3]).loss
+    assert set(records[5]["parameters"]) == {"w", "delta"} and state.second.outer_steps > 0
+    found = made.search._search(state).found(state.second).loss
+    torch.testing.assert_close(found.l, first.l)
+    assert (found.w - first.w).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("confidence, used", [(1e-9, True), (0.999999, False)])
+def test_what_the_second_phase_found_is_used_where_it_beats_the_first(confidence, used):
+    made = auto(confidence=confidence)
+    state = run(made.search)
+    first, second = made.search.first.found(state.first), made.search._search(state).found(state.second)
+    found = made.search.found(state).loss
+    assert torch.equal(found.w, second.loss.w) == used and torch.equal(found.w, first.loss.w) == (not used)
+    assert select(made, state).chosen == ("searched" if used else "la")
+
+
+def test_the_phases_are_compared_on_the_validation_samples_that_both_held_out():
+    made = auto(confidence=1e-9)
+    state = run(made.search)
+    second, first, judged = made.search._compared(state)
+    validation = made.setting.problem.validation
+    assert len(judged.y) == len(second) == len(first["la"]) <= len(validation)
+    pool, places = made.setting.pool, made.search.first.validation_places()
+    kept = (places >= 0).nonzero()[:, 0]
+    assert torch.equal(judged.y, validation.y[kept])
+    positions = made.search.trainee.validation_samples.index.flatten()[places[kept]]
+    assert torch.equal(pool.x[positions], validation.x[kept])
+
+
+def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path):
+    made, states = auto(), []
+    whole = run(made.search, on_step=lambda state, record: states.append(state))
+    for stopped in (states[1], states[3], states[5]):
+        torch.save(stopped.to_dict(), tmp_path / "state.pt")
+        content = torch.load(tmp_path / "state.pt", weights_only=True)
+        assert same(run(auto().search, AutoState.from_dict(content)).to_dict(), whole.to_dict())
+
+
+@pytest.mark.parametrize(
+    "budget, free, folds, two",
+    [(4, ("w", "l"), 3, True), (4, ("l",), 5, False), (1, ("w", "l"), 0, False), (2.3, ("w", "l"), 0, True)],
+)
+def test_what_a_budget_buys(budget, free, folds, two):
+    made = auto(budget, free)
+    assert made.search.trainee.folds == folds
+    assert made.search.length == RECIPE.epochs + 1 + two * RECIPE.epochs
+
+
+def test_without_l_or_logits_it_is_the_search_within_one_training():
+    assert isinstance(auto(free=("w",)).search, InterleavedSearch)
+
+
+def test_balanced_data_are_welcome():
+    made = auto(of=problem((40, 40, 40), (10, 10, 10)))
+    assert made.search.found(run(made.search)).loss.w.isfinite().all()
+
+
+def test_the_names_of_strategies():
+    assert strategy_of() == strategy_of("auto") == Auto()
+    assert strategy_of("auto", budget=7, hypergradient=Replay(3)).interleaved == Interleaved(Replay(3))
+    assert strategy_of("prediction", budget=2, folds=4) == PredictionSpace(2, 4)
+    with pytest.raises(InputError, match="`outer` has no effect with the `strategy` prediction"):
+        strategy_of("prediction", outer=OuterLoop())
+    with pytest.raises(InputError, match="`budget` has no effect with the `strategy` interleaved"):
+        strategy_of("interleaved", budget=3)
+    with pytest.raises(InputError, match="`strategy` is 'best'"):
+        strategy_of("best")
+    with pytest.raises(InputError, match="`budget` is 0"):
+        Auto(0.5)
