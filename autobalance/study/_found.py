@@ -24,8 +24,8 @@ def find(plan: SearchPlan, setting: Setting) -> Found:
     """
     checked = check(plan, setting, task_of(setting.problem))
     state = run(checked.search)
-    found = checked.search.trainee.space.found(state.found)
-    choice = select(checked, found)
+    found = checked.search.found(state)
+    choice = select(checked, state)
     arm = chosen_arm(checked, found, choice)
     about: dict[str, Any] = {"skipped": state.skipped, "steps": state.outer_steps}
     if choice is not None:

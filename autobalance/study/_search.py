@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from autobalance.bilevel import OuterLoop, PlanKeywords, SearchPlan, strategy_of
+from autobalance.bilevel import Auto, OuterLoop, PlanKeywords, PredictionSpace, SearchPlan, strategy_of
 from autobalance.common import InputError
 from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from autobalance.losses.named import Range, named_loss
@@ -16,8 +16,8 @@ from autobalance.study._method import Method
 from autobalance.study._training import Hyper, Training
 from autobalance.training import Recipe, Setting
 
-#: A search costs about two trainings.
-SEARCH_COST = 2
+#: What a search costs, in plain trainings, where no budget is said.
+SEARCH_COST = 4
 #: What a search is given by the study itself.
 _GIVEN = {"recipe", "seed"}
 
@@ -55,11 +55,14 @@ class Search:
             given = dict(of_regression)
         recipe = replace(recipe, epochs=round(recipe.epochs * given.pop("epochs", 1)))
         outer = {**given.pop("outer", {}), **{value: hyper[name] for name, value in self.tuned.items()}}
-        engine = given.pop("hypergradient", "replay"), given.pop("unroll", None)
-        rounds = given.pop("rounds", None)
-        strategy = strategy_of(rounds=rounds) if rounds else strategy_of(_engine(*engine), OuterLoop(**outer))
-        plan = SearchPlan(**{"confidence": 0.0, **given}, strategy=strategy, recipe=recipe, seed=seed)
-        return find(plan, setting)
+        engine, unroll = given.pop("hypergradient", None), given.pop("unroll", None)
+        named: dict[str, Any] = {name: given.pop(name, None) for name in ("strategy", "budget", "rounds")}
+        if outer or engine or unroll:
+            named |= {"hypergradient": _engine(engine or "replay", unroll), "outer": OuterLoop(**outer)}
+        strategy = strategy_of(**named, folds=given.get("folds"))
+        if not isinstance(strategy, Auto | PredictionSpace):  # whose choice costs nothing
+            given.setdefault("confidence", 0.0)
+        return find(SearchPlan(**given, strategy=strategy, recipe=recipe, seed=seed), setting)
 
 
 def _engine(name: str, unroll: int | None) -> Engine:
