@@ -34,7 +34,7 @@ class TestArm:
         seconds = time.perf_counter() - begun
         test = setting.problem.test
         output = outputs(model, test)
-        objective = checked.search.trainee.objective.figures(output, test.without_inputs())
+        objective = checked.bench.objective.figures(output, test.without_inputs())
         return {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
 
 

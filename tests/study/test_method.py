@@ -263,7 +263,9 @@ def test_what_a_search_found_is_trained_with(setting: Setting) -> None:
 
 
 def test_a_searched_augmentation_is_trained_with(setting: Setting) -> None:
-    method = search_method("ours", {"free": ["augment"], "outer": {"every": 5, "warmup": 0.0}})
+    method = search_method(
+        "ours", {"strategy": "interleaved", "free": ["augment"], "outer": {"every": 5, "warmup": 0.0}}
+    )
     found = method.prepared(setting, Recipe(epochs=3), 0)[1]
     assert found is not None
     ready = method.found(found)
