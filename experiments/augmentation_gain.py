@@ -64,7 +64,9 @@ class Arm:
             return {**found, "policy": policy_to_dict(space.policy(space.init()))}
         if self.tie is None:
             return found
-        found = Search({"free": list(self.free), "tie_augment": self.tie})(setting, recipe, seed, hyper)
+        found = Search({"strategy": "interleaved", "free": list(self.free), "tie_augment": self.tie})(
+            setting, recipe, seed, hyper
+        )
         return found if "l" in self.free else {**found, "loss": None}
 
 

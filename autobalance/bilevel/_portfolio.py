@@ -13,11 +13,6 @@ from autobalance.tasks import Task
 MakeLoss = Callable[[Task, Tensor], Loss]
 
 
-def root_weighted(task: Task, counts: Tensor) -> Loss:
-    """Cross-entropy with weights w ∝ 1/√n."""
-    return task.fixed_loss("ce", counts, weight=_root(counts))
-
-
 def half_adjusted(task: Task, counts: Tensor) -> Loss:
     """Half of logit adjustment, l = ½ log π, and weights w ∝ 1/√n, which are half of 1/n in log w."""
     return task.fixed_loss("la", counts, tau=0.5, weight=_root(counts))
@@ -32,7 +27,7 @@ def _root(counts: Tensor) -> Tensor:
 #: on the development problems (experiments/plans/development.yaml; docs/what-helps.md).
 PORTFOLIO: Mapping[str, tuple[MakeLoss, float]] = {
     "half-adjusted, decay x 8": (half_adjusted, 8.0),
+    "vs, gamma 0.15": (lambda task, counts: task.fixed_loss("vs", counts, gamma=0.15), 1.0),
     "la, decay x 8": (lambda task, counts: task.fixed_loss("la", counts), 8.0),
-    "root-weighted": (root_weighted, 1.0),
     "la, tau 1.5": (lambda task, counts: task.fixed_loss("la", counts, tau=1.5), 1.0),
 }

@@ -15,6 +15,7 @@ from experiments.suite._case import Case, Choice
 #: step 1, the last iterate, warm-up for 120 of 300 epochs where a training has 200. Its 880 steps of SGD are about ten
 #: steps of Adam in trainings as short as ours, so these are larger.
 _PUBLISHED: Mapping[str, Any] = {
+    "strategy": "interleaved",
     "tie": "class",
     "hypergradient": "implicit",
     "outer": {"warmup": 0.4, "every": 20, "lr": 0.2, "averaged": 0.0},

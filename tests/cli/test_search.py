@@ -61,7 +61,7 @@ def test_it_ends_with_a_table_and_where_the_files_are(tmp_path, data, capsys, mo
     assert lines[0].startswith("data: ") and "4 classes of 60 to 8 samples" in lines[0] and "linear" in lines[0]
     assert lines[1].startswith("warm-up   1/4  validation objective") and "balanced error" in lines[1]
     assert lines[4].startswith("search    4/4") and lines[4].endswith("0:00 left")
-    assert lines[-1].startswith("retrain   24/24  la/1 is done")
+    assert lines[-1].startswith("retrain   24/24  la, seed 1  training loss")
 
 
 def test_without_out_each_run_has_a_directory_of_its_own(tmp_path, data, monkeypatch):
@@ -260,7 +260,7 @@ def test_an_interrupted_run_goes_on_to_the_end_of_an_uninterrupted_one(
     assert told == f"interrupted; go on with: python -m autobalance.search --out {out} --resume"
     kept = Checkpoint.load(out / "checkpoint.pt")
     assert kept.search["done"] == len(kept.history) == min(number, 4)
-    assert len(kept.trainings) == max(0, (number - 4) // 5)
+    assert len(kept.trainings) == max(0, (number - 5) // 4)
     assert not (out / "result.json").exists()
     assert main(told.split("autobalance.search ")[1].split()) == 0
     same_run(out, whole)

@@ -218,7 +218,7 @@ def cells(model: torch.nn.Module, samples: Any) -> list[tuple[torch.Tensor, torc
 def test_a_search_with_rates_and_a_choice(root: Path, confidence: float) -> None:
     case, held_out = open_case(wine(root), 0, "test")
     free = ["l", "weight_decay"]
-    keywords = {"free": free, "folds": 3, "outer": {"every": 5}, "confidence": confidence}
+    keywords = {"strategy": "interleaved", "free": free, "folds": 3, "outer": {"every": 5}, "confidence": confidence}
     choice = search(case, named_search("ours", keywords))
     if confidence:
         assert (choice.about["chosen"] == "searched") == (choice.about["confidence"] >= confidence)

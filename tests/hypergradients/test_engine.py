@@ -73,6 +73,7 @@ def test_an_engine_from_outside_is_found_by_its_name_and_searches(registered):
     def searched(hypergradient):
         parts = gaussians([40, 17, 6], 0), gaussians([20, 9, 6], 1)
         settings = {"recipe": autobalance.Recipe(epochs=6, batch_size=16), "outer": autobalance.OuterLoop(every=4)}
+        settings |= {"strategy": "interleaved"}
         return autobalance.search_loss(linear(3), *parts, free=("l", "lr"), hypergradient=hypergradient, **settings)
 
     found, expected = searched(engine), searched(Replay(3))
