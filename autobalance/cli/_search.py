@@ -78,7 +78,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
-    from autobalance.report import choice_sentence, found_rates
+    from autobalance.report import choice_sentence, found_recipe
 
     cost, chosen = result["cost"], result["chosen"]
     choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
@@ -89,7 +89,7 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
     )
     if sentence := choice_sentence(result):
         console.print(sentence, highlight=False)
-    if (rates := found_rates(result)) and (chosen == "searched" or chosen.endswith("+rates")):
+    if (rates := found_recipe(result)) and (chosen == "searched" or chosen.endswith("+rates")):
         console.print(f"Train with the rates that were found beside it: {rates}.", highlight=False)
     beside = "" if chosen == "searched" else "; it goes with searched.json"
     for name, what in {

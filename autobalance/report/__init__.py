@@ -1,4 +1,4 @@
-"""The report of a search run, one page to show to a colleague; and the tables and the figure of a comparison.
+"""The report of a search, a page to show to a colleague; and the tables and the figure of a comparison.
 
 Importing this room is cheap: matplotlib, jinja2 and rich are imported when they are first needed.
 """
@@ -11,36 +11,36 @@ from typing import TYPE_CHECKING, Any
 from autobalance.common import write_text
 from autobalance.report._comparison_plot import draw_comparison
 from autobalance.report._comparison_table import comparison_csv, comparison_markdown
-from autobalance.report._facts import (
-    best_scores,
-    choice_sentence,
-    chosen,
-    found_rates,
-    measure,
-    number,
-    scores,
-    spread,
-    verdict,
-)
 from autobalance.report._markdown import markdown_table, p_text, plural, spread_text
 from autobalance.report._published import Published, read_published
+from autobalance.report._ranking import Ranking, ranking
+from autobalance.report._scores import Score, scores
+from autobalance.report._sentences import choice_sentence, constraint_sentences, found_recipe
+from autobalance.report._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
     "Published",
+    "Ranking",
+    "Score",
+    "Verdict",
     "choice_sentence",
     "comparison_csv",
     "comparison_markdown",
+    "constraint_sentences",
     "draw_comparison",
-    "found_rates",
+    "found_recipe",
     "markdown_table",
     "p_text",
     "plural",
+    "ranking",
     "read_published",
     "results_table",
+    "scores",
     "spread_text",
+    "verdict",
     "write_report",
 ]
 
@@ -51,13 +51,13 @@ def write_report(directory: str | Path) -> Path:
     The page is self-contained: no scripts, nothing from the network; its plots are inline SVG.
 
     Args:
-        directory: of the run, as the search's ``--out``.
+        directory: that of the run.
 
     Returns:
         the path of the page.
 
     Raises:
-        InputError (a ValueError): a file is torn or lacks what the page needs; names the file.
+        InputError (a ValueError): a file is torn or lacks something that the page needs; the message names the file.
         FileNotFoundError: there is no ``loss.json`` or ``result.json``.
     """
     from autobalance.report._page import page
@@ -71,34 +71,14 @@ def write_report(directory: str | Path) -> Path:
 
 
 def results_table(result: dict[str, Any]) -> Table:
-    """The methods of ``result`` (the content of ``result.json``) by what the run made small, the lowest mean
-    starred and the chosen one named.
+    """The methods of a run, ranked by what the search made small; the lowest mean has a star, the chosen one is named.
 
     Args:
-        result: at least ``test.<method>.balanced_error`` in percent, or for a regression its objective's figure.
+        result: the content of ``result.json``.
 
     Returns:
         a table to print with rich; the sentence under it compares the searched loss with the best fixed one.
     """
-    from rich.table import Table
-    from rich.text import Text
+    from autobalance.report._terminal import methods_table
 
-    rows = scores(result)
-    best = best_scores(rows)
-    table = Table(
-        title="Test results (mean ± standard deviation over seeds)",
-        caption=verdict(result).sentence,
-        caption_justify="left",
-    )
-    table.add_column("method")
-    what = measure(result)
-    for heading in (what.heading, what.other_heading, "seeds"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        mark = "* " if row in best else ""
-        mean, other = spread(row.mean, row.std, what.digits), spread(row.error, row.error_std, what.other_digits)
-        cells = (row.words, mark + mean, other, number(row.seeds, 0))
-        if row.method == chosen(result):
-            cells = (f"{row.words}, chosen", *cells[1:])
-        table.add_row(*(Text(cell) for cell in cells), style="bold" if row in best else None)
-    return table
+    return methods_table(result)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autobalance.report._facts import Score, as_float, spread
+from autobalance.report._ranking import as_float
+from autobalance.report._scores import Score
+from autobalance.report._words import spread
 
 
 def group_table(result: dict[str, Any], rows: Sequence[Score]) -> dict[str, Any] | None:

@@ -15,33 +15,22 @@ from autobalance.report import _augmentation_plots as augmentation_plots
 from autobalance.report import _bins_plot as bins_plot
 from autobalance.report import _plots as plots
 from autobalance.report import _search_plots as search_plots
-from autobalance.report._facts import (
-    Score,
-    as_float,
-    best_fixed,
-    best_scores,
-    choice_sentence,
-    chosen,
-    constraint_sentences,
-    digits,
-    found_rates,
-    number,
-    scores,
-    spread,
-    verdict,
-    words,
-)
 from autobalance.report._groups import group_table
+from autobalance.report._ranking import as_float, digits
 from autobalance.report._run import Run
+from autobalance.report._scores import Score, best_fixed, best_scores, scores
+from autobalance.report._sentences import choice_sentence, chosen, constraint_sentences, found_recipe
 from autobalance.report._svg import colours
+from autobalance.report._verdict import verdict
+from autobalance.report._words import number, spread, words
 from autobalance.tasks.metrics import metrics
 
-# Further figures that a result may hold for a method, shown as columns where any method has them.
+# Further figures that a result may hold for a method; those that some method has become columns.
 _SHOTS = {f"shots.{shot}.mae": f"MAE {shot}-shot" for shot in ("many", "medium", "few")}
 
 
 def _found(entry: dict[str, Any], key: str) -> float:
-    """A figure of a method by its key, dots leading into parts; NaN where there is none."""
+    """A figure of a method by its key, with dots between the keys of nested parts; NaN where there is none."""
     value: Any = entry
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -68,8 +57,10 @@ def page(run: Run, directory: Path) -> str:
         learned=_svgs(_learned(run)),
         augmentation=_svgs([augmentation_plots.samples(run), augmentation_plots.policy(run)]),
         operations=_operations(run),
-        rates=found_rates(run.result),
-        what=run.what,
+        recipe=found_recipe(run.result),
+        main=run.ranking.main,
+        beside=run.ranking.beside,
+        index=run.index,
         curves=_svgs(_curves(run)),
         movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
         still=[search_plots.SYMBOLS[name] for name in run.parameters if run.history and name not in _moved(run)],
@@ -93,7 +84,7 @@ def _svgs(plots: list[str | None]) -> list[Markup]:
 def _subject(run: Run) -> str:
     result = run.result
     parts = [str(result[key]) for key in ("data", "model") if result.get(key)]
-    parts.append(f"{len(run.counts)} {'classes' if run.what.index == 'class' else 'bins'}")
+    parts.append(f"{len(run.counts)} {'classes' if run.index == 'class' else 'bins'}")
     if len(run.group_names) > 1:
         parts.append(f"{len(run.group_names)} groups")
     if (ratio := as_float(result.get("imbalance_ratio"))) > 0:
@@ -105,15 +96,18 @@ def _subject(run: Run) -> str:
 
 def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     test, paint = run.result["test"], colours(run.result["test"])
-    kind = "groups" if len(run.group_names) > 1 else "bins" if run.what.index == "bin" else "classes"
+    main, beside = run.ranking.main, run.ranking.beside
+    kind = "groups" if len(run.group_names) > 1 else "bins" if run.index == "bin" else "classes"
     columns = [metric for metric in metrics() if metric.column and metric.needs == kind]
     extra = {
         key: heading
         for key, heading in ({metric.key: metric.heading for metric in columns} | _SHOTS).items()
-        if key not in (run.what.key, run.what.other) and any(np.isfinite(_found(e, key)) for e in test.values())
+        if key not in (main.key, beside.key) and any(np.isfinite(_found(e, key)) for e in test.values())
     }
     # MAE by shot is in the unit of the target, as the MAE itself.
-    decimals = {metric.key: digits(run.result, metric) for metric in columns} | dict.fromkeys(_SHOTS, _mae_digits(run))
+    decimals = {metric.key: digits(run.result, metric) for metric in columns} | dict.fromkeys(
+        _SHOTS, (main if "mae" in main.key else beside).digits
+    )
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
         "extra": list(extra.values()),
@@ -125,21 +119,17 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 "best": row in best_scores(rows),
                 "chosen": row.method == chosen(run.result),
                 "searched": row is searched,
-                "balanced": spread(row.mean, row.std, run.what.digits),
-                "error": spread(row.error, row.error_std, run.what.other_digits),
+                "main": spread(row.mean, row.std, main.digits),
+                "beside": spread(row.beside, row.beside_std, beside.digits),
                 "difference": ""
                 if searched is None or row is searched
-                else f"{row.mean - searched.mean:+.{run.what.digits}f}",
+                else f"{row.mean - searched.mean:+.{main.digits}f}",
                 "seeds": row.seeds,
                 "extra": [number(_found(test[row.method], key), decimals[key]) for key in extra],
             }
             for row in rows
         ],
     }
-
-
-def _mae_digits(run: Run) -> int:
-    return run.what.digits if "mae" in run.what.key else run.what.other_digits
 
 
 def _curves(run: Run) -> list[str | None]:
@@ -153,18 +143,19 @@ def _curves(run: Run) -> list[str | None]:
 
 
 def _watched(run: Run) -> str:
-    if run.what.index == "class":
-        percent = run.what.unit == " %"  # else it is one's own objective, which has a curve already
-        key, heading = (run.what.key, run.what.heading) if percent else (run.what.other, run.what.other_heading)
-        name = heading.removesuffix(" %")
-        if key == "objective" or not any(key in row for row in run.history):
-            key = "objective_metric"
-        return search_plots.curve(run, key, f"Validation {name}", f"{name} (%)")
-    return search_plots.curve(run, "mae", "Validation MAE", "MAE")
+    """The exact metric of the validation samples by epoch."""
+    if run.index == "bin":
+        return search_plots.curve(run, "mae", "Validation MAE", "MAE")
+    main, beside = run.ranking.main, run.ranking.beside
+    shown = main if main.unit == " %" else beside  # the user's own objective has a curve already
+    kept = shown.key != "objective" and any(shown.key in row for row in run.history)
+    return search_plots.curve(
+        run, shown.key if kept else "objective_metric", f"Validation {shown.title}", f"{shown.title} (%)"
+    )
 
 
 def _learned(run: Run) -> list[str | None]:
-    if run.what.index == "class":
+    if run.index == "class":
         return [search_plots.parameter(run, name) for name in search_plots.SYMBOLS]
     return [bins_plot.parameter_by_bin(run, name) for name in run.parameters]
 
@@ -195,7 +186,7 @@ def _remarks(run: Run) -> list[str]:
 
 def _classes(run: Run, rows: list[Score]) -> list[str | None]:
     """Plots by class of the searched and at most three fixed losses, the best first."""
-    known = [row for row in rows if run.result["test"][row.method].get(run.what.by_class)]
+    known = [row for row in rows if run.result["test"][row.method].get(plots.BY_CLASS[run.index])]
     searched = [row.method for row in known if row.method == "searched"]
     fixed = [row.method for row in known if row.method != "searched"][:3]
     if not known:
@@ -262,7 +253,7 @@ def _settings(run: Run) -> list[tuple[str, str]]:
         (key.replace("_", " "), result.get(key)) for key in ("data", "task", "model", "objective", "seed", "seeds")
     ]
     pairs += [(key.replace("_", " "), value) for key, value in search.items() if key not in ("start", "rates")]
-    pairs += [("rates found", found_rates(run.result) or None)]
+    pairs += [("recipe parameters found", found_recipe(run.result) or None)]
     pairs += [("search started from", words(start) if isinstance(start, str) else start)]
     pairs += list((result.get("versions") or {}).items())
     return [(key, str(value) if key == "data" else _plain(value)) for key, value in pairs if value is not None]

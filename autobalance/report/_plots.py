@@ -9,17 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from autobalance.report._facts import Score, as_float, words
+from autobalance.report._ranking import as_float
 from autobalance.report._run import Array, Run
+from autobalance.report._scores import Score
 from autobalance.report._svg import colours, draw, marker, root, short
+from autobalance.report._words import words
 
+#: The figure of each class or bin in ``test.<method>``.
+BY_CLASS = {"class": "class_error", "bin": "bin_mae"}
 LISTED = 30
 """Up to so many classes have a row or bar of their own."""
 
 
 def by_seed(run: Run, rows: list[Score]) -> str:
-    """What the methods are ranked by, of every seed, a row a method, its mean as a bar."""
-    paint = colours(row.method for row in rows)
+    """What the methods are ranked by, for every seed: a row for each method, its mean as a bar."""
+    paint, figure = colours(row.method for row in rows), run.ranking.words
 
     def plot(axes: Axes) -> None:
         for place, row in enumerate(rows):
@@ -31,16 +35,14 @@ def by_seed(run: Run, rows: list[Score]) -> str:
             axes.plot(values, place + shift, marker(row.method), ms=5, color=paint[row.method], alpha=0.6, mec="none")
         axes.set_yticks(range(len(rows)), [short(row.words, 26) for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlabel(run.what.words + (" (%)" if run.what.unit else ""))
+        axes.set_xlabel(figure + (" (%)" if run.ranking.main.unit else ""))
         axes.set_title("Every seed (dots) and the mean (bar)")
 
-    return draw(
-        plot, f"{run.what.words[0].upper()}{run.what.words[1:]} of every seed by method", height=1.3 + 0.36 * len(rows)
-    )
+    return draw(plot, f"{figure[0].upper()}{figure[1:]} of every seed by method", height=1.3 + 0.36 * len(rows))
 
 
 def class_counts(run: Run) -> str:
-    """Samples a class, most frequent first, or a bin."""
+    """Samples of each class, most frequent first, or of each bin."""
     counts = run.counts[run.listed]
 
     def plot(axes: Axes) -> None:
@@ -68,9 +70,9 @@ def class_counts(run: Run) -> str:
         else:
             axes.set_ylabel("samples")
         axes.grid(axis="x", visible=False)
-        axes.set_title(f"Training and validation samples of each {run.what.index}")
+        axes.set_title(f"Training and validation samples of each {run.index}")
 
-    return draw(plot, f"Training and validation samples of each {run.what.index}", height=2.5)
+    return draw(plot, f"Training and validation samples of each {run.index}", height=2.5)
 
 
 def class_height(run: Run, methods: int) -> float:
@@ -96,10 +98,10 @@ def class_errors(run: Run, methods: list[str], height: float) -> str:
         _class_rows(axes, run)
         axes.set_xlabel(f"{_error(run)}, mean ± standard deviation")
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-        axes.set_title("By class, most frequent first" if run.what.index == "class" else "By bin")
+        axes.set_title("By class, most frequent first" if run.index == "class" else "By bin")
         _legend(axes)
 
-    return draw(plot, f"Test error by {run.what.index}", height=height)
+    return draw(plot, f"Test error by {run.index}", height=height)
 
 
 def class_differences(run: Run, fixed: str, height: float) -> str:
@@ -124,14 +126,12 @@ def class_differences(run: Run, fixed: str, height: float) -> str:
             axes.axvline(0, color="#4a4f57", lw=1)
             axes.barh(np.arange(len(difference)), difference, 0.6, color=_sides(difference, paint, fixed))
             _class_rows(axes, run)
-        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0 if run.what.index == "class" else 1e-9)
+        reach = 1.15 * max(float(np.nanmax(np.abs(difference), initial=0)), 1.0 if run.index == "class" else 1e-9)
         axes.set_xlim(-reach, reach)
-        axes.set_xlabel(
-            f"{'points' if run.what.index == 'class' else 'difference'} (← searched better | searched worse →)"
-        )
+        axes.set_xlabel(f"{'points' if run.index == 'class' else 'difference'} (← searched better | searched worse →)")
         axes.set_title(f"Searched minus {short(words(fixed), 26)}")
 
-    return draw(plot, f"Difference in test error by {run.what.index}", height=height)
+    return draw(plot, f"Difference in test error by {run.index}", height=height)
 
 
 def _sides(values: Any, paint: dict[str, str], fixed: str) -> list[str]:
@@ -148,7 +148,7 @@ def _class_rows(axes: Axes, run: Run) -> None:
 def _class_tables(run: Run, methods: list[str]) -> tuple[Array, Array]:
     """Means and standard deviations, (methods, K), in the order of frequency; NaN where not known."""
     tables = []
-    for key in (run.what.by_class, f"{run.what.by_class}_std"):
+    for key in (BY_CLASS[run.index], f"{BY_CLASS[run.index]}_std"):
         rows = [run.result["test"][method].get(key) or [None] * len(run.counts) for method in methods]
         tables.append(np.array([[as_float(value) for value in row] for row in rows])[:, run.listed])
     return tables[0], np.nan_to_num(tables[1])
@@ -170,18 +170,18 @@ def _error_lines(run: Run, methods: list[str], means: Array, paint: dict[str, st
             axes.plot((edges[:-1] + edges[1:] + 1) / 2, values, label=short(words(method), 26), **style)
         axes.set_xlabel(_ranked(run, " (most frequent left)"))
         axes.set_ylabel(_error(run))
-        axes.set_title("Means over neighbouring " + ("classes" if run.what.index == "class" else "bins"))
+        axes.set_title("Means over neighbouring " + ("classes" if run.index == "class" else "bins"))
         _legend(axes)
 
-    return draw(plot, f"Test error by {run.what.index}", height=height)
+    return draw(plot, f"Test error by {run.index}", height=height)
 
 
 def _ranked(run: Run, which: str = "") -> str:
-    return f"class, ranked by frequency{which}" if run.what.index == "class" else "bin, along the target"
+    return f"class, ranked by frequency{which}" if run.index == "class" else "bin, along the target"
 
 
 def _error(run: Run) -> str:
-    return "test error (%)" if run.what.index == "class" else "test MAE"
+    return "test error (%)" if run.index == "class" else "test MAE"
 
 
 def _legend(axes: Axes) -> None:

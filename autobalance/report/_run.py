@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from autobalance.common import InputError
 from autobalance.data.augmentation import Policy, load_augmentation
 from autobalance.losses import Member, load_loss
 from autobalance.losses.named import fixed_point
-from autobalance.report._facts import Measure, as_float, measure
+from autobalance.report._ranking import Ranking, as_float, ranking
 
 Array = NDArray[np.float64]
 
@@ -48,12 +49,17 @@ class Run:
     @property
     def listed(self) -> NDArray[np.intp]:
         """The classes, most frequent first, or the bins along the target."""
-        return self.order if self.what.index == "class" else np.arange(len(self.counts))
+        return self.order if self.index == "class" else np.arange(len(self.counts))
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """What the methods are ranked by."""
+        return ranking(self.result)
 
     @property
-    def what(self) -> Measure:
-        """What the methods are ranked by."""
-        return measure(self.result)
+    def index(self) -> str:
+        """What a figure by class is indexed by: ``class`` or ``bin``."""
+        return self.ranking.index
 
 
 def on_gauge(name: str, table: Array, cells: Array) -> Array:
@@ -72,19 +78,20 @@ def on_gauge(name: str, table: Array, cells: Array) -> Array:
     return table
 
 
-_POINTS = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
-_GROUP_POINTS = {"w": ("group-weighted", "ce"), "l": ("group-la", "ce"), "delta": ("group-vs", "ce")}
-_BIN_POINTS = {"w": ("inv", "lds", "l1"), "l": ("l1",), "delta": ("l1",)}
+#: The fixed losses that each learned parameter is shown beside: for classes, with groups, and for bins.
+_FIXED = {"w": ("weighted", "ce"), "l": ("la", "ce"), "delta": ("cdt", "ce")}
+_FIXED_OF_GROUPS = {"w": ("group-weighted", "ce"), "l": ("group-la", "ce"), "delta": ("group-vs", "ce")}
+_FIXED_OF_BINS = {"w": ("inv", "lds", "l1"), "l": ("l1",), "delta": ("l1",)}
 
 
 def _references(cells: Array, regression: bool) -> dict[str, dict[str, Array]]:
     """For each parameter, the named losses to show beside it: (K, G) tables on the same gauge."""
-    points: Mapping[str, tuple[str, ...]] = _GROUP_POINTS if cells.shape[1] > 1 else _POINTS
+    named: Mapping[str, tuple[str, ...]] = _FIXED_OF_GROUPS if cells.shape[1] > 1 else _FIXED
     if regression:
-        points = _BIN_POINTS
+        named = _FIXED_OF_BINS
     counts = cells.sum(1)
     found: dict[str, dict[str, Array]] = {}
-    for name, methods in points.items():
+    for name, methods in named.items():
         found[name] = {}
         for method in methods:
             key = "cell_counts" if method.startswith("group") else "bin_counts" if regression else "class_counts"
@@ -106,7 +113,7 @@ def _table(value: Any) -> Array:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``history.jsonl``; a torn last line (a run that was killed) is left out, no file gives no rows."""
+    """The rows of a ``history.jsonl``, none without a file; a last line that is torn, by a kill, is left out."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = []
     for place, line in enumerate(lines, 1):
@@ -122,7 +129,7 @@ def _read_result(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not a whole JSON file ({error})") from None
+        raise InputError(f"{path}: not a complete JSON file ({error})") from None
     if not isinstance(result, dict) or not isinstance(result.get("class_counts"), list):
         raise InputError(f'{path}: no "class_counts"; is it the result of a search?')
     return result

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
-from autobalance.report._facts import as_float
+from autobalance.report._ranking import as_float
 from autobalance.report._run import Array, Run, on_gauge
 from autobalance.report._svg import colours, count_axis, draw, label_points, plain_ticks, root, short
 
@@ -158,7 +158,7 @@ def movement(run: Run, name: str) -> str | None:
         bar.set_ticks([low, high] if high > low else [low])
         bar.ax.minorticks_off()
         bar.ax.set_yticklabels([f"{tick:.0f}" for tick in bar.get_ticks()])
-        bar.set_label(f"samples of the {run.what.index}", labelpad=-6)
+        bar.set_label(f"samples of the {run.index}", labelpad=-6)
         bar.outline.set_visible(False)
         axes.set_ylabel({"w": "w", "l": "l", "delta": "Δ"}[name])
         axes.set_title(_title(name))

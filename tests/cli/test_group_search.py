@@ -13,8 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses.named import fixed_point
 from autobalance.models import make_model
-from autobalance.report import write_report
-from autobalance.report._facts import measure, scores, verdict
+from autobalance.report import ranking, scores, verdict, write_report
 from autobalance.tasks import outputs
 from autobalance.training import Recipe, train
 
@@ -174,8 +173,8 @@ def test_a_function_of_ones_own_is_what_the_tested_models_are_ranked_by(data, tm
     train(model, checked.setting.problem.final_training, fixed_point("ce", checked.counts.sum(1)), checked.recipe, 0)
     expected = -torch.log_softmax(outputs(model, checked.setting.problem.test), 1)[:, 0].mean().item()
     assert result["test"]["ce"]["objective_by_seed"][0] == pytest.approx(expected, rel=1e-4)
-    what = measure(result)
-    assert (what.key, what.heading, what.other) == ("objective", "own_goal:first", "balanced_error")
+    by = ranking(result)
+    assert (by.main.key, by.main.heading, by.beside.key) == ("objective", "own_goal:first", "balanced_error")
     ranked = sorted(result["test"], key=lambda name: result["test"][name]["objective"])
     assert [row.method for row in scores(result)] == ranked
     assert "a test value of own_goal:first of" in verdict(result).sentence

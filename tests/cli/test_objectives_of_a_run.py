@@ -11,10 +11,9 @@ import autobalance
 from autobalance import Recipe
 from autobalance.cli._config import parse
 from autobalance.cli._plan import checked_plan
-from autobalance.cli._search import main
 from autobalance.losses import load_loss
-from autobalance.report import write_report
-from autobalance.report._facts import constraint_sentences, measure
+from autobalance.report import constraint_sentences, ranking, write_report
+from autobalance.search import main
 from autobalance.tasks import outputs
 from autobalance.training import train
 
@@ -64,9 +63,9 @@ def test_the_f1_of_a_class_by_its_name(data, tmp_path, no_page):
         found, rare = outputs(model, problem.test).argmax(1), problem.class_names.index("very, rare")
         expected = 100 * (1 - f1_score(problem.test.y, found, labels=[rare], average=None)[0])
         assert result["test"][method]["objective"] == pytest.approx(expected)
-    what = measure(result)
-    assert (what.key, what.heading) == ("objective", "1 - F1 of very, rare %")
-    assert what.words == "1 - F1 of very, rare on test"
+    by = ranking(result)
+    assert (by.main.key, by.main.heading) == ("objective", "1 - F1 of very, rare %")
+    assert by.words == "1 - F1 of very, rare on test"
     assert {"worst_class_error", "macro_f1_error", "mcc_error"} <= set(result["test"]["ce"])
     page = write_report(out).read_text()
     assert "1 - F1 of very, rare" in page and "worst-class error %" in page and "1 - macro-F1 %" in page
@@ -87,8 +86,11 @@ def test_constraints_are_reported(data, tmp_path, no_page):
     (sentence, other) = constraint_sentences(result)
     assert sentence.startswith('Constraint recall("very, rare")>=0.99') and f"cross-entropy {recall:.3g}" in sentence
     assert other.count("(met)") == 2
-    assert measure(result).key == "objective" and measure(result).heading == "objective with penalties %"
-    assert "ten times by how much" in measure(result).meaning
+    by = ranking(result)
+    assert by.main.key == "objective" and by.main.heading == "objective with penalties %"
+    assert (
+        "ten times the amount by which" in by.main.meaning and by.words == "test value of the objective with penalties"
+    )
 
 
 @pytest.mark.parametrize(

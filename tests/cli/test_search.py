@@ -13,7 +13,7 @@ import pytest
 import torch
 from run_case import OPTIONS, read, same_run, search, write_data
 
-from autobalance.bilevel import _interleaved
+from autobalance.bilevel import Trainee
 from autobalance.cli import _run
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._progress import Display
@@ -270,7 +270,7 @@ def test_an_interrupted_run_goes_on_to_the_end_of_an_uninterrupted_one(
 
 
 def test_interrupted_several_times_and_within_an_epoch(tmp_path, data, whole, monkeypatch):
-    out, step = tmp_path / "run", _interleaved.inner_step
+    out, batch = tmp_path / "run", Trainee.batch
     for number in (9, 3, 1):
         calls = []
 
@@ -278,10 +278,10 @@ def test_interrupted_several_times_and_within_an_epoch(tmp_path, data, whole, mo
             calls.append(args)
             if len(calls) == number:
                 raise KeyboardInterrupt
-            return step(*args)
+            return batch(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(_interleaved, "inner_step", stop)
+            patch.setattr(Trainee, "batch", stop)
             assert search(data, out, *(["--resume"] if out.exists() else [])) == 130
     assert Checkpoint.load(out / "checkpoint.pt").search["done"] in (1, 2, 3)
     assert main(["--out", str(out), "--resume"]) == 0

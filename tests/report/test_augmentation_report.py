@@ -10,15 +10,13 @@ import torch
 from make_run import result, write_run
 from PIL import Image
 
-from autobalance.cli._found_files import SHOWN_COPIES, save_augmentation_found, shown_samples
 from autobalance.common import InputError
-from autobalance.data import Samples
 from autobalance.data.augmentation import Policy, save_augmentation
-from autobalance.report import results_table, write_report
+from autobalance.report import results_table, scores, verdict, write_report
 from autobalance.report._augmentation_plots import _mosaic
-from autobalance.report._facts import best_fixed, scores, verdict
 from autobalance.report._page import _usage
 from autobalance.report._run import read_run
+from autobalance.report._scores import best_fixed
 
 K = 5
 SCORES = {"searched": [6.0, 6.2], "ce": [9.0, 9.4], "la": [7.0, 7.2], "ce+augment": [5.0, 5.2]}
@@ -35,21 +33,18 @@ def content():
     return made
 
 
-def samples(colours=3):
-    y = torch.repeat_interleave(torch.arange(K), torch.tensor([20, 10, 6, 3, 2]))
-    return Samples(torch.randn(len(y), colours, 8, 8, generator=torch.Generator().manual_seed(0)), y)
-
-
-class Made:
-    """Stands for a problem."""
-
-    train = samples()
+def write_found(directory):
+    """The files of the augmentation that a run found."""
+    save_augmentation(policy(), directory / "augmentation.json")
+    draw = np.random.default_rng(0)
+    images = {"samples": draw.normal(size=(4, 3, 8, 8)), "copies": draw.normal(size=(4, 7, 3, 8, 8))}
+    np.savez(directory / "augmented.npz", classes=[0, 1, 3, 4], **images)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     directory = write_run(tmp_path_factory.mktemp("run"), content())
-    save_augmentation_found(policy(), Made, 0, directory, {})
+    write_found(directory)
     return write_report(directory).read_text()
 
 
@@ -72,7 +67,7 @@ def test_the_usage_loads_the_policy(page):
 def test_the_usage_of_a_fixed_loss_has_no_augmentation_of_the_searched_one(tmp_path):
     choice = {"chosen": "la", "best_fixed": "la", "margin": -1.0, "interval": [-2.0, 0.5], "confidence": 0.1}
     directory = write_run(tmp_path, {**content(), **choice})
-    save_augmentation_found(policy(), Made, 0, directory, {})
+    write_found(directory)
     usage = _usage(read_run(directory), directory)
     assert "load_augmentation(" not in usage and "# logit adjustment" in usage
 
@@ -83,7 +78,7 @@ def test_the_method_is_named_after_what_it_is_and_the_best_fixed_loss_is_fixed(p
     assert "logit adjustment" in verdict(made).sentence
     assert best_fixed(scores(made)).method == "la"
     assert results_table(made).row_count == 4
-    assert "cross-entropy, same augmentation" in page and "was trained with the augmentation" in page
+    assert "cross-entropy, same augmentation" in page and "were trained with the augmentation" in page
 
 
 def test_a_run_without_a_policy_says_nothing_of_it(tmp_path):
@@ -107,19 +102,6 @@ def test_a_policy_for_other_classes_is_refused(tmp_path):
     save_augmentation(policy(3), directory / "augmentation.json")
     with pytest.raises(InputError, match="has 3 classes"):
         write_report(directory)
-
-
-def test_shown_samples_are_of_classes_from_the_most_frequent_to_the_rarest():
-    part = samples()
-    classes, originals, copies = shown_samples(policy(), part, 0)
-    assert classes == [0, 1, 3, 4]
-    for place, k in enumerate(classes):
-        own = part.x[part.y == k].half()
-        assert (own == originals[place]).flatten(1).all(1).any()
-        assert copies[place].shape == (SHOWN_COPIES, 3, 8, 8)
-        assert (copies[place] != originals[place]).any()
-    again = shown_samples(policy(), part, 0)
-    assert torch.equal(again[2], copies)
 
 
 def test_mosaic_puts_images_where_they_belong():

@@ -53,10 +53,9 @@ def test_a_run_without_a_choice_names_none(tmp_path):
 
 
 def test_the_sentence_has_the_unit_and_what_was_needed():
-    assert (
-        choice_sentence(content("la"))
-        .replace("\u00a0", " ")
-        .endswith("(confidence 0.797, needed 0.8; margin -0.58 points of balanced error, from -2.5 to 1.6 with 95 %).")
+    sentence = choice_sentence(content("la")).replace("\u00a0", " ")
+    assert sentence.endswith(
+        "(confidence 0.797, needed 0.8; margin -0.58 points of balanced error, 95 % interval from -2.5 to 1.6)."
     )
     own = choice_sentence(content("searched", objective="mine:goal"))
     assert "margin -0.58 of mine:goal" in own
@@ -64,10 +63,12 @@ def test_the_sentence_has_the_unit_and_what_was_needed():
     assert "margin 834 of balanced mae" in number
 
 
-def test_rates_are_words(tmp_path):
+def test_recipe_parameters_are_words(tmp_path):
     made = content("la+rates")
     made["test"]["la+rates"] = made["test"]["la"]
     made["search"]["rates"] = {"weight_decay": 0.0012}
     page = written(tmp_path, made)
-    assert "logit adjustment (τ = 1), with the rates found" in page and "<dd>weight decay 0.0012</dd>" in page
+    assert (
+        "logit adjustment (τ = 1), with the recipe parameters found" in page and "<dd>weight decay 0.0012</dd>" in page
+    )
     assert "{}" not in written(tmp_path, content("la") | {"search": {**made["search"], "rates": {}}})

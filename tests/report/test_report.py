@@ -17,8 +17,7 @@ from make_run import result, write_run
 from rich.console import Console
 
 from autobalance.common import InputError
-from autobalance.report import results_table, write_report
-from autobalance.report._facts import verdict
+from autobalance.report import results_table, verdict, write_report
 from autobalance.report._run import on_gauge, read_history, read_run
 
 BETTER = {"searched": [6.9, 7.2, 7.5], "ce": [12.0, 11.0, 13.0], "la": [8.0, 8.2, 8.4]}
@@ -250,7 +249,7 @@ def test_torn_files(tmp_path: Path) -> None:
         read_history(history)
     content = json.loads((run / "result.json").read_text(encoding="utf-8"))
     (run / "result.json").write_text('{"data": "dig', encoding="utf-8")
-    with pytest.raises(InputError, match=r"result\.json: not a whole JSON file"):
+    with pytest.raises(InputError, match=r"result\.json: not a complete JSON file"):
         write_report(run)
     content["class_counts"].append(3)
     (run / "result.json").write_text(json.dumps(content), encoding="utf-8")
