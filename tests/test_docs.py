@@ -1,14 +1,27 @@
-"""The scripts in docs/ run as they stand."""
+"""The scripts in docs/ run as they stand, and the pages name only what there is: names, files, commands and flags."""
 
+from __future__ import annotations
+
+import argparse
+import re
 import runpy
+import shlex
 import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import autobalance
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+#: Flags of other programs.
+OTHERS = {"--standalone", "--nproc-per-node", "--nthreads", "--nworkers"}
+COMMAND = re.compile(r"python -m\s+((?:autobalance|experiments)(?:\.\w+)*)")
 
 
 def test_use_loss_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,3 +32,108 @@ def test_use_loss_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     values = [float(line.rsplit(" ", 1)[1]) for line in capsys.readouterr().out.splitlines()]
     assert len(values) == 20
     assert values[-1] < 0.2 < values[0]
+
+
+@cache
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def exists(path: str) -> bool:
+    """Whether a dotted name is that of a module, or of an object in one, through public names only."""
+    parts = path.split(".")
+    if any(part.startswith("_") for part in parts):
+        return False
+    found, length = import_module(parts[0]), 1
+    while length < len(parts) and hasattr(found, "__path__") and find_spec(".".join(parts[: length + 1])) is not None:
+        length += 1
+        found = import_module(".".join(parts[:length]))
+    for part in parts[length:]:
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_in_pages_exist(page: Path) -> None:
+    text = text_of(page)
+    named = set(re.findall(r"(?<![\w./-])(?:autobalance|experiments)(?:\.\w+)+", text))
+    for home, names in re.findall(r"^from (autobalance[\w.]*) import (.+)$", text, re.MULTILINE):
+        named |= {f"{home}.{name.strip()}" for name in names.partition("#")[0].split(",")}
+    assert sorted(name for name in named if not exists(name)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_in_pages_exist(page: Path) -> None:
+    text = text_of(page)
+    links = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in links if target and not (page.parent / target).exists()] == []
+    named = re.findall(r"(?<![\w./-])(?:autobalance|experiments|tests|docs)/[\w./-]*[\w/]", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_hit(page: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", text_of(page))
+    assert [link for link in links if link[1] not in headings(page.parent / link[0] if link[0] else page)] == []
+
+
+class Stopped(BaseException):
+    """Ends a command once its parser is known."""
+
+
+@cache
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """The parser that a command reads its arguments with."""
+    found: list[argparse.ArgumentParser] = []
+
+    def stop(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        found.append(parser)
+        raise Stopped
+
+    package = getattr(find_spec(command), "submodule_search_locations", None) is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        patch.setattr(sys, "argv", [command])
+        with pytest.raises(Stopped):
+            import_module(f"{command}.__main__" if package else command).main()
+    return found[0]
+
+
+def commands(text: str) -> list[tuple[str, list[str]]]:
+    """The command lines in the blocks of a page: fenced, or by four spaces."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S) + re.findall(
+        r"(?:^    \S.*\n)(?:^     *\S.*\n)*", text, re.M
+    )
+    lines = [line.strip() for block in blocks for line in re.sub(r"\\\n", " ", block).splitlines()]
+    found = []
+    for line in lines:
+        if match := COMMAND.search(line):
+            found.append((match[1], shlex.split(line[match.end() :], comments=True)))
+    return found
+
+
+def test_commands_in_pages_are_understood() -> None:
+    given = [(page.name, *command) for page in PAGES for command in commands(text_of(page))]
+    assert len(given) > 40
+    faults = []
+    for page, command, arguments in given:
+        try:
+            parser_of(command).parse_args([word for word in arguments if word not in ("...", "--help")])
+        except (SystemExit, autobalance.InputError) as error:
+            faults.append(f"{page}: python -m {command} {shlex.join(arguments)}: {error}")
+    assert faults == []
+
+
+def test_flags_in_pages_exist() -> None:
+    parsers = [parser_of(command) for command in {name for page in PAGES for name in COMMAND.findall(text_of(page))}]
+    known = OTHERS | {flag for parser in parsers for flag in parser._option_string_actions}
+    found = {(flag, page.name) for page in PAGES for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w", text_of(page))}
+    assert sorted(pair for pair in found if pair[0] not in known) == []

@@ -31,8 +31,8 @@ _ALONE = threading.Lock()
 class Cluster:
     """Workers of a Dask cluster. The job of one that dies is given to another.
 
-    Start ``dask worker ADDRESS --nthreads 1`` once for each job that shall run at the same time, where the package and
-    the data are. The files of the study are written here alone.
+    Start a ``dask worker`` with one thread for each job that is to run at the same time, on machines that have the
+    package and the data. Only this process writes the files of the study.
 
     Args:
         address: of the scheduler: ``tcp://host:8786``.

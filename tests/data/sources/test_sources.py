@@ -8,7 +8,6 @@ import pytest
 import torch
 from fresh import printed
 
-from autobalance.cli._config import make_parser
 from autobalance.common import InputError
 from autobalance.data import (
     Arrays,
@@ -26,10 +25,12 @@ from autobalance.data import (
 from autobalance.search import main
 
 
-def test_named_sources():
+def test_named_sources(capsys):
     named = {source.name for source in known_sources() if source.matches is None}
     assert named == {"digits", "digits-groups", "cifar10", "cifar100", "diabetes"}
-    words = make_parser().format_help()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    words = capsys.readouterr().out
     assert all(name in words for name in named)
 
 
