@@ -90,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _rates(text: str) -> str:
-    """Two or more different numbers above 0, with commas between."""
+    """Two or more different numbers above 0, separated by commas."""
     rates = [positive_float(part.strip()) for part in text.split(",")]
     if len(set(rates)) < 2:
         raise argparse.ArgumentTypeError(f"{text!r} leaves nothing to choose; give rates such as 0.005,0.02,0.1")

@@ -21,7 +21,7 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--problems", default=str(PLANS / "development.yaml"), metavar="FILE.yaml")
     parser.add_argument("--root", default="data", metavar="DIR", help="where the files are that it names")
-    parser.add_argument("--only", metavar="NAMES", help="these problems alone, with commas between")
+    parser.add_argument("--only", metavar="NAMES", help="only these problems, separated by commas")
     parser.add_argument("--out", default=f"runs/{name}", metavar="DIR", help="where prepared files are kept")
     return parser
 

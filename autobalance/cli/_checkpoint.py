@@ -1,4 +1,4 @@
-"""Checkpoints that are whole at any moment and are read without running anything from them."""
+"""Checkpoints that are complete at any moment and are read without running anything from them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Checkpoint:
     """How far a run has come.
 
     Args:
-        search: the search's state as plain containers (`SearchState.to_dict`), None before its start.
+        search: the search's state as plain containers (`State.to_dict`), None before its start.
         history: the records of the epochs searched.
-        search_seconds: time spent on them.
+        search_seconds: the time spent on them.
         trainings: the result of each finished training, by ``method/seed``.
         held_out: what each finished model of the choice answers on its held-out samples, by ``method/fold``.
-        choice_seconds: time spent on the choice.
+        choice_seconds: the time spent on the choice.
     """
 
     search: dict[str, Any] | None = None
@@ -53,10 +53,8 @@ class Checkpoint:
         try:
             content = torch.load(path, weights_only=True, map_location="cpu")
         except Exception as error:  # a torn file breaks torch's reader in many ways, none of which runs anything
-            raise InputError(
-                f"{path} cannot be read ({' '.join(str(error).split())[:120]}): start the run anew"
-            ) from None
+            raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:120]}): start a new run") from None
         known = {"version", *(each.name for each in fields(cls))}
         if not isinstance(content, dict) or set(content) != known or content.pop("version") != _VERSION:
-            raise InputError(f"{path} is not a checkpoint of this release: start the run anew")
+            raise InputError(f"{path} is not a checkpoint of this release: start a new run")
         return cls(**content)

@@ -1,4 +1,4 @@
-"""What every command here does around its work: a directory for the results, exit statuses, one line for bad input."""
+"""What every command does around its work: a directory for the results, exit statuses, one line for bad input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_command(
 
     Returns:
         the exit status: 0 done; 1 unfinished; 2 bad input, after one line that says what is wrong; 130 interrupted, and
-        ``--resume`` goes on.
+        ``--resume`` continues.
     """
     directory: Path | None = None
     known: set[str] = set()
@@ -39,12 +39,12 @@ def run_command(
     except InputError as error:
         return _fail(as_flags(str(error), known), BAD_INPUT)
     except Unfinished as error:
-        return _fail(f"{error}; --resume goes on with it", UNFINISHED)
+        return _fail(f"{error}; --resume continues it", UNFINISHED)
     except OSError as error:
         what = f"{error.strerror or error}: {error.filename or directory}; all files written before are intact"
         return _fail(what, BAD_INPUT)
     except KeyboardInterrupt:
-        place = f"; go on with: python -m {program} --out {directory} --resume" if directory else ""
+        place = f"; continue with: python -m {program} --out {directory} --resume" if directory else ""
         print(f"\ninterrupted{place}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -56,7 +56,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def command_line(program: str, options: RunOptions) -> str:
-    """The command line that gives these results again."""
+    """The command line that reproduces these results."""
     words, default = [f"python -m {program}"], type(options)().identity()
     for name, value in options.identity().items():
         if value != default[name]:

@@ -27,7 +27,7 @@ a method is a fixed loss, for classes with any of these behind it:
   +csl      the cost-sensitive term of CSL (+csl-released: as its released code computes it): la+csl; csl is ce+csl
   +posthoc  logits adjusted after training; la-posthoc is short for ce+posthoc
   +crt      the classifier trained again, on class-balanced batches; crt is short for ce+crt
-  +ssp      the body pre-trained by telling rotations of images apart: ldam-drw+ssp
+  +ssp      the body pre-trained to tell rotations of images apart: ldam-drw+ssp
 
 examples:
   python -m autobalance.compare --losses ce,la,ldam-drw --seeds 5
@@ -82,19 +82,19 @@ def make_parser() -> argparse.ArgumentParser:
     add_group_options(parser, default)
 
     methods = parser.add_argument_group("what is compared")
-    option(methods, "losses", "methods, with commas between; all: every fixed loss of the task (of groups too, where "
-           "there are some), la-posthoc, crt, ce+drw and csl-released; unset: ce,la,ldam-drw, for regression "
+    option(methods, "losses", "methods, separated by commas; all: every fixed loss of the task (with groups, theirs "
+           "too), la-posthoc, crt, ce+drw and csl-released; unset: ce,la,ldam-drw, for regression "
            "l1,sqinv,inv,lds", type=names, metavar="METHODS")  # fmt: skip
     option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
-    option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods; "
-           "one search at least", action="store_true")  # fmt: skip
+    option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods, "
+           "but at least one search", action="store_true")  # fmt: skip
 
     tuning = parser.add_argument_group("tuning, on validation samples only")
     option(tuning, "tune", "trainings for the trials of each method; the first trial has the papers' values; "
-           "0: the papers' values alone", type=_count, metavar="N")  # fmt: skip
-    option(tuning, "tune-folds", "a trial trains this often, and every training and validation sample judges it once; "
-           "1: it trains once, and the validation samples judge it", type=positive, metavar="K")  # fmt: skip
-    option(tuning, "tune-recipe", "learning rate and weight decay are tuned too, for each method", action="store_true")
+           "0: only the papers' values", type=_count, metavar="N")  # fmt: skip
+    option(tuning, "tune-folds", "each trial trains this many times, and every training and validation sample judges "
+           "it once; 1: it trains once, and the validation samples judge it", type=positive, metavar="K")  # fmt: skip
+    option(tuning, "tune-recipe", "tune learning rate and weight decay too, for each method", action="store_true")
 
     table = parser.add_argument_group("the table")
     option(
@@ -105,12 +105,12 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="COUNT",
     )
     option(table, "few", "classes or bins with fewer are few-shot", type=positive, metavar="COUNT")
-    option(table, "published", "balanced errors (or balanced MAEs) to print beside ours, a column a file", type=names,
+    option(table, "published", "balanced errors (or balanced MAEs) to print beside ours, a column per file", type=names,
            metavar="FILES.yaml")  # fmt: skip
 
     run = parser.add_argument_group("the run")
-    option(run, "seed", "of splits, tuning, weights and order", type=seed, metavar="S")
-    option(run, "seeds", "trainings that are tested of each method, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "seed", "of splits, tuning, weights and the order of samples", type=seed, metavar="S")
+    option(run, "seeds", "trainings of each method that are tested, with seeds S, S+1, ...", type=positive, metavar="N")
     add_work_options(run, default)
     add_run_options(run, default)
     return parser

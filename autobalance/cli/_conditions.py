@@ -1,4 +1,4 @@
-"""What the commands that train many methods share: the conditions that the options name, and who does the work."""
+"""What the commands that train many methods share: the conditions that the options describe, and who does the work."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from autobalance.cli._options import (
     read_options,
 )
 
-# Named here a second time because the registries need torch, which --help shall not wait for. A test compares them.
+# Named here a second time because the registries need torch, which --help must not wait for. A test compares them.
 OBJECTIVES = (
     "balanced_error", "error", "worst_class", "macro_f1", "g_mean", "h_mean", "mcc", "kappa", "quadratic_kappa",
 )  # fmt: skip
@@ -105,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "objective",
-        "what the loss shall make small on validation samples (of a score, one less the score): "
+        "what the search makes small on validation samples (of a score, one minus the score): "
         f"{', '.join((*OBJECTIVES, *OBJECTIVES_WITH_ARGUMENTS))}; with groups {', '.join(GROUP_OBJECTIVES)}; for "
         f"regression {', '.join(REGRESSION_OBJECTIVES)}; a sum such as '0.5*balanced_error + 0.5*deo'; with "
         "constraints, 'error subject to recall(CLASS)>=0.8 and worst_class<=0.5'; or your own function of (logits, "
@@ -116,15 +116,14 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "free",
-        f"what is searched, any of {','.join(FREE)} of the loss, {','.join(RATES)} of the training, {AUGMENT}: how the "
-        f"training samples of each class are augmented, and {STRENGTH}: the strength of --fds-layer; unset: "
+        f"what is searched: any of {','.join(FREE)} of the loss, {','.join(RATES)} of the recipe, {AUGMENT} (how the "
+        f"training samples of each class are augmented) and {STRENGTH} (the strength of --fds-layer); unset: "
         f"{','.join(FREE)}, for regression w",
         type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
         metavar="NAMES",
     )
-    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for every class; "
-           "cluster:C: one for every C classes of about the same frequency; with "
-           "groups both of each class in each group",
+    option(loss, "tie", "frequency: each parameter follows the class frequency; class: a number for each class; "
+           "cluster:C: one for every C classes of about the same frequency; with groups, of each class in each group",
            type=tie_name, metavar="TIE")  # fmt: skip
     option(
         loss,
@@ -134,46 +133,53 @@ def make_parser() -> argparse.ArgumentParser:
     )
     option(loss, "late", "searched parameters that are switched on late in training, as LDAM-DRW's w",
            type=names_of(FREE), metavar="NAMES")  # fmt: skip
-    option(loss, "late-start", "share of the epochs after which they are; unset: 0.8", type=share, metavar="SHARE")
+    option(
+        loss,
+        "late-start",
+        "share of the epochs after which they are switched on; unset: 0.8",
+        type=share,
+        metavar="SHARE",
+    )
     option(loss, "tie-augment", f"with {AUGMENT}: one policy for all classes, policies that follow the class "
-           "frequency, or one for every class; unset: frequency", choices=AUGMENT_TIES)  # fmt: skip
+           "frequency, or one for each class; unset: frequency", choices=AUGMENT_TIES)  # fmt: skip
     option(loss, "operations", f"with {AUGMENT}: what is done to samples, any of {','.join(OPERATIONS)}; unset: all "
            "that fit images or rows", type=names_of(OPERATIONS), metavar="NAMES")  # fmt: skip
 
     search = parser.add_argument_group("how it is searched")
-    option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on what they held "
-           "out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
-           "then interleaved for all that is free beside l; unset: auto, with --rounds whole",
+    option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on the samples they "
+           "held out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
+           "then interleaved for all that is free besides l; unset: auto, with --rounds whole",
            choices=STRATEGIES)  # fmt: skip
     option(search, "budget", "what the search may cost, its choice included, in plain trainings; unset: 4",
            type=positive_float, metavar="TRAININGS")  # fmt: skip
-    option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is replay's cheap "
-           "case of one step; implicit is AutoBalance's own; head solves the last layer", choices=ENGINES)  # fmt: skip
+    option(search, "hypergradient", "engine: replay and unrolled (the reference) are exact; one-step is the cheap case "
+           "of a single step; implicit is the AutoBalance paper's; head solves the last layer",
+           choices=ENGINES)  # fmt: skip
     option(search, "unroll", "training steps that a hypergradient looks back through; unset: 5, with implicit 10",
            type=positive, metavar="T")  # fmt: skip
     option(search, "every", "training steps between hypergradients; unset: 20, with one-step 4", type=positive,
            metavar="N")  # fmt: skip
     option(search, "outer-lr", "step of the loss's parameters", type=positive_float, metavar="RATE")
     option(search, "warmup", "share of the epochs before the first hypergradient", type=share, metavar="SHARE")
-    option(search, "rounds", "search by R whole trainings instead, each followed back from its last step to its first; "
-           "for trainings of up to some thousand steps", type=positive, metavar="R")  # fmt: skip
+    option(search, "rounds", "search by R whole trainings instead, each differentiated through from its last step to "
+           "its first; for trainings of up to a few thousand steps", type=positive, metavar="R")  # fmt: skip
 
     choice = parser.add_argument_group("which loss to use in the end")
     option(choice, "folds", "search on K cross-validation folds at once, so that every training sample validates once; "
-           "unset: the search looks at one validation split, and 3 folds make the choice", type=several,
+           "unset: the search uses one validation split, and the choice 3 folds", type=several,
            metavar="K")  # fmt: skip
-    option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, beside the one "
-           "that it started from; unset: that one alone", type=names, metavar="LOSSES")  # fmt: skip
-    option(choice, "confidence", "with which it has to; 0: the searched loss is taken without a look at others; unset: "
-           "0.7 with prediction and auto, else 0.8", type=share, metavar="SHARE")  # fmt: skip
+    option(choice, "candidates", "fixed losses that the searched one has to beat on held-out samples, besides the one "
+           "that it started from; unset: only that one", type=names, metavar="LOSSES")  # fmt: skip
+    option(choice, "confidence", "how sure it must be that it beats them; 0: the searched loss is taken as it is, "
+           "without a choice; unset: 0.7 with prediction and auto, else 0.8", type=share, metavar="SHARE")  # fmt: skip
 
     run = parser.add_argument_group("the run")
-    option(run, "seed", "of splits, weights and order", type=seed, metavar="S")
-    option(run, "seeds", "trainings of each loss that is compared, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "seed", "of splits, weights and the order of samples", type=seed, metavar="S")
+    option(run, "seeds", "trainings of each loss in the comparison, with seeds S, S+1, ...", type=positive, metavar="N")
     option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la; "
            "for regression l1,sqinv,inv,lds",
            type=names, metavar="LOSSES")  # fmt: skip
-    option(run, "fds-layer", "regression: smooth the features behind this layer (FDS): input, last or a layer's name, "
+    option(run, "fds-layer", "regression: smooth the features after this layer (FDS): input, last or a layer's name, "
            "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
     add_run_options(run, default)
     return parser

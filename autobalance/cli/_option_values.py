@@ -67,23 +67,23 @@ def two_counts(text: str) -> tuple[int, int]:
     """Two whole numbers, the first at least as large as the second."""
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) < int(parts[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not two falling whole numbers such as 100,20")
+        raise argparse.ArgumentTypeError(f"{text!r} is not two whole numbers, the larger one first, such as 100,20")
     return int(parts[0]), int(parts[1])
 
 
 def milestones(text: str) -> tuple[float, ...]:
-    """Numbers with commas between: shares of the epochs below 1, whole numbers of epochs from 1 on."""
+    """Numbers separated by commas: shares of the epochs below 1, whole numbers of epochs from 1 on."""
     return tuple(int(part) if part.strip().isdecimal() else number(part) for part in text.split(","))
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names with commas between; a name that has a comma itself stands between double quotes.
+    """Names separated by commas; a name that contains a comma is put in double quotes.
 
-    Spaces around names are taken away, and names that are repeated count once.
+    Spaces around names are removed, and repeated names count once.
     """
     found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not found or not all(found):
-        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; give names with commas between, such as ce,la")
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; separate names by commas, such as ce,la")
     return tuple(dict.fromkeys(found))
 
 

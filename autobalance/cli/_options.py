@@ -134,11 +134,11 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}{hint} (--help lists the options)")
 
     def _meant(self, unknown: str) -> str:
-        """What a person may have meant by an argument that is no option."""
+        """What the user may have meant by an argument that is not an option."""
         if not unknown.startswith("-") and "--data" in self._option_string_actions:
-            return f"; data are given with --data {unknown}"
+            return f"; give the data with --data {unknown}"
         close = difflib.get_close_matches(unknown.partition("=")[0], self._option_string_actions, 1, 0.75)
-        return f"; is it {close[0]}?" if close else ""
+        return f"; do you mean {close[0]}?" if close else ""
 
 
 def adder(default: RunOptions) -> Callable[..., None]:
@@ -179,7 +179,7 @@ def add_problem_options(
            "for lists", type=positive, metavar="N")  # fmt: skip
     option(data, "task", "what the target is: a class or a number", choices=tasks)
     option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
-           "root of the number of samples", type=positive, metavar="K")  # fmt: skip
+           "square root of the number of samples", type=positive, metavar="K")  # fmt: skip
     option(data, "shots", "a class, cell or bin is many-shot above the first number of training samples and few-shot "
            "below the second; unset: 100,20", type=two_counts, metavar="MANY,FEW")  # fmt: skip
     option(data, "imbalance", "thin the training samples out to this ratio of the largest class to the smallest; "
@@ -192,7 +192,7 @@ def add_problem_options(
     training = parser.add_argument_group("model and training, the same for every loss")
     option(training, "model", "unset: cnn for images, mlp for tables", choices=MODELS)
     option(training, "features-only", "train one linear layer on the features of the trained model that the data "
-           "source brings: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
+           "source returns: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
     option(training, "optimizer", "stochastic gradient descent, Adam, or Adam with decoupled weight decay",
@@ -219,25 +219,27 @@ def add_problem_options(
            choices=("float32", "bfloat16"))  # fmt: skip
     option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "
            "it needs a C++ compiler", action="store_true")  # fmt: skip
-    option(training, "device", "where to compute", choices=("cpu", "cuda"))
+    option(training, "device", "the device to compute on", choices=("cpu", "cuda"))
 
 
 def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) -> None:
     """Adds the group "groups"; every default comes from ``default``."""
-    option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, grounds)")
-    option(groups, "group", "the column of a table that says each row's group; numbers need cuts, age:25; several with "
-           "commas between are combined; a name with a comma stands in double quotes. Other sources bring their groups "
-           "along", type=names, metavar="COLUMNS")  # fmt: skip
-    option(groups, "group-as-feature", "let the model see the columns of --group; else they are hidden from it",
+    option, groups = adder(default), parser.add_argument_group("groups (sensitive attributes, backgrounds)")
+    option(groups, "group", "the column of a table that holds each row's group; numbers need cuts, such as age:25; "
+           "several columns, separated by commas, are combined; put a name that has a comma in double quotes. Other "
+           "sources have their own groups", type=names, metavar="COLUMNS")  # fmt: skip
+    option(groups, "group-as-feature", "let the model see the columns of --group, which are otherwise hidden from it",
            action="store_true")  # fmt: skip
 
 
 def add_run_options(group: Any, default: RunOptions) -> None:
-    """Adds ``--out``, which `run_directory` follows, and ``--config`` and ``--resume``, which `read_options` does."""
+    """Adds ``--out``, which `run_directory` reads, and ``--config`` and ``--resume``, which `read_options` reads."""
     unset = "; unset: a new one under runs/" if default.out is None else ""
     adder(default)(group, "out", f"directory for the results{unset}", metavar="DIR")
-    group.add_argument("--config", metavar="FILE.yaml", help="read options from a file; the command line goes first")
-    group.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
+    group.add_argument(
+        "--config", metavar="FILE.yaml", help="read options from a file; those on the command line override it"
+    )
+    group.add_argument("--resume", action="store_true", help="continue the interrupted run in --out")
 
 
 def add_work_options(group: Any, default: RunOptions) -> None:
@@ -270,15 +272,15 @@ def read_options(
     before = kind(**{**_read(kept, kind, parser, unset=True), "out": given["out"]})
     asked = kind(**{**asdict(before), **given})
     if changed := asked.differences(before):
-        raise InputError(f"the run in {given['out']} has other options ({'; '.join(changed)}): leave them out to "
-                         "resume it, or start another with another --out")  # fmt: skip
+        raise InputError(f"the run in {given['out']} was started with other options ({'; '.join(changed)}): leave them "
+                         "out to resume it, or give another --out to start a new run")  # fmt: skip
     return asked, True
 
 
 def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, unset: bool = False) -> dict[str, Any]:
-    """A YAML file's options, checked as if they stood on the command line.
+    """A YAML file's options, checked as if they were on the command line.
 
-    ``unset``: options without a value are unset, as the suite's first versions wrote them, and not refused.
+    ``unset``: options without a value, which early versions of the suite wrote, are left unset and not refused.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -289,14 +291,14 @@ def _read(path: Path, kind: type[RunOptions], parser: argparse.ArgumentParser, u
 def checked_values(
     content: Mapping[str, Any], kind: type[RunOptions], parser: argparse.ArgumentParser, path: str, unset: bool = False
 ) -> dict[str, Any]:
-    """The values of options that are given by name, checked as if they stood on the command line.
+    """The values of options given by name, checked as if they were on the command line.
 
     Args:
         content: texts, numbers, lists of names, and whether a flag is set.
         kind: of the options.
         parser: of their command.
         path: where they come from, for messages.
-        unset: whether options without a value are unset and not refused.
+        unset: whether options without a value are left unset and not refused.
     """
     known = {field.name.replace("_", "-") for field in fields(kind)}
     if unknown := [str(key) for key in content if key not in known]:
@@ -324,7 +326,7 @@ def run_directory(options: RunOptions, resume: bool, prefix: str = "") -> Path:
 
     Args:
         options: ``out`` and what a new directory is named after are read.
-        resume: whether a run in ``--out`` is to be gone on with.
+        resume: whether to continue the run in ``--out``.
         prefix: of the new directory's name.
 
     Raises:
@@ -336,7 +338,7 @@ def run_directory(options: RunOptions, resume: bool, prefix: str = "") -> Path:
             raise InputError(f"--out {directory} is a file; give a directory")
         if not resume and (directory / "config.yaml").exists():
             raise InputError(
-                f"there is a run in {directory} already: add --resume to go on with it, or give another --out"
+                f"there is already a run in {directory}: add --resume to continue it, or give another --out"
             )
         return directory
     stem = prefix + options.subject

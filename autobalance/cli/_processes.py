@@ -1,4 +1,4 @@
-"""The processes that ``torchrun`` starts: all do the same work on their rows of a batch, the first alone speaks."""
+"""The processes that ``torchrun`` starts: all do the same work, each on its rows of a batch; only the first prints."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def joined(device: str) -> Iterator[None]:
 
 @contextmanager
 def aside(checkpoint: Path | None) -> Iterator[Path]:
-    """A directory for what a process that does not lead would write; what it says goes nowhere.
+    """A temporary directory for what a process that does not lead would write; what it prints is dropped.
 
     Args:
-        checkpoint: to go on from, copied there where it exists.
+        checkpoint: the one to resume from, copied there if it exists.
     """
     with (
         tempfile.TemporaryDirectory() as place,

@@ -1,4 +1,4 @@
-"""What a person sees while it runs: a bar with the time left on a terminal, plain lines elsewhere."""
+"""What the user sees while a command runs: on a terminal a bar with the time left, elsewhere plain lines."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class Display:
     """Shows phases of known length, one after the other.
 
-    On a terminal each phase is a bar with the time left and the latest figures; elsewhere it is a line a step, or for
+    On a terminal each phase is a bar with the time left and the latest figures; elsewhere it is a line per step, or for
     phases of short steps a line every few seconds.
 
     Args:
-        console: where to write; standard error by default, so that standard output holds the results alone.
+        console: where to write; standard error by default, so that standard output holds only the results.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -67,7 +67,7 @@ class Display:
         self._task = self._bars.add_task(name, total=total, completed=done, figures="")
 
     def step(self, done: int, figures: str, name: str | None = None) -> None:
-        """Reports that ``done`` steps of the phase are done, with the figures of the latest."""
+        """Reports that ``done`` steps of the phase are done, with figures of the latest one."""
         self._name = name or self._name
         self._bars.update(self._task, description=self._name, completed=done, figures=figures)
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What ``result.json`` says of a run, and what a loss file says of where it comes from."""
+"""What ``result.json`` says about a run, and what a loss file says about its origin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def result_of(
         state: of the search, at its end.
         methods: what was trained and tested.
         choice: None where none was asked for.
-        progress: the tests and what they took.
+        progress: the tests and the time they took.
     """
     plan, problem, task = checked.plan, checked.setting.problem, checked.task
     seeds = list(range(options.seed, options.seed + options.seeds))
@@ -97,7 +97,7 @@ def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[
 
 
 def chosen_facts(checked: CheckedPlan, choice: Choice) -> dict[str, Any]:
-    """What is said of a choice."""
+    """What ``result.json`` says about a choice."""
     plan = checked.plan
     return {
         "task": "classification" if checked.setting.problem.bin_edges is None else "regression",

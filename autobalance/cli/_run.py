@@ -1,4 +1,4 @@
-"""One run from data to report: search a loss, choose, train with it and with fixed ones, test them once."""
+"""One run from data to report: search for a loss, choose, train with it and with fixed ones, test each once."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from autobalance.data import keep_or_check
 from autobalance.losses import save_loss
 from autobalance.report import choice_sentence, write_report
 
-#: A checkpoint is written when this much time has passed since the last, and at the end of whatever ends the search.
+#: A checkpoint is written when this much time has passed since the last one, and whenever the search ends.
 CHECKPOINT_SECONDS = 2.0
-#: What is said of a search that lasts at least so long is said this often where there is no terminal.
+#: Without a terminal, the progress of short steps is printed this often.
 QUIET_SECONDS = 5.0
 
 
@@ -45,8 +45,8 @@ class Run:
     Args:
         options: what was asked for.
         checked: the plan that they make, ready to run.
-        directory: everything that is written goes there; it exists.
-        display: what tells people.
+        directory: where everything is written; it exists.
+        display: shows the progress.
         progress: what is done.
     """
 
@@ -65,12 +65,12 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
 
     Args:
         options: what is asked for.
-        directory: everything that is written goes there; it exists.
-        resume: whether to go on with the run that is in it.
-        display: what tells people.
+        directory: where everything is written; it exists.
+        resume: whether to continue the run in it.
+        display: shows the progress.
 
     Returns:
-        what ``result.json`` holds.
+        the content of ``result.json``.
     """
     this = Run(options, checked_plan(options), directory, display)
     kept = directory / "checkpoint.pt"
@@ -133,7 +133,7 @@ def _search(this: Run) -> Any:
         begun = time.perf_counter()
 
     def on_share(done: float) -> None:
-        display.step(round(done * parts), "of a whole training, forwards and backwards")
+        display.step(round(done * parts), "of one training, forwards and backwards")
 
     try:
         run(search, state, on_step, on_share if parts > 1 else None)
@@ -144,13 +144,15 @@ def _search(this: Run) -> Any:
     if state.skipped:
         display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
     if stopped_early(state):
-        display.say("the search stopped early, with its last good loss, after several such steps in a row; lower --lr")
+        display.say(
+            "the search stopped early after several such steps in a row and keeps its last good loss; try a lower --lr"
+        )
     assert finished(search, state)
     return state
 
 
 def _save(this: Run, found: Found) -> None:
-    """Writes all that the search found."""
+    """Writes everything that the search found."""
     told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found)
     save_loss(found.loss.cpu(), this.directory / "loss.json", told)
     if found.policy is not None:
@@ -196,7 +198,7 @@ def _choose(this: Run, state: Any) -> Choice | None:
 
     choice = select(checked, state, progress.held_out, on_training, on_trained)
     assert choice is not None
-    if not progress.trainings:  # a resumed run compares again what was compared and paid for before
+    if not progress.trainings:  # a resumed run repeats a comparison whose time was counted before
         spent()
     display.say(choice_sentence(chosen_facts(checked, choice)))
     return choice

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, with a
-        checkpoint that ``--resume`` goes on from.
+        checkpoint that ``--resume`` starts from.
     """
     directory: Path | None = None
     try:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
     except KeyboardInterrupt:
         begun = directory is not None and (directory / "config.yaml").exists()
-        hint = f"; go on with: python -m autobalance.search --out {directory} --resume" if begun else ""
+        hint = f"; continue with: python -m autobalance.search --out {directory} --resume" if begun else ""
         print(f"\ninterrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     return DONE
@@ -89,8 +89,8 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
     )
     if sentence := choice_sentence(result):
         console.print(sentence, highlight=False)
-    if (rates := found_recipe(result)) and (chosen == "searched" or chosen.endswith("+rates")):
-        console.print(f"Train with the rates that were found beside it: {rates}.", highlight=False)
+    if (recipe := found_recipe(result)) and (chosen == "searched" or chosen.endswith("+rates")):
+        console.print(f"Train with the recipe parameters that were found along with it: {recipe}.", highlight=False)
     beside = "" if chosen == "searched" else "; it goes with searched.json"
     for name, what in {
         "report.html": "the report, for a browser",
@@ -98,7 +98,7 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
         "searched.json": "the searched loss, which was not chosen",
         "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
         "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
-        "result.json": "every figure",
+        "result.json": "all results",
     }.items():
         if (directory / name).exists():
             console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import DataOptions, load
 from autobalance.training import Recipe, Setting, on_features, setting_of
 
-#: Below this many numbers a sample, a training step is so short that threads cost more than they bring: on two busy
+#: With fewer numbers per sample a training step is so short that threads cost more than they gain: on two busy
 #: cores the default search took five times as long with two threads as with one.
 SMALL_SAMPLE = 1024
 
@@ -30,7 +30,7 @@ def open_setting(options: ProblemOptions) -> Setting:
         raise InputError("--compiled needs a C++ compiler on a CPU, and there is none on the PATH; leave it out")
     problem = load(options.data, data_options(options))
     if problem.make_model is not None and options.model is not None:
-        raise InputError(f"--model {options.model} has no effect: {options.data} brings its own model")
+        raise InputError(f"--model {options.model} has no effect: {options.data} has its own model")
     if options.features_only:
         if options.model is not None:
             raise InputError(f"--model {options.model} has no effect: --features-only trains one linear layer")
@@ -43,13 +43,13 @@ def open_setting(options: ProblemOptions) -> Setting:
 
 
 def data_options(options: ProblemOptions) -> DataOptions:
-    """What the options say of the data."""
+    """What the options say about the data."""
     given = {field.name: getattr(options, field.name, None) for field in fields(DataOptions)}
     return DataOptions(**{name: value for name, value in given.items() if value is not None})
 
 
 def recipe_of(options: ProblemOptions, lr: float | None = None) -> Recipe:
-    """The recipe that the options describe; ``lr``: the task's learning rate for SGD, where the options have none."""
+    """The recipe that the options describe; ``lr``: the task's learning rate for SGD, if the options give none."""
     names = ["epochs", "batch_size", "lr", "weight_decay", "optimizer", "momentum", "clip", "schedule", "milestones"]
     names += ["lr_decay", "augment", "precision", "compiled"]
     given = {name: value for name in names if (value := getattr(options, name)) is not None}

@@ -15,7 +15,7 @@ from autobalance.training import Arm
 
 @dataclass(frozen=True)
 class TestArm:
-    """Trains an arm from scratch on all that is not for the test, and tests it once."""
+    """Trains an arm from scratch on all samples but the test split, and tests it once."""
 
     __test__ = False  # no test of pytest's
 
@@ -40,7 +40,7 @@ class TestArm:
 
 @dataclass(frozen=True)
 class InCheckpoint:
-    """Keeps the results where the run keeps all else, whose options were compared when it was opened.
+    """Keeps the results in the checkpoint, whose options were compared when it was opened.
 
     Args:
         progress: of the run.
@@ -69,7 +69,7 @@ def compare_arms(
         arms: what is compared.
         seeds: of the trainings.
         store: where the results are kept, by ``arm/seed``.
-        display: shows how far it is.
+        display: shows the progress.
     """
     cells = [
         Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed), None, weight=checked.recipe.epochs)

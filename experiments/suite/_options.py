@@ -59,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     data = parser.add_argument_group("problems")
     option(data, "problems", "the problems and the searches", metavar="FILE.yaml")
     option(data, "root", "where the files that it names are", metavar="DIR")
-    option(data, "only", "these problems alone, with commas between", metavar="NAMES")
+    option(data, "only", "only these problems, separated by commas", metavar="NAMES")
 
     what = parser.add_argument_group("what is compared")
     option(what, "budget", "small: 5 splits, the common losses tuned, small models; full: 10 splits, every loss tuned, "

@@ -74,7 +74,7 @@ def read_plan(path: Path, full: bool, root: Path, only: str | None = None) -> Pl
         path: the file.
         full: whether each problem's ``full`` goes before its other values; ``full: only`` leaves it out otherwise.
         root: where the files are that it names.
-        only: names of problems with commas between; None: all.
+        only: names of problems, separated by commas; None: all.
 
     Raises:
         InputError: what is wrong in it.

@@ -59,12 +59,12 @@ def test_a_torn_file_is_refused_wherever_it_is_cut_or_spoilt(tmp_path):
     whole = path.read_bytes()
     for end in range(0, len(whole), len(whole) // 37):
         path.write_bytes(whole[:end])
-        with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read \(.*start the run anew") as caught:
+        with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read \(.*start a new run") as caught:
             Checkpoint.load(path)
         assert "\n" not in str(caught.value)
     for content in (b"not a checkpoint", pickle.dumps({1, 2}), b"\x80\x02" + bytes(range(256)), b"\0" * 999):
         path.write_bytes(content)
-        with pytest.raises(InputError, match="start the run anew"):
+        with pytest.raises(InputError, match="start a new run"):
             Checkpoint.load(path)
 
 

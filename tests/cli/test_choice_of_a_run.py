@@ -152,13 +152,13 @@ def test_options_that_cannot_be(data: Path, tmp_path, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
-def test_the_page_says_what_was_chosen_and_with_which_rates(data, tmp_path, monkeypatch):
+def test_the_page_says_what_was_chosen_and_with_which_recipe_parameters(data, tmp_path, monkeypatch):
     from autobalance.report import choice_sentence, write_report
 
     out = tmp_path / "run"
     assert search(data, out, "--free", "l,weight_decay", options=CHOOSING) == 0
     page = write_report(out).read_text()
     result = read(out)
-    assert choice_sentence(result)[:60] in page and "rates that were found (weight decay" in page
+    assert choice_sentence(result)[:60] in page and "recipe parameters that were found (weight decay" in page
     assert choice_sentence({**result, "chosen": "searched"}).startswith("Chosen: the searched loss")
     assert choice_sentence({**result, "confidence": None}) == ""

@@ -138,7 +138,7 @@ def test_options_that_suit_only_a_regression(capsys, tmp_path):
     for option, value, words in [
         ("--bins", "5", "--bins 5 has no effect"),
         ("--objective", "mae", "no objective is called 'mae'"),
-        ("--shots", "2,5", "'2,5' is not two falling whole numbers"),
+        ("--shots", "2,5", "'2,5' is not two whole numbers, the larger one first"),
     ]:
         assert main(["--model", "linear", option, value, "--out", str(tmp_path / "run")]) == 2
         assert words in capsys.readouterr().err

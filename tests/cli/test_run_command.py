@@ -26,10 +26,10 @@ class Given(RunOptions):
     ("error", "status", "line"),
     [
         (InputError("wrong\n  `two_words`"), 2, "error: wrong --two-words"),
-        (Unfinished("work is left"), 1, "error: work is left; --resume goes on with it"),
+        (Unfinished("work is left"), 1, "error: work is left; --resume continues it"),
         (OSError(28, "No space left on device", "a.json"), 2,
          "error: No space left on device: a.json; all files written before are intact"),
-        (KeyboardInterrupt(), 130, "interrupted; go on with: python -m experiments.thing --out {out} --resume"),
+        (KeyboardInterrupt(), 130, "interrupted; continue with: python -m experiments.thing --out {out} --resume"),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_is_one_line_and_a_status(

@@ -135,8 +135,8 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
     "arguments, words",
     [
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1 (--help"),
-        (["--traget", "y"], "unrecognized arguments: --traget y; is it --target? (--help"),
-        (["table.csv"], "unrecognized arguments: table.csv; data are given with --data table.csv (--help"),
+        (["--traget", "y"], "unrecognized arguments: --traget y; do you mean --target? (--help"),
+        (["table.csv"], "unrecognized arguments: table.csv; give the data with --data table.csv (--help"),
         (["--epochs", "many"], "'many'"),
         (
             ["--epochs", "2", "--every", "13"],
@@ -200,7 +200,7 @@ def test_a_model_of_ones_own_without_features_is_told_before_the_search(tmp_path
 def test_another_run_is_not_written_over(tmp_path, data, whole, capsys):
     before = {path.name: path.read_bytes() for path in whole.iterdir()}
     assert search(data, whole) == 2
-    assert "add --resume to go on with it, or give another --out" in one_line(capsys)
+    assert "add --resume to continue it, or give another --out" in one_line(capsys)
     assert search(data, whole, "--resume", "--lr", "0.3") == 2
     assert "--lr None -> 0.3" in one_line(capsys)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
@@ -257,7 +257,7 @@ def test_an_interrupted_run_goes_on_to_the_end_of_an_uninterrupted_one(
         interrupt(patch, number)
         assert search(data, out) == 130
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told == f"interrupted; go on with: python -m autobalance.search --out {out} --resume"
+    assert told == f"interrupted; continue with: python -m autobalance.search --out {out} --resume"
     kept = Checkpoint.load(out / "checkpoint.pt")
     assert kept.search["done"] == len(kept.history) == min(number, 4)
     assert len(kept.trainings) == max(0, (number - 5) // 4)
