@@ -146,8 +146,8 @@ def make_parser() -> argparse.ArgumentParser:
            "that fit images or rows", type=names_of(OPERATIONS), metavar="NAMES")  # fmt: skip
 
     search = parser.add_argument_group("how it is searched")
-    option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on the samples they "
-           "held out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
+    option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on what they held "
+           "out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
            "then interleaved for all that is free besides l; unset: auto, with --rounds whole",
            choices=STRATEGIES)  # fmt: skip
     option(search, "budget", "what the search may cost, its choice included, in plain trainings; unset: 4",
