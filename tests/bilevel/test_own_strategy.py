@@ -9,7 +9,7 @@ import torch
 from toy import gaussians, linear
 
 from autobalance import Recipe
-from autobalance.bilevel import SearchPlan, check, run, select
+from autobalance.bilevel import Bench, Found, SearchPlan, check, run, select
 from autobalance.data import Problem
 from autobalance.hypergradients import Replay, inner_step
 from autobalance.tasks import task_of
@@ -39,9 +39,10 @@ class Trials:
 
     number: int
     hypergradient: Replay = field(default_factory=Replay)
+    confidence: float = 0.8
 
-    def search(self, trainee: Any, seed: int) -> TrialsSearch:
-        return TrialsSearch(trainee, self.number, seed)
+    def search(self, bench: Bench) -> TrialsSearch:
+        return TrialsSearch(bench.planned(), self.number, bench.plan.seed)
 
 
 class TrialsSearch:
@@ -49,6 +50,12 @@ class TrialsSearch:
 
     def __init__(self, trainee: Any, length: int, seed: int) -> None:
         self.trainee, self.length, self.seed = trainee, length, seed
+
+    def found(self, state: TrialsState) -> Found:
+        return self.trainee.found(state.found)
+
+    def choice(self, state: TrialsState) -> None:
+        return None
 
     def init(self) -> TrialsState:
         return TrialsState(self.trainee.space.init())
@@ -84,8 +91,8 @@ def test_a_strategy_from_outside_is_planned_checked_run_and_chosen_from():
     state = run(checked.search, on_step=lambda _, record: records.append(record))
     assert [record["epoch"] for record in records] == [1, 2, 3, 4] and state.done == 4
     best = min(records, key=lambda record: record["objective"])
-    found = checked.search.trainee.space.found(state.found)
+    found = checked.search.found(state)
     assert found.loss.at(1.0).l.tolist() == best["parameters"]["l"] and state.best == best["objective"]
     assert best is not records[0]  # the start alone is not the best of four
-    choice = select(checked, found)
+    choice = select(checked, state)
     assert choice is not None and set(choice.held_out) == {"searched", "ce"}
