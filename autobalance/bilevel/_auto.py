@@ -74,11 +74,13 @@ class AutoState:
 
     Args:
         first: of prediction space.
+        handed_on: whether the second phase starts from what the first found; else it starts where the first did.
         second: of the search within one training; None before it begins.
         outputs: the second phase's outputs on the validation samples, once it is done.
     """
 
     first: PredictionSpaceState
+    handed_on: bool = False
     second: InterleavedState | None = None
     outputs: Tensor | None = None
 
@@ -101,13 +103,14 @@ class AutoState:
     def to_dict(self) -> dict[str, Any]:
         """See `State`."""
         second = None if self.second is None else self.second.to_dict()
-        return {"first": self.first.to_dict(), "second": second, "outputs": self.outputs}
+        return {**vars(self), "first": self.first.to_dict(), "second": second}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `State`."""
         second = None if content["second"] is None else InterleavedState.from_dict(content["second"], device)
-        return cls(PredictionSpaceState.from_dict(content["first"], device), second, content["outputs"])
+        first = PredictionSpaceState.from_dict(content["first"], device)
+        return cls(first, content["handed_on"], second, content["outputs"])
 
 
 class AutoSearch:
@@ -139,12 +142,8 @@ class AutoSearch:
 
     def _search(self, state: AutoState) -> InterleavedSearch:
         """The second phase, from what the first hands out."""
-        return self._second.of(self._trainee(self._handed_on(state.first)), self._bench.plan.seed)
-
-    def _handed_on(self, state: PredictionSpaceState) -> Found:
-        """What the first phase hands out: what it found, or the start where that does not beat it."""
-        choice = self.first.choice(state)
-        return self.first.found(state if choice is None or choice.chosen == SEARCHED else self.first.init())
+        found = self.first.found(state.first if state.handed_on else self.first.init())
+        return self._second.of(self._trainee(found), self._bench.plan.seed)
 
     def init(self) -> AutoState:
         """See `Search`."""
@@ -162,6 +161,9 @@ class AutoSearch:
         """A step of the phase that it is in."""
         if state.first.done < self.first.length:
             first, record = self.first.step(state.first, on_share)
+            if first.done == self.first.length:
+                choice = self.first.choice(first)
+                state = replace(state, handed_on=choice is None or choice.chosen == SEARCHED)
             return replace(state, first=first), record
         search = self._search(state)
         second, record = search.step(state.second or search.init(), on_share)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_wine
+from sklearn.metrics import f1_score, recall_score
 
+from autobalance.bilevel import PredictionSpace
 from autobalance.study import Changes, named_method
-from experiments import headroom, horizon
+from autobalance.tasks import outputs
+from experiments import headroom, horizon, objectives
 from experiments.suite._case import open_case
 from experiments.suite._plan import read_plan
 
@@ -71,3 +74,22 @@ def test_a_plan_that_is_missing(main: object, capsys: pytest.CaptureFixture[str]
 def test_more_steps_than_a_training_has(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert horizon.main([*arguments, "--steps", "500"]) == 2
     assert "error: `epochs` 3 leaves no room for a hypergradient" in capsys.readouterr().err
+
+
+def test_objectives(arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objectives, "SEARCHES", {"prediction": PredictionSpace(2)})
+    assert objectives.main([*arguments, "--seeds", "1"]) == 0
+    rows = table(capsys.readouterr().out)
+    assert [row[0] for row in rows if row[0] == "wine"] == ["wine"] * 3
+    plain = [float(row[1]) for row in rows if row[0] == "wine"]
+    folder = Path(arguments[1]).parent
+    case, held_out = open_case(read_plan(folder / "plan.yaml", False, folder, "wine").problems[0], 0, "test")
+    (model,) = case.train([named_method("la")], case.everything)
+    assert model is not None
+    true, predicted = held_out.y, outputs(model, held_out).argmax(1)
+    recalls = recall_score(true, predicted, average=None)
+    weights = (case.everything.y.bincount() / true.bincount())[true]
+    f1 = f1_score(true, predicted, average="macro", sample_weight=weights)
+    expected = [100 * (1 - recalls.min()), 100 * (1 - f1), 100 * (1 - recalls.mean())]
+    assert plain == pytest.approx(expected, abs=0.5), "each judging sample counts a whole number of times"
+    assert plain[0] == pytest.approx(expected[0], abs=0.006)

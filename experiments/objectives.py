@@ -1,0 +1,182 @@
+"""What a search wins where the user states the objective: ``python -m experiments.objectives --root DIR``.
+
+On each problem, for each objective: a training with logit adjustment as published, and the training that each search
+hands out, its choice included. Both are judged by the objective's metric on the samples that judge, each class weighted
+to its share of the training samples, which macro-F1 depends on. Beside it stands what search and choice took, in
+seconds of that one training. What is finished is kept in --out, and a second call goes
+on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autobalance.bilevel import (
+    SEARCHED,
+    Auto,
+    Interleaved,
+    PredictionSpace,
+    SearchPlan,
+    Strategy,
+    check,
+    chosen_arm,
+    run,
+    select,
+)
+from autobalance.cli import Display, positive
+from autobalance.report import markdown_table
+from autobalance.study import Cell, Desk, Directory, Result, run_cells
+from autobalance.tasks import outputs
+from experiments.development import classifications, make_parser
+from experiments.development import run as run_with
+from experiments.suite._case import open_case
+from experiments.suite._plan import Entry
+
+OBJECTIVES = ("worst_class", "macro_f1", "balanced_error")
+SEARCHES: Mapping[str, Strategy] = {
+    "auto, 4": Auto(4),
+    "prediction, 4": PredictionSpace(4),
+    "prediction, 15": PredictionSpace(15),
+    "interleaved": Interleaved(),
+}
+#: With which the search within one training has to beat its start; the others say it themselves.
+CONFIDENCE = {"interleaved": 0.8}
+PLAIN = "la"
+#: How often a judging sample counts at the least; the larger, the closer are the classes' shares to training's.
+LEAST = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The figure of every way on the samples that judge, what each handed out and what it took."""
+
+    entry: Entry
+    seed: int
+    objective: str
+
+    def __call__(self, desk: Desk) -> Result:
+        case, judging = open_case(self.entry, self.seed, "test")
+        repeated = _as_in_training(judging.y, case.everything.y)
+        setting, task = case.conditions.setting, case.conditions.task
+        metric = task.objective(self.objective).metric
+        figures: dict[str, float] = {}
+        about: dict[str, Any] = {}
+        plain_seconds = 0.0
+        for number, name in enumerate((PLAIN, *SEARCHES)):
+            desk.tell(number / (1 + len(SEARCHES)), f"{self.entry.name}, {self.objective}, {name}")
+            strategy = SEARCHES.get(name, PredictionSpace())
+            plan = SearchPlan(
+                self.objective,
+                PLAIN,
+                strategy=strategy,
+                recipe=case.conditions.recipe,
+                confidence=CONFIDENCE.get(name),
+                seed=self.seed,
+            )
+            checked = check(plan, setting, task)
+            begun = time.perf_counter()
+            if name == PLAIN:
+                arm = checked.fixed_arm(PLAIN)
+            else:
+                state = run(checked.search)
+                choice = select(checked, state)
+                arm = chosen_arm(checked, checked.search.found(state), choice)
+                about[name] = {
+                    "searched": arm.name == SEARCHED,
+                    "seconds": (time.perf_counter() - begun) / plain_seconds,
+                }
+            begun = time.perf_counter()
+            model = arm.train(setting, case.everything, self.seed)
+            if name == PLAIN:
+                plain_seconds = time.perf_counter() - begun
+            figures[name] = metric(outputs(model, judging).cpu()[repeated], judging.subset(repeated).without_inputs())
+        return {"figures": figures, "about": about}
+
+
+def _as_in_training(judging: Tensor, training: Tensor) -> Tensor:
+    """Positions of the judging samples, each class so often that its share is that in training."""
+    counts = training.bincount().double()
+    often = counts / judging.bincount(minlength=len(counts)).clamp_min(1)
+    repeats = (often / often.min() * LEAST).round().long()
+    return torch.arange(len(judging)).repeat_interleave(repeats[judging])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the tables; returns the exit status."""
+    parser = make_parser("objectives", __doc__)
+    parser.add_argument("--seeds", type=positive, default=2, metavar="N", help="splits of each problem")
+    return run_with(parser, _compare, arguments)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    entries, seeds = classifications(options), range(options.seeds)
+    cells = {
+        (entry.name, seed, objective): Cell(
+            f"objectives/{entry.name}-{seed}-{objective}",
+            Compared(entry, seed, objective),
+            {
+                "entry": {**asdict(entry), "data": Path(entry.data).name},
+                "seed": seed,
+                "objective": objective,
+                "searches": sorted(SEARCHES),
+            },
+        )
+        for entry in entries
+        for seed in seeds
+        for objective in OBJECTIVES
+    }
+    with Display() as display:
+        done = run_cells(list(cells.values()), Directory(Path(options.out)), display=display, name="objectives")
+    results = {key: done[cell.key] for key, cell in cells.items()}
+    for objective in OBJECTIVES:
+        found = {entry.name: [results[entry.name, seed, objective] for seed in seeds] for entry in entries}
+        print(f"\n{objective}\n\n{markdown_table([*_rows(found), *_summary(found)])}")
+
+
+def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
+    """The means over the splits of each problem."""
+    return [
+        {
+            "problem": problem,
+            PLAIN: f"{_mean(its, PLAIN):.2f}",
+            **{name: f"{_mean(its, name) - _mean(its, PLAIN):+.2f}" for name in SEARCHES},
+        }
+        for problem, its in found.items()
+    ]
+
+
+def _summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
+    """Over all problems: the change as a share of logit adjustment's figure, on how many it is better, the worst one,
+    how often the searched loss was handed out, and the cost."""
+    several = list(found.values())
+    lines: dict[str, dict[str, str]] = {
+        label: {} for label in ("mean change", "better on", "worst", "handed out", "cost in trainings")
+    }
+    for name in SEARCHES:
+        changes = [_mean(its, name) / _mean(its, PLAIN) - 1 for its in several]
+        about = [its["about"][name] for problem in several for its in problem]
+        spread = statistics.stdev(changes) / len(changes) ** 0.5 if len(changes) > 1 else 0.0
+        lines["mean change"][name] = f"{statistics.fmean(changes):+.1%} ± {spread:.1%}"
+        lines["better on"][name] = f"{sum(change < 0 for change in changes)} of {len(changes)}"
+        lines["worst"][name] = f"{max(changes):+.1%}"
+        lines["handed out"][name] = f"{statistics.fmean(its['searched'] for its in about):.0%}"
+        lines["cost in trainings"][name] = f"{statistics.median(its['seconds'] for its in about):.1f}"
+    return [{"problem": label, PLAIN: "", **line} for label, line in lines.items()]
+
+
+def _mean(its: Sequence[Mapping[str, Any]], name: str) -> float:
+    return statistics.fmean(one["figures"][name] for one in its)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
