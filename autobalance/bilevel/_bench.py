@@ -27,7 +27,7 @@ from autobalance.data import Fold, side_by_side, stratified_folds
 from autobalance.hypergradients import RECIPE_PARAMETERS
 from autobalance.losses import Loss
 from autobalance.losses.named import named_loss
-from autobalance.models import Smoothing
+from autobalance.models import Smoothing, output_bias, start_at
 from autobalance.tasks import Task
 from autobalance.tasks.objectives import Objective
 from autobalance.training import Arm, Recipe, Setting
@@ -102,6 +102,10 @@ class Bench:
         """The model of an arm as every search of this plan finds it."""
         return arm.new_model(self.setting, self.plan.seed)
 
+    def has_output_bias(self, arm: Arm) -> bool:
+        """Whether an arm's model can be started at offsets of its outputs."""
+        return output_bias(self.model(arm), self.setting.problem.train.first(2)) is not None
+
     def trainee(self, arm: Arm, folds: Sequence[Fold] | None, free: Sequence[str], tie: str | None = None) -> Trainee:
         """What a search trains.
 
@@ -112,6 +116,7 @@ class Bench:
             tie: see `LossSpace`; None: the plan's, or else by frequency.
         """
         model, problem, counts = self.model(arm), self.setting.problem, self.counts(folds)
+        start_at(model, problem.train.first(2), arm.loss.start_bias)
         device = next(model.parameters()).device
         loss = LossSpace(
             arm.loss.to(device),

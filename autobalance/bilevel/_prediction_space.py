@@ -19,7 +19,7 @@ from autobalance.bilevel.space import Found, basis_of
 from autobalance.common import InputError, check_value
 from autobalance.data import Batch, FoldedSamples
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
-from autobalance.losses import Member, ScheduledLoss
+from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -149,6 +149,7 @@ class PredictionSpaceSearch:
         basis = torch.zeros(len(classes), 0) if tie == "frequency" else basis_of(tie, classes)
         self.problem = Offsets(bench.objective.soft_confusion, law, basis)
         self.metric = metric_of(bench.objective)
+        self._starts_bias = bench.has_output_bias(bench.start(bench.counts(None)))
 
     @property
     def judged(self) -> Batch:
@@ -171,7 +172,9 @@ class PredictionSpaceSearch:
         """See `Search`: the winner's loss with its l less the offsets."""
         start = self._trainees[state.winner or next(iter(self._trainees))]
         found = start.found(start.space.init())
-        return found if state.offsets is None else replace(found, loss=less(found.loss, state.offsets))
+        if state.offsets is None:
+            return found
+        return replace(found, loss=less(found.loss, state.offsets, self._starts_bias))
 
     def choice(self, state: PredictionSpaceState) -> Choice | None:
         """See `Search`: the start stays unless the result beats it."""
@@ -281,13 +284,18 @@ def _dealt(y: np.ndarray, generator: np.random.Generator) -> Tensor:
     return torch.from_numpy(part)
 
 
-def less(loss: Member | ScheduledLoss, offsets: Tensor) -> Member | ScheduledLoss:
-    """The loss with l - b in each of its stages, of mean zero over the classes."""
+def less(loss: Member | ScheduledLoss, offsets: Tensor, starts_bias: bool = True) -> Member | ScheduledLoss:
+    """The loss with l - s Δ b in each of its stages, of mean zero over the classes: s Δ (z + b) + l - s Δ b is what
+    s Δ z + l was. And b as its start bias, unless the model has no place for it."""
 
     def moved(member: Member) -> Member:
-        b = offsets.to(member.l)
-        l = member.l - (b if member.l.dim() == 1 else b[:, None])  # noqa: E741 - the published symbol
-        return member.replace(l=l - l.mean(0))
+        assert isinstance(member, ParametricLoss)  # a regression has no logits to offset
+        b, delta = offsets.to(member.l), member.scale * member.delta
+        wide = member.l.dim() == 2 or delta.dim() == 2
+        delta, l = (table[:, None] if wide and table.dim() == 1 else table for table in (delta, member.l))  # noqa: E741
+        l = l - delta * (b[:, None] if wide else b)  # noqa: E741 - the published symbol
+        bias = {} if not starts_bias else {"start_bias": b if member.start_bias is None else member.start_bias + b}
+        return member.replace(l=l - l.mean(0), **bias)
 
     stages = [(stage.start, moved(stage.loss)) for stage in loss.stages if isinstance(stage.loss, Member)]
     return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)

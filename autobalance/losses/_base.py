@@ -54,6 +54,11 @@ class Loss(nn.Module):
     class_names: tuple[str, ...] | None = None
     group_names: tuple[str, ...] | None = None
 
+    @property
+    def start_bias(self) -> Tensor | None:
+        """b, (K,), to be added to the bias of the model's output before training; None: nothing is."""
+        return None
+
     def start_epoch(self, progress: float) -> None:
         """Tells the loss that an epoch begins. Losses without a schedule or statistics ignore it.
 

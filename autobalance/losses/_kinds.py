@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from autobalance.common import Fault, check_count, check_number, check_strings
+from autobalance.common import Fault, check_count, check_number, check_strings, check_table
 from autobalance.losses._binned import RegressionLoss
 from autobalance.losses._member import Member
 from autobalance.losses._parametric import ParametricLoss
@@ -38,7 +38,8 @@ class Kind(NamedTuple):
 def _describe_classes(loss: ParametricLoss) -> dict[str, Any]:
     names = loss.class_names or tuple(str(k) for k in range(loss.num_classes))
     groups = {"group_names": list(loss.group_names)} if loss.group_names else {}
-    return {"num_classes": loss.num_classes, "class_names": list(names), **groups}
+    bias = {} if loss.start_bias is None else {"start_bias": loss.start_bias.tolist()}
+    return {"num_classes": loss.num_classes, "class_names": list(names), **groups, **bias}
 
 
 def _check_classes(content: dict[str, Any], fault: Fault) -> None:
@@ -46,6 +47,8 @@ def _check_classes(content: dict[str, Any], fault: Fault) -> None:
     for key in ("class_names", "group_names"):
         if content.get(key) is not None:
             check_strings(key, content[key], fault)
+    if content.get("start_bias") is not None:
+        check_table("start_bias", content["start_bias"], fault)
 
 
 def _describe_bins(loss: RegressionLoss) -> dict[str, Any]:
@@ -64,7 +67,13 @@ def _check_bins(content: dict[str, Any], fault: Fault) -> None:
 KINDS: Mapping[str, Kind] = {
     kind.loss.task: kind
     for kind in (
-        Kind(ParametricLoss, ("num_classes", "class_names"), ("group_names",), _describe_classes, _check_classes),
+        Kind(
+            ParametricLoss,
+            ("num_classes", "class_names"),
+            ("group_names", "start_bias"),
+            _describe_classes,
+            _check_classes,
+        ),
         Kind(RegressionLoss, ("error", "bin_edges"), (), _describe_bins, _check_bins),
     )
 }

@@ -33,6 +33,9 @@ class ParametricLoss(Member):
         num_classes: K.
         reduction: ``mean`` (sum of w_y * loss over the sum of w_y, as torch), ``batch_mean``, ``sum`` or ``none``.
         class_names, group_names: for people; saved with the loss.
+        start_bias: b, (K,), to be added to the bias of the model's output before training, which should not be decayed
+            after that. A search that has moved l by offsets of the outputs, l - b, hands it out: from there the model
+            begins as it would with l, and need not learn the shift.
         dtype: of the buffers; torch's default where None.
         **parameters: ``w``, ``l``, ``delta`` and ``margin``, numbers a class, (K,), or a class and group, (K, G); the
             numbers ``scale`` and ``gamma``. What is absent or None has no effect.
@@ -48,13 +51,14 @@ class ParametricLoss(Member):
     """
 
     task = "classification"
-    settings = ("num_classes", "reduction", "class_names", "group_names")
+    settings = ("num_classes", "reduction", "class_names", "group_names", "start_bias")
     defaults = IDENTITY
     tables = TABLES
     positive = ("scale",)
 
     margin: Tensor
     scale: Tensor
+    _start_bias: Tensor | None
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class ParametricLoss(Member):
         reduction: str = "mean",
         class_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
+        start_bias: Tensor | Sequence[float] | None = None,
         dtype: torch.dtype | None = None,
         **parameters: Unpack[Parameters],
     ) -> None:
@@ -71,6 +76,19 @@ class ParametricLoss(Member):
         self._hold(parameters, dtype)
         self.class_names = self._check_names("class", class_names, num_classes)
         self.group_names = self._check_names("group", group_names, self.num_groups)
+        self.register_buffer("_start_bias", self._check_bias(start_bias), persistent=False)
+
+    @property
+    def start_bias(self) -> Tensor | None:
+        return self._start_bias
+
+    def _check_bias(self, bias: Tensor | Sequence[float] | None) -> Tensor | None:
+        if bias is None:
+            return None
+        held = torch.as_tensor(bias).to(self.w).clone()
+        if held.shape != (self.num_classes,) or not torch.isfinite(held).all():
+            raise InputError(f"start_bias is {held.tolist()}; it is {self.num_classes} finite numbers, one a class")
+        return held
 
     def _check_table(self, name: str, table: Tensor) -> None:
         if table.dim() not in (1, 2) or len(table) != self.num_classes or not table.numel():

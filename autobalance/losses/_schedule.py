@@ -61,6 +61,11 @@ class ScheduledLoss(Loss):
         return tuple(Stage(start, loss) for start, loss in zip(self.starts, self.losses, strict=True))  # type: ignore[arg-type]
 
     @property
+    def start_bias(self) -> Tensor | None:
+        """The first stage's."""
+        return self.stages[0].loss.start_bias
+
+    @property
     def current(self) -> Loss:
         """The loss of the present stage."""
         return self.stages[int(self.stage)].loss

@@ -10,4 +10,7 @@ from autobalance.models._fds_file import load_fds as load_fds
 from autobalance.models._make import default_model as default_model
 from autobalance.models._make import make_model as make_model
 from autobalance.models._make import model_names as model_names
+from autobalance.models._output_bias import output_bias as output_bias
+from autobalance.models._output_bias import start_at as start_at
+from autobalance.models._output_bias import started_at as started_at
 from autobalance.models._regression import rescaled as rescaled

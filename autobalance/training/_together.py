@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 
 import torch
@@ -12,6 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import Batch, Samples
 from autobalance.hypergradients import Stacked, folds, stack_batches
 from autobalance.losses import Loss
+from autobalance.models import started_at
 from autobalance.training._epochs import Watched, no_objective, run_epochs
 from autobalance.training._features import WithFeatures
 from autobalance.training._recipe import Recipe
@@ -40,8 +42,8 @@ def train_together(
         on_epoch: called after each epoch with (epochs done, each model's mean training loss).
 
     Raises:
-        InputError: lists of different lengths, samples of different numbers, a model that `SeesTargets`, or a loss that
-            needs features which the models do not offer.
+        InputError: see `train`; lists of different lengths, samples of different numbers, or a model that
+            `SeesTargets`.
         FloatingPointError: a training loss became NaN or infinite.
     """
     if len({len(models), len(samples), len(losses), len(seeds)}) != 1:
@@ -58,8 +60,6 @@ def train_together(
     featured = any(loss.needs_features for loss in losses)
     trained = [WithFeatures(model) if featured else model for model in models]
     watched, number = [Watched(deepcopy(loss)) for loss in losses], sizes[0]
-    one = recipe.inner(trained[0], watched[0], no_objective, number)
-    inner = folds(one, [model.train() for model in trained], watched)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def draw() -> Iterator[Batch]:
@@ -72,8 +72,22 @@ def train_together(
         if on_epoch is not None:
             on_epoch(epoch, means)
 
-    run_epochs(inner, watched, recipe.epochs, draw, ended).copy_to(inner.model)
-    stacked = inner.model
-    assert isinstance(stacked, Stacked)
-    for model, apart in zip(trained, stacked.unstack(), strict=True):
-        model.load_state_dict(apart.state_dict())
+    with _started(models, samples, losses):
+        one = recipe.inner(trained[0], watched[0], no_objective, number)
+        inner = folds(one, [model.train() for model in trained], watched)
+        run_epochs(inner, watched, recipe.epochs, draw, ended).copy_to(inner.model)
+        stacked = inner.model
+        assert isinstance(stacked, Stacked)
+        for model, apart in zip(trained, stacked.unstack(), strict=True):
+            model.load_state_dict(apart.state_dict())
+
+
+@contextmanager
+def _started(models: Sequence[nn.Module], samples: Sequence[Samples], losses: Sequence[Loss]) -> Iterator[None]:
+    """Each model as its loss starts it; where one loss has a start bias all have, so that they are of one structure."""
+    with ExitStack() as stack:
+        if any(loss.start_bias is not None for loss in losses):
+            for model, its, loss in zip(models, samples, losses, strict=True):
+                bias = torch.zeros(loss.num_classes) if loss.start_bias is None else loss.start_bias
+                stack.enter_context(started_at(model, its.first(2), bias))
+        yield

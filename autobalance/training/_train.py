@@ -10,6 +10,7 @@ from torch import nn
 from autobalance.data import Batch, Samples
 from autobalance.data.augmentation import Policy
 from autobalance.losses import Loss
+from autobalance.models import started_at
 from autobalance.training._epochs import Watched, no_objective, run_epochs
 from autobalance.training._features import WithFeatures
 from autobalance.training._recipe import Recipe
@@ -28,7 +29,8 @@ def train(
     """Trains ``model`` in place.
 
     Args:
-        model: starts from its present weights; shown the targets where it `SeesTargets`.
+        model: starts from its present weights, the loss's ``start_bias`` added to the bias of its output, which is
+            decayed towards that; shown the targets where it `SeesTargets`.
         samples: what it is trained on.
         loss: told of each epoch, and handed the model's features where it needs them.
         recipe: how.
@@ -37,12 +39,11 @@ def train(
         policy: changes the samples of each batch, after what the recipe does to them.
 
     Raises:
-        InputError: the loss needs features and the model offers none.
+        InputError: the loss needs features and the model offers none, or has a start bias that it has no place for.
         FloatingPointError: the training loss became NaN or infinite.
     """
     trained = WithFeatures(model) if loss.needs_features else model
     watched, generator = Watched(loss), torch.Generator().manual_seed(seed)
-    inner = recipe.inner(trained, watched, no_objective, len(samples))
     model.train()
 
     def draw() -> Iterator[Batch]:
@@ -58,4 +59,6 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch, means[0])
 
-    run_epochs(inner, [watched], recipe.epochs, draw, ended).copy_to(trained)
+    with started_at(model, samples.first(2), loss.start_bias):
+        inner = recipe.inner(trained, watched, no_objective, len(samples))
+        run_epochs(inner, [watched], recipe.epochs, draw, ended).copy_to(trained)

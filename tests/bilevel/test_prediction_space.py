@@ -39,7 +39,7 @@ def test_prediction_with_offsets_is_that_of_a_model_trained_with_less_of_them_in
     b = torch.tensor([-0.9, 0.2, 0.7], dtype=torch.float64)
     recipe = Recipe(epochs=400, batch_size=100, lr=2.0, weight_decay=0.0, schedule="steps", milestones=(0.99,))
     found = []
-    for loss in (start := fixed_point("la", torch.bincount(y), dtype=torch.float64), less(start, b)):
+    for loss in (start := fixed_point("la", torch.bincount(y), dtype=torch.float64), less(start, b, starts_bias=False)):
         model = nn.Linear(4, 3, bias=False).double()
         train(model, Samples(x, y), loss, recipe, 0)
         found.append(torch.log_softmax(model(torch.eye(4, dtype=torch.float64)), 1).detach())
@@ -47,6 +47,20 @@ def test_prediction_with_offsets_is_that_of_a_model_trained_with_less_of_them_in
     shifted = torch.log_softmax(found[0] + b, 1)
     torch.testing.assert_close(shifted[present.all(1)], found[1][present.all(1)], atol=0.02, rtol=0)
     assert (found[0] - found[1]).abs().max() > 0.3
+
+
+@pytest.mark.parametrize("start", ["la", "vs"])
+def test_a_training_that_starts_at_the_offsets_is_the_start_s_with_offsets_added(start):
+    """Whatever the model, and however early it stops: the numbers are those of the start's training, shifted."""
+    samples = gaussians([60, 30, 10], 0)
+    loss, b = fixed_point(start, [60, 30, 10], dtype=torch.float64), torch.tensor([-2.0, 0.5, 1.5]).double()
+    found = []
+    for each in (loss, less(loss, b)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3)).double()
+        train(model, samples, each, RECIPE, 0)
+        found.append(model(samples.x).detach())
+    torch.testing.assert_close(found[1], found[0] + b, atol=1e-4, rtol=1e-4)
 
 
 def test_less_keeps_the_gauge_groups_and_schedules():
@@ -57,7 +71,10 @@ def test_less_keeps_the_gauge_groups_and_schedules():
     torch.testing.assert_close(moved.l, expected - expected.mean(0))
     scheduled = less(fixed_point("ldam-drw", [9, 4, 2]), b)
     assert isinstance(scheduled, ScheduledLoss) and [stage.start for stage in scheduled.stages] == [0.0, 0.8]
-    assert all(stage.loss.l.tolist() == [-2.0, -1.0, 3.0] for stage in scheduled.stages)
+    assert all(stage.loss.l.tolist() == [-60.0, -30.0, 90.0] for stage in scheduled.stages)  # s = 30
+    assert scheduled.start_bias.tolist() == [1.0, 0.0, -4.0]
+    again = less(less(ParametricLoss(3), b), b)
+    assert again.start_bias.tolist() == [2.0, 0.0, -8.0] and less(ParametricLoss(3), b, False).start_bias is None
 
 
 def test_the_folds_are_trained_as_by_hand_and_every_sample_is_held_out_once():

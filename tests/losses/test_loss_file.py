@@ -35,6 +35,17 @@ def content(tmp_path):
     return json.loads((tmp_path / "valid.json").read_text())
 
 
+def test_the_start_of_the_output_s_bias_is_in_the_file_where_there_is_one(tmp_path):
+    loss = ParametricLoss(3, l=[1.0, 0.0, -1.0], start_bias=[-1.0, 0.0, 1.0])
+    save_loss(loss, tmp_path / "loss.json")
+    assert load_loss(tmp_path / "loss.json").start_bias.tolist() == [-1.0, 0.0, 1.0]
+    content = json.loads((tmp_path / "loss.json").read_text())
+    assert "start_bias" not in loss_to_dict(ParametricLoss(3)) and content["start_bias"] == [-1.0, 0.0, 1.0]
+    for wrong in ([1.0, 2.0], [0.0, 0.0, "x"], [float("nan")] * 3, 4):
+        with pytest.raises(InputError, match="start_bias"):
+            loss_from_dict({**content, "start_bias": wrong})
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_member_and_its_schedule_come_back(tmp_path, dtype):
     for name in fixed_points():

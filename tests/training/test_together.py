@@ -16,6 +16,7 @@ from autobalance.training import Recipe, train, train_together
 COUNTS = [40, 17, 6]
 RECIPE = Recipe(epochs=4, batch_size=16, lr=0.05, warmup_epochs=1)
 LOSSES = ("ce", "la", "ldam-drw", "ib-focal", "csl")
+BIAS = [0.5, -1.0, 0.5]
 
 
 def images(seed):
@@ -55,6 +56,7 @@ class Watcher(nn.Linear):
 def test_five_losses_at_once_equal_each_alone(kind, recipe):
     samples = [gaussians(COUNTS, seed) if kind == "mlp" else images(seed) for seed in range(5)]
     losses = [fixed_point(name, COUNTS, dtype=torch.float64) for name in LOSSES]
+    losses[1] = losses[1].replace(start_bias=BIAS)
     together, apart, means = [network(kind, s) for s in range(5)], [network(kind, s) for s in range(5)], []
     train_together(together, samples, losses, recipe, range(5), lambda epoch, values: means.append(values))
     for place, model in enumerate(apart):
