@@ -39,18 +39,22 @@ class Auto:
     Args:
         budget: what the search may cost, its choice included, in plain trainings.
         interleaved: the second phase.
+        second_confidence: with which what that finds has to beat the first phase, where the plan asks for a choice: more
+            than the start has to be beaten with, for one training's outputs on one split are little to go by.
 
     Raises:
-        InputError: a budget below 1.
+        InputError: a budget below 1, or a confidence that is none.
     """
 
     budget: float = 4.0
     interleaved: Interleaved = field(default_factory=Interleaved)
+    second_confidence: float = 0.9
 
     confidence: ClassVar[float] = CONFIDENCE
 
     def __post_init__(self) -> None:
         check_value("budget", self.budget, at_least=1)
+        check_value("second_confidence", self.second_confidence, at_least=0, below=1)
 
     @property
     def hypergradient(self) -> Engine:
@@ -65,7 +69,7 @@ class Auto:
         rest = tuple(name for name in bench.free if name != "l")
         reserved = INTERLEAVED_COST if rest and self.budget >= INTERLEAVED_COST + SPLIT_COST else 0.0
         first = PredictionSpace(self.budget - reserved, bench.plan.folds).search(bench)
-        return AutoSearch(first, self.interleaved, rest, bench) if reserved else first
+        return AutoSearch(first, self, rest, bench) if reserved else first
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,10 @@ class AutoSearch:
     parts = 1
     state = AutoState
 
-    def __init__(self, first: PredictionSpaceSearch, second: Interleaved, free: tuple[str, ...], bench: Bench) -> None:
-        self.first, self._second, self._free, self._bench = first, second, free, bench
-        self.trainee, self.unroll = first.trainee, second.hypergradient.steps
+    def __init__(self, first: PredictionSpaceSearch, auto: Auto, free: tuple[str, ...], bench: Bench) -> None:
+        self.first, self._second, self._free, self._bench = first, auto.interleaved, free, bench
+        self.trainee, self.unroll = first.trainee, auto.hypergradient.steps
+        self._needed = auto.second_confidence if bench.plan.confidence else 0.0
         self._check(first.found(first.init()))
         self.length = first.length + bench.recipe.epochs
 
@@ -194,7 +199,7 @@ class AutoSearch:
         second, first, judged = self._compared(state)
         choice, start = self.first.choice(state.first), self._bench.plan.start_name
         before = first[SEARCHED if choice is None else choice.chosen]
-        return self.first.compare({SEARCHED: second, start: before}, judged, start).chosen == SEARCHED
+        return self.first.compare({SEARCHED: second, start: before}, judged, start, self._needed).chosen == SEARCHED
 
     def _compared(self, state: AutoState) -> tuple[Tensor, dict[str, Tensor], Batch]:
         """The second phase's outputs, the first's by name, and the validation samples that both held out."""

@@ -25,7 +25,7 @@ TEMPERATURE, MAXIMUM = 0.2, 0.05
 #: What a step along the frequency law costs, against one beside it: frequencies are a reason, single classes are noise.
 ALONG_LAW = 0.3
 #: Of the optimiser: steps of Adam, their length at the start, which falls to zero, and its averages.
-STEPS, STEP, BETAS = 40, 0.4, (0.8, 0.95)
+STEPS, STEP, BETAS = 25, 0.4, (0.8, 0.95)
 
 
 def scale_of(outputs: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ class Crossed:
 
     Args:
         penalty: λ.
-        figure: the exact metric, the mean over the repeats.
-        tie: the smooth objective, likewise, which decides between equal figures.
-        outputs: with the offsets of the first repeat, (N, K), in units of the scale.
+        figure: the exact metric.
+        tie: the smooth objective, which decides between equal figures.
+        outputs: with the offsets, (N, K), in units of the scale.
     """
 
     penalty: float
@@ -108,7 +108,7 @@ class Crossed:
 
 
 def cross_validated(
-    problem: Offsets, outputs: Tensor, batch: Batch, exact: Exact, penalties: Sequence[float], deals: Sequence[Tensor]
+    problem: Offsets, outputs: Tensor, batch: Batch, exact: Exact, penalties: Sequence[float], part: Tensor
 ) -> list[Crossed]:
     """Each penalty judged by cross-validation of the outputs.
 
@@ -118,24 +118,23 @@ def cross_validated(
         batch: their samples, of which y and group are looked at.
         exact: what is compared.
         penalties: to judge; an infinite one stands for no offsets.
-        deals: for each repeat the part, (N,), that each sample is in.
+        part: which one each sample is in, (N,).
     """
     judged = []
     for penalty in penalties:
-        crossed = [_crossed(problem, outputs, batch, penalty, deal) for deal in deals]
-        figures = [exact(each, batch) for each in crossed]
-        ties = [float(problem.smooth(each, batch, TEMPERATURE, MAXIMUM)) for each in crossed]
-        judged.append(Crossed(penalty, sum(figures) / len(deals), sum(ties) / len(deals), crossed[0]))
+        crossed = _crossed(problem, outputs, batch, penalty, part)
+        tie = float(problem.smooth(crossed, batch, TEMPERATURE, MAXIMUM))
+        judged.append(Crossed(penalty, exact(crossed, batch), tie, crossed))
     return judged
 
 
-def _crossed(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float, deal: Tensor) -> Tensor:
+def _crossed(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float, part: Tensor) -> Tensor:
     """The outputs of each part with the offsets that were found on the other parts."""
     if penalty == float("inf"):
         return outputs
     found = outputs.clone()
-    for part in deal.unique():
-        rest, held = (deal != part).nonzero()[:, 0], (deal == part).nonzero()[:, 0]
+    for number in part.unique():
+        rest, held = (part != number).nonzero()[:, 0], (part == number).nonzero()[:, 0]
         group = None if batch.group is None else batch.group[rest]
         found[held] += problem.fit(outputs[rest], Batch(batch.x[:0], batch.y[rest], group), penalty)
     return found

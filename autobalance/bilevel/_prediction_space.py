@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 #: Penalties on the offsets that cross-validation chooses from; an infinite one leaves the logits as they are.
 PENALTIES = (math.inf, 0.3, 0.03, 0.003)
-#: Parts of the held-out samples in that cross-validation, and how often they are dealt anew.
-PARTS, REPEATS = 5, 2
-#: Folds that are tried, and what training on one split costs, in plain trainings.
-FOLDS, SPLIT_COST = (5, 3), 0.8
+#: Parts of the held-out samples in that cross-validation.
+PARTS = 5
+#: Folds that are tried, and what training on one split costs, in plain trainings. Two halves cost little more than the
+#: one split and have held out every sample: they win three times as much (docs/what-helps.md).
+FOLDS, SPLIT_COST = (5, 3, 2), 0.8
+#: How often the figures of held-out samples are taken within a training, for people.
+FIGURES = 10
 #: With which the result has to beat the start: half a standard error.
 CONFIDENCE = 0.7
-#: Above so many outputs (samples times classes) they are dealt once.
-MANY = 2**20
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class PredictionSpace:
 
     Args:
         budget: what the trainings may cost, in plain trainings.
-        folds: F; None: 5 or 3 as the budget reaches, and the one split where it does not, where the source brings
+        folds: F; None: 5, 3 or 2 as the budget reaches, and the one split where it does not, where the source brings
             validation samples of its own, or where a class has too few samples for folds.
 
     Raises:
@@ -184,10 +185,10 @@ class PredictionSpaceSearch:
         fixed = {other: output for other, output in others if other in self._bench.plan.candidates}
         return self.compare({SEARCHED: state.crossed, name: first, **fixed}, self.judged, name)
 
-    def compare(self, outputs: Mapping[str, Tensor], judged: Batch, start: str) -> Choice:
-        """The choice among outputs for the same samples."""
+    def compare(self, outputs: Mapping[str, Tensor], judged: Batch, start: str, needed: float | None = None) -> Choice:
+        """The choice among outputs for the same samples, with a confidence that is needed; None: the plan's."""
         strata = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
-        needed = self._bench.plan.confidence or 0.0
+        needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
         return choose(outputs, start, judged, strata.cpu().numpy(), self.metric, needed, self._seed)
 
     def init(self) -> PredictionSpaceState:
@@ -223,7 +224,11 @@ class PredictionSpaceSearch:
             random, device_random = random_state(device)
         if not all(map(math.isfinite, losses)):
             raise InputError(f"training with {name}: the training loss is not finite in epoch {epoch + 1}; lower `lr`")
-        output, judged = trainee.held_out(inner)
+        ended = epoch + 1 == self._epochs
+        figures = {}
+        if ended or epoch % -(-self._epochs // FIGURES) == 0:
+            output, judged = trainee.held_out(inner)
+            figures = trainee.figures(output, judged)
         state = replace(
             state,
             generator=generator.get_state(),
@@ -232,18 +237,18 @@ class PredictionSpaceSearch:
             inner=inner,
             done=state.done + 1,
         )
-        if epoch + 1 == self._epochs:
+        if ended:
             state = replace(state, inner=None, outputs={**state.outputs, name: output.cpu()})
-        figures = {**trainee.figures(output, judged), **trainee.space.describe(raw)}
-        return state, {"start": name, "train_loss": sum(losses) / len(losses), **figures}
+        described = {"train_loss": sum(losses) / len(losses), **figures, **trainee.space.describe(raw)}
+        return state, {"start": name, **described}
 
     def _offsets(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
         """The best start and its offsets; equal figures are told apart by the smooth objective."""
         judged, best = self.judged, None
-        deals = self._deals(judged, len(next(iter(state.outputs.values())).flatten()))
+        part = _dealt(judged.y.cpu().numpy(), np.random.default_rng(self._seed))
         for name, outputs in state.outputs.items():
             scaled = outputs.double() / scale_of(outputs)
-            for crossed in cross_validated(self.problem, scaled, judged, self.metric, PENALTIES, deals):
+            for crossed in cross_validated(self.problem, scaled, judged, self.metric, PENALTIES, part):
                 if best is None or (crossed.figure, crossed.tie) < (best[1].figure, best[1].tie):
                     best = name, crossed
         assert best is not None
@@ -269,13 +274,9 @@ class PredictionSpaceSearch:
             "rates": {},
         }
 
-    def _deals(self, judged: Batch, size: int) -> list[Tensor]:
-        """For each repeat the part that each sample is in, every class in proportion."""
-        generator, y = np.random.default_rng(self._seed), judged.y.cpu().numpy()
-        return [_dealt(y, generator) for _ in range(REPEATS if size <= MANY else 1)]
-
 
 def _dealt(y: np.ndarray, generator: np.random.Generator) -> Tensor:
+    """The part that each sample is in, every class in proportion."""
     part, at = np.empty(len(y), dtype=np.int64), 0
     for k in np.unique(y):
         members = generator.permutation(np.flatnonzero(y == k))

@@ -116,9 +116,10 @@ def _search(this: Run) -> Any:
     parts = search.parts
     display.phase(search.phase(state), search.length * parts, state.done * parts, quiet_for=QUIET_SECONDS * (parts > 1))
     begun = saved = time.perf_counter()
+    shown = ""
 
     def on_step(now_at: Any, record: dict[str, Any]) -> None:
-        nonlocal begun, saved, state
+        nonlocal begun, saved, state, shown
         now = time.perf_counter()
         progress.search_seconds += now - begun
         progress.history.append(record)
@@ -127,8 +128,9 @@ def _search(this: Run) -> Any:
             progress.search = state.to_dict()
             this.save()
             saved = time.perf_counter()
-        objective = "not finite" if record["objective"] is None else f"{record['objective']:.3f}"
-        shown = f"validation objective {objective}  {this.checked.task.progress(record)}"
+        if "objective" in record:  # the figures of held-out samples, which not every epoch takes
+            objective = "not finite" if record["objective"] is None else f"{record['objective']:.3f}"
+            shown = f"validation objective {objective}  {this.checked.task.progress(record)}"
         display.step(state.done * parts, shown, name=record["phase"])
         begun = time.perf_counter()
 

@@ -103,7 +103,10 @@ def curve(run: Run, key: str, title: str, unit: str) -> str:
         epochs = _epochs(run)
         if _shade(axes, run, epochs):
             axes.annotate("warm-up", (0, 0), (8, 4), "axes fraction", "offset points", fontsize=8, color="#6b5b2e")
-        axes.plot(epochs, values, color=colours(())["searched"], lw=1.8, marker="o" if len(values) < 3 else None)
+        known = np.isfinite(values)
+        axes.plot(
+            epochs[known], values[known], color=colours(())["searched"], lw=1.8, marker="o" if len(values) < 3 else None
+        )
         axes.set_ylabel(unit)
         axes.set_title(title)
         _epoch_axis(axes)

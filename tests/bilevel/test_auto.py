@@ -22,8 +22,8 @@ from autobalance.hypergradients import Replay
 WITHIN = Interleaved(Replay(3), OuterLoop(warmup=0.3, every=4, lr=0.2))
 
 
-def auto(budget=4.0, free=("w", "l", "delta"), **settings):
-    return checked(Auto(budget, WITHIN), free=free, **settings)
+def auto(budget=4.0, free=("w", "l", "delta"), second_confidence=0.9, **settings):
+    return checked(Auto(budget, WITHIN, second_confidence), free=free, **settings)
 
 
 def test_the_second_phase_starts_from_what_the_first_hands_out():
@@ -41,7 +41,7 @@ def test_the_second_phase_starts_from_what_the_first_hands_out():
 
 @pytest.mark.parametrize("confidence, used", [(1e-9, True), (0.999999, False)])
 def test_what_the_second_phase_found_is_used_where_it_beats_the_first(confidence, used):
-    made = auto(confidence=confidence)
+    made = auto(confidence=min(confidence, 0.7), second_confidence=confidence)
     state = run(made.search)
     first, second = made.search.first.found(state.first), made.search._search(state).found(state.second)
     found = made.search.found(state).loss
@@ -73,7 +73,7 @@ def test_a_search_that_was_stopped_ends_as_one_that_was_not(tmp_path):
 
 @pytest.mark.parametrize(
     "budget, free, folds, two",
-    [(4, ("w", "l"), 3, True), (4, ("l",), 5, False), (1, ("w", "l"), 0, False), (2.3, ("w", "l"), 0, True)],
+    [(4, ("w", "l"), 3, True), (4, ("l",), 5, False), (1, ("w", "l"), 2, False), (2.3, ("w", "l"), 0, True)],
 )
 def test_what_a_budget_buys(budget, free, folds, two):
     made = auto(budget, free)

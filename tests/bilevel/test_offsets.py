@@ -74,18 +74,10 @@ def test_without_a_basis_they_follow_the_frequency_law():
 def test_cross_validation_judges_each_sample_with_offsets_that_were_found_without_it():
     z, batch = outputs()
     objective, deal = make_objective("balanced_error"), torch.arange(len(z)) % 5
-    plain, crossed = cross_validated(problem(), z, batch, objective.metric, (math.inf, 0.03), [deal])
+    plain, crossed = cross_validated(problem(), z, batch, objective.metric, (math.inf, 0.03), deal)
     assert torch.equal(plain.outputs, z) and plain.figure == objective.metric(z, batch)
     assert crossed.figure < plain.figure
     held = deal == 2
     rest = Batch(batch.x, batch.y[~held])
     torch.testing.assert_close(crossed.outputs[held], z[held] + problem().fit(z[~held], rest, 0.03))
     assert crossed.figure == objective.metric(crossed.outputs, batch)
-
-
-def test_the_figure_is_the_mean_over_repeats():
-    z, batch = outputs()
-    metric, deals = make_objective("balanced_error").metric, [torch.arange(len(z)) % 5, torch.arange(len(z)) // 20 % 5]
-    together = cross_validated(problem(), z, batch, metric, (0.03,), deals)[0].figure
-    apart = [cross_validated(problem(), z, batch, metric, (0.03,), [deal])[0].figure for deal in deals]
-    assert together == pytest.approx(sum(apart) / 2)
