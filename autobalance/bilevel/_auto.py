@@ -39,8 +39,8 @@ class Auto:
     Args:
         budget: what the search may cost, its choice included, in plain trainings.
         interleaved: the second phase.
-        second_confidence: with which what that finds has to beat the first phase, where the plan asks for a choice: more
-            than the start has to be beaten with, for one training's outputs on one split are little to go by.
+        second_confidence: with which what that finds has to beat the first phase, where the plan asks for a choice;
+            more than the start has to be beaten with, for one training's outputs on one split are little to go by.
 
     Raises:
         InputError: a budget below 1, or a confidence that is none.

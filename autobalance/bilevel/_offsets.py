@@ -7,13 +7,16 @@ is, in that limit, minus its derivative in b. It needs no unrolling, and every s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.tasks.objectives import Objective
 
 #: (outputs, batch, temperature of the softmax, temperature of soft maxima) -> the smooth objective, a scalar.
 Smooth = Callable[[Tensor, Batch, float, float], Tensor]
@@ -24,6 +27,10 @@ Exact = Callable[[Tensor, Batch], float]
 TEMPERATURE, MAXIMUM = 0.2, 0.05
 #: What a step along the frequency law costs, against one beside it: frequencies are a reason, single classes are noise.
 ALONG_LAW = 0.3
+#: Penalties that cross-validation chooses from; an infinite one leaves the logits as they are.
+PENALTIES = (math.inf, 0.3, 0.03, 0.003)
+#: Parts of the samples in that cross-validation.
+PARTS = 5
 #: Of the optimiser: steps of Adam, their length at the start, which falls to zero, and its averages.
 STEPS, STEP, BETAS = 25, 0.4, (0.8, 0.95)
 
@@ -138,3 +145,51 @@ def _crossed(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float, pa
         group = None if batch.group is None else batch.group[rest]
         found[held] += problem.fit(outputs[rest], Batch(batch.x[:0], batch.y[rest], group), penalty)
     return found
+
+
+def best_of(problem: Offsets, outputs: Tensor, batch: Batch, exact: Exact, part: Tensor) -> Crossed:
+    """The best of `PENALTIES`; equal figures are told apart by the smooth objective.
+
+    Args:
+        problem, batch, exact, part: see `cross_validated`.
+        outputs: (N, K), in whatever unit, which those of the result have too.
+    """
+    scale = scale_of(outputs)
+    each = cross_validated(problem, outputs.double() / scale, batch, exact, PENALTIES, part)
+    best = min(each, key=lambda crossed: (crossed.figure, crossed.tie))
+    return replace(best, outputs=best.outputs * scale)
+
+
+def refitted(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float) -> Tensor:
+    """The offsets, (K,), of all samples, in the unit of the outputs."""
+    scale = scale_of(outputs)
+    return scale * problem.fit(outputs.double() / scale, batch, penalty)
+
+
+def dealt(y: Tensor, seed: int) -> Tensor:
+    """The part that each sample is in, (N,), every class in proportion."""
+    classes, generator, at = y.cpu().numpy(), np.random.default_rng(seed), 0
+    part = np.empty(len(classes), dtype=np.int64)
+    for k in np.unique(classes):
+        members = generator.permutation(np.flatnonzero(classes == k))
+        part[members] = (np.arange(len(members)) + at) % PARTS
+        at += len(members)
+    return torch.from_numpy(part)
+
+
+def find_offsets(outputs: Tensor, target: Tensor, objective: Objective, seed: int = 0) -> Tensor:
+    """Offsets b of logits that make an objective small: to be added to those of a finished model, or given to a loss.
+
+    Args:
+        outputs: logits, (N, K), of samples that the model was not trained on.
+        target: their classes, (N,).
+        objective: what is made small, without groups.
+        seed: of the cross-validation that chooses the penalty.
+
+    Returns:
+        b, (K,), of mean zero; zeros where no offsets came out better than none.
+    """
+    counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, None)
+    problem = Offsets(objective.soft_confusion, frequency_law(counts), torch.eye(len(counts)))
+    best = best_of(problem, outputs, batch, objective.metric, dealt(target, seed))
+    return refitted(problem, outputs, batch, best.penalty)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._guard import SEARCHED, Choice, choose, metric_of
-from autobalance.bilevel._offsets import Offsets, cross_validated, frequency_law, scale_of
+from autobalance.bilevel._offsets import Offsets, best_of, dealt, frequency_law, refitted
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found, basis_of
@@ -24,10 +23,6 @@ from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
 
-#: Penalties on the offsets that cross-validation chooses from; an infinite one leaves the logits as they are.
-PENALTIES = (math.inf, 0.3, 0.03, 0.003)
-#: Parts of the held-out samples in that cross-validation.
-PARTS = 5
 #: Folds that are tried, and what training on one split costs, in plain trainings. Two halves cost little more than the
 #: one split and have held out every sample: they win three times as much (docs/what-helps.md).
 FOLDS, SPLIT_COST = (5, 3, 2), 0.8
@@ -244,23 +239,17 @@ class PredictionSpaceSearch:
 
     def _offsets(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
         """The best start and its offsets; equal figures are told apart by the smooth objective."""
-        judged, best = self.judged, None
-        part = _dealt(judged.y.cpu().numpy(), np.random.default_rng(self._seed))
-        for name, outputs in state.outputs.items():
-            scaled = outputs.double() / scale_of(outputs)
-            for crossed in cross_validated(self.problem, scaled, judged, self.metric, PENALTIES, part):
-                if best is None or (crossed.figure, crossed.tie) < (best[1].figure, best[1].tie):
-                    best = name, crossed
-        assert best is not None
-        winner, crossed = best
-        outputs = state.outputs[winner]
-        scale = scale_of(outputs)
-        offsets = scale * self.problem.fit(outputs.double() / scale, judged, crossed.penalty)
+        judged, deal = self.judged, dealt(self.judged.y, self._seed)
+        bests = {
+            name: best_of(self.problem, outputs, judged, self.metric, deal) for name, outputs in state.outputs.items()
+        }
+        winner = min(bests, key=lambda name: (bests[name].figure, bests[name].tie))
+        crossed = bests[winner].outputs
         state = replace(
             state,
             winner=winner,
-            offsets=offsets,
-            crossed=crossed.outputs * scale,
+            offsets=refitted(self.problem, state.outputs[winner], judged, bests[winner].penalty),
+            crossed=crossed,
             done=state.done + 1,
             outer_steps=state.outer_steps + 1,
         )
@@ -269,20 +258,10 @@ class PredictionSpaceSearch:
         return state, {
             "start": winner,
             "train_loss": None,
-            **trainee.figures(crossed.outputs * scale, judged),
+            **trainee.figures(crossed, judged),
             "parameters": {"l": last.l.tolist()},
             "rates": {},
         }
-
-
-def _dealt(y: np.ndarray, generator: np.random.Generator) -> Tensor:
-    """The part that each sample is in, every class in proportion."""
-    part, at = np.empty(len(y), dtype=np.int64), 0
-    for k in np.unique(y):
-        members = generator.permutation(np.flatnonzero(y == k))
-        part[members] = (np.arange(len(members)) + at) % PARTS
-        at += len(members)
-    return torch.from_numpy(part)
 
 
 def less(loss: Member | ScheduledLoss, offsets: Tensor, starts_bias: bool = True) -> Member | ScheduledLoss:
