@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=positive, default=3, metavar="N")
     parser.add_argument("--epochs", type=positive, default=200, metavar="N")
     parser.add_argument("--half", action="store_true", help="convolutions in bfloat16")
+    parser.add_argument("--compile", action="store_true", help="compile the model")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, metavar="M", help="begin no group that would not end within them")
     parser.add_argument("--dry-run", action="store_true", help="measure a few steps, and print how long all would take")
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.backends.cudnn.benchmark = True
     out = Path(options.out) / Path(options.data).stem
     out.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(epochs=options.epochs, half=options.half)
+    recipe = Recipe(epochs=options.epochs, half=options.half, compiled=options.compile)
     images = Images(options.data, options.device)
     left = [
         [one for one in group if not _file(out, one).exists()]

@@ -70,5 +70,6 @@ def groups(seeds: int, methods: list[str]) -> Iterator[list[Training]]:
     yield [Training(method, seed) for method in first for seed in range(seeds)]
     if START in methods:
         yield [Training(START, seed, fold) for seed in range(seeds) for fold in range(FOLDS)]
-    if rest := [method for method in methods if method not in first]:
-        yield [Training(method, seed) for method in rest for seed in range(seeds)]
+    for method in methods:
+        if method not in first:
+            yield [Training(method, seed) for seed in range(seeds)]

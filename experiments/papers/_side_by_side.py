@@ -35,6 +35,7 @@ class Recipe:
         weight_decay: λ.
         warmup: epochs.
         half: whether convolutions are in bfloat16.
+        compiled: whether the model is compiled.
     """
 
     epochs: int = 200
@@ -43,6 +44,7 @@ class Recipe:
     weight_decay: float = 2e-4
     warmup: int = 5
     half: bool = False
+    compiled: bool = False
 
     def steps(self, samples: int) -> int:
         """Of a training; what is left over of an epoch goes into the next one's first batch."""
@@ -76,6 +78,8 @@ class OneTraining:
         self.steps, size = recipe.steps(len(index)), recipe.batch_size
         order = torch.cat([index[torch.randperm(len(index), generator=generator)] for _ in range(recipe.epochs)])
         total = self.steps * size
+        if recipe.compiled:
+            self.model.compile()
         self._order = order[:total].to(device)
         self._shifts = torch.randint(2 * PADDING + 1, (2, total), generator=generator, dtype=torch.int16).to(device)
         self._mirrored = (torch.rand(total, generator=generator) < 0.5).to(device)
@@ -103,14 +107,14 @@ class OneTraining:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.half):
             logits = self.model(x)
         value = self._member.value(
-            logits.float(), self.y[index], {k: table[stage] for k, table in self._tables.items()}
+            logits.float(), self.y[index], {name: _at(table, stage) for name, table in self._tables.items()}
         )
         gradients = list(torch.autograd.grad(value, self.parameters))
         with torch.no_grad():  # SGD with Nesterov's momentum off, as released by Cao et al.
             torch._foreach_add_(gradients, self.parameters, alpha=self.recipe.weight_decay)
             torch._foreach_mul_(self._velocity, MOMENTUM)
             torch._foreach_add_(self._velocity, gradients)
-            change = list(torch._foreach_mul(self._velocity, -self._rates[self.done]))
+            change = list(torch._foreach_mul(self._velocity, -_at(self._rates, self.done)))
             torch._foreach_add_(self.parameters, change)
             self.done += 1
 
@@ -131,9 +135,14 @@ class OneTraining:
         """The logits for images with zeros around them, on the CPU."""
         self.model.eval()
         inner = images[:, :, PADDING:-PADDING, PADDING:-PADDING]
-        answered = torch.cat([self.model(part).float() for part in inner.split(size)]).cpu()
+        answered = torch.cat([self.model.forward(part).float() for part in inner.split(size)]).cpu()
         self.model.train()
         return answered
+
+
+def _at(table: Tensor, place: Tensor) -> Tensor:
+    """table[place], without a look at the place from the host, which indexing with a number on the device takes."""
+    return table.index_select(0, place.view(1))[0]
 
 
 def _in_effect(loss: Loss) -> list[str]:
