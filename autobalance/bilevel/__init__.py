@@ -14,7 +14,6 @@ from autobalance.bilevel._guard import SEARCHED as SEARCHED
 from autobalance.bilevel._guard import Choice as Choice
 from autobalance.bilevel._guard import choose as choose
 from autobalance.bilevel._guard import member as member
-from autobalance.bilevel._guard import metric_of as metric_of
 from autobalance.bilevel._interleaved import Interleaved as Interleaved
 from autobalance.bilevel._interleaved import InterleavedSearch as InterleavedSearch
 from autobalance.bilevel._interleaved import InterleavedState as InterleavedState

@@ -199,7 +199,9 @@ class AutoSearch:
         second, first, judged = self._compared(state)
         choice, start = self.first.choice(state.first), self._bench.plan.start_name
         before = first[SEARCHED if choice is None else choice.chosen]
-        return self.first.compare({SEARCHED: second, start: before}, judged, start, self._needed).chosen == SEARCHED
+        against = self.first.compare({SEARCHED: second, start: before}, judged, start, self._needed)
+        # constraints that it meets and the first phase misses on these few samples are no reason without confidence
+        return against.chosen == SEARCHED and against.confidence >= self._needed
 
     def _compared(self, state: AutoState) -> tuple[Tensor, dict[str, Tensor], Batch]:
         """The second phase's outputs, the first's by name, and the validation samples that both held out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.losses import Loss, Member, ScheduledLoss
-from autobalance.tasks.objectives import Objective
+from autobalance.tasks.objectives import Standing
 
-#: A figure of outputs on a batch of samples; smaller is better.
-Metric = Callable[[Tensor, Batch], float]
+#: How outputs stand on a batch of samples.
+Judge = Callable[[Tensor, Batch], Standing]
 
 SEARCHED = "searched"
 #: Folds that the candidates are judged on where nothing else is said.
@@ -29,12 +29,15 @@ class Choice:
     """Which loss to use, and how sure that is.
 
     Args:
-        chosen: ``searched`` where it beats ``best_fixed`` with the confidence that was asked for, else ``best_fixed``.
-        best_fixed: the loss that the search started from, unless another fixed one beats it with that confidence.
+        chosen: ``searched`` where it beats ``best_fixed`` with the confidence that was asked for, else ``best_fixed``;
+            where one of the two meets the objective's constraints and the other does not, that one.
+        best_fixed: the loss that the search started from, unless another fixed one beats it likewise.
         margin: the metric of ``best_fixed`` less that of the searched loss; above 0 where the searched is better.
-        confidence: the share of the resamplings in which the searched loss is better; a tie counts half.
+        confidence: the share of the resamplings in which the searched loss is better; a tie counts half. Where not both
+            meet the constraints, better is what violates them less.
         interval: 2.5 and 97.5 % quantiles of the margin over the resamplings.
-        held_out: the metric of each candidate.
+        held_out: the metric of each candidate, of an objective with constraints that of what is made small.
+        constraints: of each candidate, see `Standing`.
     """
 
     chosen: str
@@ -43,13 +46,7 @@ class Choice:
     confidence: float
     interval: tuple[float, float]
     held_out: dict[str, float]
-
-
-def metric_of(objective: Objective) -> Metric:
-    """The true (0/1) metric of an objective, where it has one; else its value."""
-    if isinstance(objective, Objective):
-        return objective.metric
-    return lambda output, batch: float(objective(output, batch))
+    constraints: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
 
 
 def member(name: str, loss: Loss) -> Member | ScheduledLoss:
@@ -68,7 +65,7 @@ def choose(
     start: str,
     batch: Batch,
     strata: np.ndarray,
-    metric: Metric,
+    judge: Judge,
     needed: float,
     seed: int = 0,
 ) -> Choice:
@@ -80,38 +77,55 @@ def choose(
 
     Whatever was known before the samples were looked at stays unless something beats it with confidence: first the
     loss that the search started from against the other fixed ones, then the winner against the searched loss.
+    Constraints come before confidence: of two candidates of which one meets them all on the held-out samples, that one
+    is taken. Two that meet them are compared by the metric, two that do not by what they violate.
 
     Args:
         outputs: of each candidate, (N, ...); one of them is `SEARCHED`, another ``start``.
         start: the name of the fixed loss that the search started from.
         batch: the samples, of which only y and group are looked at.
         strata: (N,), each sample's class or bin, and group.
-        metric: smaller is better.
+        judge: by what they are compared.
         needed: the confidence from which on a candidate replaces another.
         seed: of the resamplings.
     """
-    held_out = {name: metric(output, batch) for name, output in outputs.items()}
+    stands = {name: judge(output, batch) for name, output in outputs.items()}
     draws = _resamplings(strata, seed)
     again = [Batch(batch.x[:0], batch.y[i], None if batch.group is None else batch.group[i]) for i in draws]
-    spread = {
-        name: np.array([metric(output[index], part) for index, part in zip(draws, again, strict=True)])
+    drawn = {
+        name: [judge(output[index], part) for index, part in zip(draws, again, strict=True)]
         for name, output in outputs.items()
     }
+    figures = {name: np.array([each.figure for each in drawn[name]]) for name in outputs}
+    violations = {name: np.array([each.violation for each in drawn[name]]) for name in outputs}
 
     def confidence(name: str, other: str) -> float:
-        return float(np.mean(spread[name] < spread[other]) + 0.5 * np.mean(spread[name] == spread[other]))
+        better, same = figures[name] < figures[other], figures[name] == figures[other]
+        if not (stands[name].met and stands[other].met):
+            less, alike = violations[name] < violations[other], violations[name] == violations[other]
+            better, same = less | alike & better, alike & same
+        return float(np.mean(better) + 0.5 * np.mean(same))
 
-    better = [name for name in outputs if name != SEARCHED and name != start and confidence(name, start) >= needed]
-    best_fixed = min(better, key=held_out.__getitem__, default=start)
-    sure = confidence(SEARCHED, best_fixed)
-    low, high = np.quantile(spread[best_fixed] - spread[SEARCHED], (0.025, 0.975))
+    def replaces(name: str, other: str) -> bool:
+        if stands[name].met != stands[other].met:
+            return stands[name].met
+        return confidence(name, other) >= needed
+
+    better = [name for name in outputs if name != SEARCHED and name != start and replaces(name, start)]
+    best_fixed = min(better, key=stands.__getitem__, default=start)
+    low, high = np.quantile(figures[best_fixed] - figures[SEARCHED], (0.025, 0.975))
     return Choice(
-        chosen=SEARCHED if sure >= needed else best_fixed,
+        chosen=SEARCHED if replaces(SEARCHED, best_fixed) else best_fixed,
         best_fixed=best_fixed,
-        margin=held_out[best_fixed] - held_out[SEARCHED],
-        confidence=sure,
+        margin=stands[best_fixed].figure - stands[SEARCHED].figure,
+        confidence=confidence(SEARCHED, best_fixed),
         interval=(float(low), float(high)),
-        held_out=held_out,
+        held_out={name: each.figure for name, each in stands.items()},
+        constraints={
+            name: {text: dict(figures) for text, figures in each.constraints.items()}
+            for name, each in stands.items()
+            if each.constraints
+        },
     )
 
 

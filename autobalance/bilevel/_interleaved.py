@@ -30,7 +30,11 @@ from autobalance.hypergradients import (
     random_state,
     set_random_state,
 )
+from autobalance.tasks.objectives import Constrained
 from autobalance.training import end_epoch
+
+#: Length of the multipliers' steps of dual ascent, one an epoch: the loss needs hypergradients to follow.
+RAISE = 0.3
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class InterleavedState:
         done, steps: epochs and training steps done, those that were skipped included.
         queue: batches drawn and not yet taken, as sample indices.
         since_outer: training steps since the last hypergradient.
+        multipliers: of the objective's constraints, (C,); None before they are first raised, or without constraints.
         outer_steps, skipped, skipped_in_a_row: as in `State`.
         generator, random: states of the sampling generator and of torch's own.
         device_random: state of the GPU's own generator, None on a CPU.
@@ -148,6 +153,7 @@ class InterleavedState:
     steps: int = 0
     queue: tuple[Tensor, ...] = ()
     since_outer: int = 0
+    multipliers: Tensor | None = None
     outer_steps: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
@@ -238,6 +244,8 @@ class InterleavedSearch:
             inner = end_epoch(self.trainee.inner, state.inner)
             random, device_random = random_state(device)
         state = replace(state, inner=inner, done=state.done + 1, random=random, device_random=device_random)
+        if phase == "search":
+            state = self._raised(state)
         return state, {"phase": phase, "epoch": state.done, **self.trainee.record(state.inner, state.raw, losses)}
 
     def _epoch(self, state: InterleavedState, searching: bool) -> tuple[InterleavedState, list[float]]:
@@ -263,7 +271,7 @@ class InterleavedSearch:
         self, state: InterleavedState, batches: Sequence[Batch], outer_due: bool, generator: torch.Generator
     ) -> tuple[InterleavedState, float]:
         """Inner steps on ``batches``, then an outer one where it is due. Steps that are not finite are not taken."""
-        problem = self.trainee.problem(state.done / self.length)
+        problem = self.trainee.problem(state.done / self.length, state.multipliers)
         found: Hypergradient | None = None
         if outer_due:
             judged = self.trainee.validation_batch(self._outer.batch_size, generator)
@@ -276,6 +284,18 @@ class InterleavedSearch:
             return replace(state, skipped=state.skipped + 1, skipped_in_a_row=state.skipped_in_a_row + 1), loss
         state = replace(state, inner=inner, since_outer=state.since_outer + len(batches), skipped_in_a_row=0)
         return (state if found is None else self._outer_step(state, found)), loss
+
+    def _raised(self, state: InterleavedState) -> InterleavedState:
+        """The state after a step of dual ascent: each constraint's multiplier rises by what the validation samples
+        violate it by in the exact metric, and falls where they are within its bound."""
+        objective = self.trainee.objective
+        if not isinstance(objective, Constrained):
+            return state
+        output, judged = self.trainee.held_out(state.inner)
+        violations = objective.exact_violations(output, judged)
+        most = objective.dearest(objective.main.metric(output, judged))
+        now = torch.zeros_like(violations) if state.multipliers is None else state.multipliers
+        return replace(state, multipliers=objective.raised(now, violations, RAISE, most))
 
     def _outer_step(self, state: InterleavedState, found: Hypergradient) -> InterleavedState:
         raw = {name: value.clone() for name, value in state.raw.items()}

@@ -8,7 +8,7 @@ is, in that limit, minus its derivative in b. It needs no unrolling, and every s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.tasks.objectives import Objective
-
-#: (outputs, batch, temperature of the softmax, temperature of soft maxima) -> the smooth objective, a scalar.
-Smooth = Callable[[Tensor, Batch, float, float], Tensor]
-#: (outputs, batch) -> the exact metric, smaller is better.
-Exact = Callable[[Tensor, Batch], float]
+from autobalance.tasks.objectives import Constrained, Objective, Standing, standing
 
 #: The softmax's temperature, in units of the outputs' scale; that of soft maxima, in error rates.
 TEMPERATURE, MAXIMUM = 0.2, 0.05
@@ -31,8 +26,12 @@ ALONG_LAW = 0.3
 PENALTIES = (math.inf, 0.3, 0.03, 0.003)
 #: Parts of the samples in that cross-validation.
 PARTS = 5
+#: How often multipliers of constraints are raised at most, how much faster each time, and the halvings of the way back.
+RAISES, FASTER, HALVINGS = 5, 4.0, 3
 #: Of the optimiser: steps of Adam, their length at the start, which falls to zero, and its averages.
 STEPS, STEP, BETAS = 25, 0.4, (0.8, 0.95)
+#: Steps are so many times shorter and more with constraints, whose slopes would carry them past the main objective's.
+FINER = 2
 
 
 def scale_of(outputs: Tensor) -> Tensor:
@@ -63,14 +62,24 @@ class Offsets:
         b = argmin smooth(z + b) + λ (mean r² + 0.3 c²)
 
     Args:
-        smooth: the objective.
+        objective: whose smooth form is meant.
         law: v, (K,).
         basis: what r is within, (K, C); zeros (K, 0): offsets follow the law alone.
+        multipliers: of the objective's constraints, see `Constrained`; None: no constraint counts.
     """
 
-    smooth: Smooth
+    objective: Objective
     law: Tensor
     basis: Tensor
+    multipliers: Tensor | None = None
+
+    def smooth(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The smooth objective, a scalar, at the temperatures of this search."""
+        if not isinstance(self.objective, Constrained):
+            return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM)
+        if self.multipliers is None:
+            return self.objective.main.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM)
+        return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM, self.multipliers)
 
     def fit(self, outputs: Tensor, batch: Batch, penalty: float) -> Tensor:
         """The offsets b, (K,), for outputs (N, K) in units of their scale; zeros for an infinite penalty."""
@@ -79,11 +88,12 @@ class Offsets:
             return torch.zeros_like(law)
         numbers = torch.zeros(1 + basis.shape[1]).to(outputs).requires_grad_()
         optimiser = torch.optim.Adam([numbers], lr=STEP, betas=BETAS)
-        for step in range(STEPS):
+        finer = 1 if self.multipliers is None else FINER
+        for step in range(finer * STEPS):
             for group in optimiser.param_groups:
-                group["lr"] = STEP * (1 - step / STEPS)
+                group["lr"] = STEP / finer * (1 - step / (finer * STEPS))
             b, cost = self._at(numbers, law, basis)
-            value = self.smooth(outputs + b, batch, TEMPERATURE, MAXIMUM) + penalty * cost
+            value = self.smooth(outputs + b, batch) + penalty * cost
             (numbers.grad,) = torch.autograd.grad(value, [numbers])
             optimiser.step()
         return self._at(numbers.detach(), law, basis)[0]
@@ -103,19 +113,26 @@ class Crossed:
 
     Args:
         penalty: λ.
-        figure: the exact metric.
-        tie: the smooth objective, which decides between equal figures.
+        multipliers: of the constraints, (C,); None: none counted, or there are none.
+        standing: by the exact metric.
+        tie: the smooth objective without its constraints, which decides between equal standings.
         outputs: with the offsets, (N, K), in units of the scale.
     """
 
     penalty: float
-    figure: float
+    multipliers: Tensor | None
+    standing: Standing
     tie: float
     outputs: Tensor
 
+    @property
+    def rank(self) -> tuple[Standing, float]:
+        """The smaller the better."""
+        return self.standing, self.tie
+
 
 def cross_validated(
-    problem: Offsets, outputs: Tensor, batch: Batch, exact: Exact, penalties: Sequence[float], part: Tensor
+    problem: Offsets, outputs: Tensor, batch: Batch, penalties: Sequence[float], part: Tensor
 ) -> list[Crossed]:
     """Each penalty judged by cross-validation of the outputs.
 
@@ -123,15 +140,51 @@ def cross_validated(
         problem: how offsets are found.
         outputs: (N, K), in units of their scale.
         batch: their samples, of which y and group are looked at.
-        exact: what is compared.
         penalties: to judge; an infinite one stands for no offsets.
         part: which one each sample is in, (N,).
     """
     judged = []
     for penalty in penalties:
         crossed = _crossed(problem, outputs, batch, penalty, part)
-        tie = float(problem.smooth(crossed, batch, TEMPERATURE, MAXIMUM))
-        judged.append(Crossed(penalty, exact(crossed, batch), tie, crossed))
+        stands, tie = standing(problem.objective, crossed, batch), problem.smooth(crossed, batch).item()
+        judged.append(Crossed(penalty, problem.multipliers, stands, tie, crossed))
+    return judged
+
+
+def within_bounds(
+    problem: Offsets, outputs: Tensor, batch: Batch, penalties: Sequence[float], part: Tensor
+) -> list[Crossed]:
+    """Penalties judged with the constraints of the objective, which is a `Constrained`.
+
+    First with multipliers μ = 0. If the best of these violates constraints by v, in the exact metric on the outputs
+    that are judged, μ rises for its penalty by dual ascent, μ ← max(0, μ + 4^r ρ v) in trial r = 0, 1, ..., until all
+    are met; further trials halve the way back to the last μ that was too small. What is not met at ten times the main
+    objective's unit counts as what cannot be met (`Constrained.dearest`): it would cost too much of that, often for a
+    single sample. Offsets are found on other parts than they are judged on, so what meets a bound by chance alone does
+    not count.
+
+    Args:
+        problem, outputs, batch, part: see `cross_validated`.
+        penalties: finite ones.
+    """
+    objective = problem.objective
+    assert isinstance(objective, Constrained)
+    low, high = torch.zeros(len(objective.constraints), dtype=torch.float64), None
+    judged = cross_validated(replace(problem, multipliers=low), outputs, batch, penalties, part)
+    last = min(judged, key=lambda crossed: crossed.rank)
+    most = objective.dearest(last.standing.figure)
+    raises = halvings = 0
+    while not (last.standing.met and high is None) and raises < RAISES and halvings < HALVINGS:
+        if high is None:
+            beyond = objective.exact_violations(last.outputs, batch)
+            now, raises = objective.raised(low, beyond, FASTER**raises, most), raises + 1
+        else:
+            now, halvings = (low + high) / 2, halvings + 1
+        if torch.equal(now, low):
+            break
+        (last,) = cross_validated(replace(problem, multipliers=now), outputs, batch, [last.penalty], part)
+        judged.append(last)
+        low, high = (low, now) if last.standing.met else (now, high)
     return judged
 
 
@@ -147,23 +200,29 @@ def _crossed(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float, pa
     return found
 
 
-def best_of(problem: Offsets, outputs: Tensor, batch: Batch, exact: Exact, part: Tensor) -> Crossed:
-    """The best of `PENALTIES`; equal figures are told apart by the smooth objective.
+def best_of(problem: Offsets, outputs: Tensor, batch: Batch, part: Tensor) -> Crossed:
+    """The best of `PENALTIES`; equal standings are told apart by the smooth objective.
+
+    The first offsets are those of the main objective alone; constraints that these meet cost nothing.
 
     Args:
-        problem, batch, exact, part: see `cross_validated`.
+        problem, batch, part: see `cross_validated`.
         outputs: (N, K), in whatever unit, which those of the result have too.
     """
     scale = scale_of(outputs)
-    each = cross_validated(problem, outputs.double() / scale, batch, exact, PENALTIES, part)
-    best = min(each, key=lambda crossed: (crossed.figure, crossed.tie))
+    scaled = outputs.double() / scale
+    each = cross_validated(problem, scaled, batch, PENALTIES, part)
+    if missed := [one.penalty for one in each if not one.standing.met and one.penalty < math.inf]:
+        each += within_bounds(problem, scaled, batch, missed, part)
+    best = min(each, key=lambda crossed: crossed.rank)
     return replace(best, outputs=best.outputs * scale)
 
 
-def refitted(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float) -> Tensor:
-    """The offsets, (K,), of all samples, in the unit of the outputs."""
+def refitted(problem: Offsets, outputs: Tensor, batch: Batch, best: Crossed) -> Tensor:
+    """The offsets, (K,), of all samples with the penalty and multipliers of the best, in the unit of the outputs."""
     scale = scale_of(outputs)
-    return scale * problem.fit(outputs.double() / scale, batch, penalty)
+    at = replace(problem, multipliers=best.multipliers)
+    return scale * at.fit(outputs.double() / scale, batch, best.penalty)
 
 
 def dealt(y: Tensor, seed: int) -> Tensor:
@@ -190,6 +249,5 @@ def find_offsets(outputs: Tensor, target: Tensor, objective: Objective, seed: in
         b, (K,), of mean zero; zeros where no offsets came out better than none.
     """
     counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, None)
-    problem = Offsets(objective.soft_confusion, frequency_law(counts), torch.eye(len(counts)))
-    best = best_of(problem, outputs, batch, objective.metric, dealt(target, seed))
-    return refitted(problem, outputs, batch, best.penalty)
+    problem = Offsets(objective, frequency_law(counts), torch.eye(len(counts)))
+    return refitted(problem, outputs, batch, best_of(problem, outputs, batch, dealt(target, seed)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from autobalance.bilevel._guard import SEARCHED, Choice, choose, metric_of
+from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel._offsets import Offsets, best_of, dealt, frequency_law, refitted
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
@@ -19,6 +20,7 @@ from autobalance.common import InputError, check_value
 from autobalance.data import Batch, FoldedSamples
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ParametricLoss, ScheduledLoss
+from autobalance.tasks.objectives import standing
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -143,8 +145,7 @@ class PredictionSpaceSearch:
         law = frequency_law(counts)
         tie = bench.plan.tie or "class"
         basis = torch.zeros(len(classes), 0) if tie == "frequency" else basis_of(tie, classes)
-        self.problem = Offsets(bench.objective.soft_confusion, law, basis)
-        self.metric = metric_of(bench.objective)
+        self.problem = Offsets(bench.objective, law, basis)
         self._starts_bias = bench.has_output_bias(bench.start(bench.counts(None)))
 
     @property
@@ -184,7 +185,8 @@ class PredictionSpaceSearch:
         """The choice among outputs for the same samples, with a confidence that is needed; None: the plan's."""
         strata = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
         needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
-        return choose(outputs, start, judged, strata.cpu().numpy(), self.metric, needed, self._seed)
+        judge = partial(standing, self._bench.objective)
+        return choose(outputs, start, judged, strata.cpu().numpy(), judge, needed, self._seed)
 
     def init(self) -> PredictionSpaceState:
         """See `Search`."""
@@ -238,17 +240,15 @@ class PredictionSpaceSearch:
         return state, {"start": name, **described}
 
     def _offsets(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
-        """The best start and its offsets; equal figures are told apart by the smooth objective."""
+        """The best start and its offsets; equal standings are told apart by the smooth objective."""
         judged, deal = self.judged, dealt(self.judged.y, self._seed)
-        bests = {
-            name: best_of(self.problem, outputs, judged, self.metric, deal) for name, outputs in state.outputs.items()
-        }
-        winner = min(bests, key=lambda name: (bests[name].figure, bests[name].tie))
+        bests = {name: best_of(self.problem, outputs, judged, deal) for name, outputs in state.outputs.items()}
+        winner = min(bests, key=lambda name: bests[name].rank)
         crossed = bests[winner].outputs
         state = replace(
             state,
             winner=winner,
-            offsets=refitted(self.problem, state.outputs[winner], judged, bests[winner].penalty),
+            offsets=refitted(self.problem, state.outputs[winner], judged, bests[winner]),
             crossed=crossed,
             done=state.done + 1,
             outer_steps=state.outer_steps + 1,

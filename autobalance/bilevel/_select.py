@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._check import CheckedPlan
-from autobalance.bilevel._guard import SEARCHED, Choice, choose, metric_of
+from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel.space import Found
 from autobalance.data import stratum
 from autobalance.tasks import outputs
+from autobalance.tasks.objectives import standing
 from autobalance.training import Arm
 
 #: What the name of a fixed loss ends with where it is trained with the augmentation, or the recipe, that was found.
@@ -88,7 +90,7 @@ def select(
         plan.start_name,
         judged.without_inputs(),
         stratum(judged, setting.problem.bin_edges),
-        metric_of(checked.bench.objective),
+        partial(standing, checked.bench.objective),
         plan.confidence,
     )
 

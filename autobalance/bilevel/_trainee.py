@@ -20,11 +20,12 @@ from autobalance.hypergradients import (
     TrainLoss,
     Transform,
     fold_loss,
+    fold_objective,
     folds,
     split_batch,
     stack_batches,
 )
-from autobalance.tasks.objectives import Objective
+from autobalance.tasks.objectives import Constrained, Objective
 from autobalance.training import SeesTargets
 
 #: Figures for the history, by name, from (output, batch) of the validation samples.
@@ -96,10 +97,15 @@ class Trainee:
         """What the searched numbers stand for, for this model."""
         return replace(self.space.found(raw), head=self.head)
 
-    def problem(self, progress: float) -> Inner:
-        """The inner problem at a share of the epochs."""
+    def problem(self, progress: float, multipliers: Tensor | None = None) -> Inner:
+        """The inner problem at a share of the epochs, with multipliers of the objective's constraints, (C,), if any."""
         train_loss: TrainLoss = partial(self.space.loss.train_loss, progress=progress)
-        return replace(self.inner, train_loss=fold_loss([train_loss] * self.folds) if self.folds else train_loss)
+        inner = replace(self.inner, train_loss=fold_loss([train_loss] * self.folds) if self.folds else train_loss)
+        if multipliers is None:
+            return inner
+        assert isinstance(self.objective, Constrained)
+        objective = partial(self.objective, multipliers=multipliers)
+        return replace(inner, objective=fold_objective(objective) if self.folds else objective)
 
     def mean_loss(self, loss: float) -> float:
         """The training loss of one model: engines report the sum of the folds'."""
@@ -139,13 +145,14 @@ class Trainee:
         return {**mean, **self.figures(*self.held_out(state)), **self.space.describe(raw)}
 
     def figures(self, output: Tensor, judged: Batch) -> dict[str, Any]:
-        """What the history keeps of outputs for samples that were held out: objective, its exact metric, and what
-        ``watch`` says."""
+        """What the history keeps of outputs for samples that were held out: objective, its exact metric and how its
+        constraints stand, and what ``watch`` says."""
         objective = self.objective(output, judged).item()
         exact = self.objective.figures(output, judged) if isinstance(self.objective, Objective) else {}
         return {
             "objective": objective if math.isfinite(objective) else None,
             **({"objective_metric": exact["objective"]} if exact else {}),
+            **({"constraints": exact["constraints"]} if "constraints" in exact else {}),
             **self.watch(output, judged),
         }
 

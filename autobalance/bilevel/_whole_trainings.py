@@ -62,6 +62,9 @@ class WholeTrainings:
     n is the effective number of validation samples of a balanced mean, N K² / Σ_k (1 / share_k): the fewer there are of
     the rarest classes, the closer the loss stays to its start.
 
+    Multipliers of constraints stay 0, so that E means the same in every round: a violation v adds ρ v² / 2, as
+    `Constrained` says, and whether the constraints are met is left to the choice.
+
     Args:
         rounds: R. The numbers after the last training are not trained with any more.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,7 @@ def result_of(
     checked: CheckedPlan,
     state: State,
     methods: Sequence[str],
-    choice: Choice | None,
+    facts: dict[str, Any],
     progress: Checkpoint,
 ) -> dict[str, Any]:
     """The content of ``result.json``.
@@ -29,7 +29,7 @@ def result_of(
         options, checked: what was asked for.
         state: of the search, at its end.
         methods: what was trained and tested.
-        choice: None where none was asked for.
+        facts: see `chosen_facts`.
         progress: the tests and the time they took.
     """
     plan, problem, task = checked.plan, checked.setting.problem, checked.task
@@ -52,11 +52,7 @@ def result_of(
             for method, of_method in tests.items()
         },
         "search": _search_facts(options, checked, state),
-        **(
-            {"chosen": SEARCHED, "margin": None, "confidence": None}
-            if choice is None
-            else chosen_facts(checked, choice)
-        ),
+        **facts,
         "cost": {
             "search_seconds": progress.search_seconds,
             "train_seconds": train_seconds,
@@ -96,15 +92,24 @@ def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[
     }
 
 
-def chosen_facts(checked: CheckedPlan, choice: Choice) -> dict[str, Any]:
-    """What ``result.json`` says about a choice."""
+def chosen_facts(checked: CheckedPlan, choice: Choice | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What ``result.json`` says about the choice, and how the constraints stand on held-out samples: of each candidate,
+    or where no choice was asked for of the searched loss, as the search's last record has it."""
     plan = checked.plan
-    return {
+    told: dict[str, Any] = {
         "task": "classification" if checked.setting.problem.bin_edges is None else "regression",
         "objective": _said(plan.objective),
-        **asdict(choice),
-        "confidence_needed": plan.confidence,
     }
+    if choice is None:
+        told |= {"chosen": SEARCHED, "margin": None, "confidence": None}
+        held: Any = {SEARCHED: history[-1]["constraints"]} if "constraints" in history[-1] else {}
+    else:
+        told |= {**asdict(choice), "confidence_needed": plan.confidence}
+        held = told.pop("constraints")
+    if held:
+        met = all(one["violation"] == 0 for one in held[told["chosen"]].values())
+        told |= {"constraints": held, "constraints_met": met}
+    return told
 
 
 def provenance(options: Options, checked: CheckedPlan, found: Found) -> dict[str, Any]:

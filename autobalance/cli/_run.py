@@ -30,7 +30,8 @@ from autobalance.cli._tested_arms import InCheckpoint, compare_arms
 from autobalance.common import write_text
 from autobalance.data import keep_or_check
 from autobalance.losses import save_loss
-from autobalance.report import choice_sentence, write_report
+from autobalance.report import choice_sentence, unmet_sentence, write_report
+from autobalance.tasks.objectives import Blend
 
 #: A checkpoint is written when this much time has passed since the last one, and whenever the search ends.
 CHECKPOINT_SECONDS = 2.0
@@ -80,18 +81,23 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     display.say(_opening(this.checked))
+    if warning := _warning(this.checked):
+        display.say(warning)
     state = _search(this)
     lines = [json.dumps(record, allow_nan=False) for record in this.progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
     found = this.checked.search.found(state)
     _save(this, found)
     choice = _choose(this, state)
+    facts = chosen_facts(this.checked, choice, this.progress.history)
+    for sentence in filter(None, (choice_sentence(facts), unmet_sentence(facts))):
+        display.say(sentence)
     if choice is not None and choice.chosen != SEARCHED:
         _save_fixed(this, found, choice)
     compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
     seeds = range(options.seed, options.seed + options.seeds)
     compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display)
-    result = result_of(options, this.checked, state, [arm.name for arm in compared], choice, this.progress)
+    result = result_of(options, this.checked, state, [arm.name for arm in compared], facts, this.progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
     return result
@@ -106,6 +112,19 @@ def _opening(checked: CheckedPlan) -> str:
         f"test samples, {problem.num_classes} {index} of {checked.counts.max()} to {checked.counts.min()} "
         f"samples; model {checked.setting.model_name}"
     )
+
+
+def _warning(checked: CheckedPlan) -> str:
+    """A word about an objective that asks for no right answers; empty for others."""
+    objective = checked.bench.objective
+    name, text = checked.task.won_by_one_class(objective), objective.text
+    if name is None:
+        return ""
+    advice = f'"error + {text}"'
+    if isinstance(objective, Blend) and len(objective.parts) == 1:
+        bound = ">=0.8" if objective.parts[0].metric.score else "<=0.1"
+        advice += f' or "error subject to {text}{bound}"'
+    return f"warning: a model that always predicts {name} is perfect by {text}; ask for right answers too, as {advice}"
 
 
 def _search(this: Run) -> Any:
@@ -202,5 +221,4 @@ def _choose(this: Run, state: Any) -> Choice | None:
     assert choice is not None
     if not progress.trainings:  # a resumed run repeats a comparison whose time was counted before
         spent()
-    display.say(choice_sentence(chosen_facts(checked, choice)))
     return choice

@@ -17,6 +17,7 @@ from autobalance.hypergradients._engine import make_engine as make_engine
 from autobalance.hypergradients._engine import register_engine as register_engine
 from autobalance.hypergradients._folds import Stacked as Stacked
 from autobalance.hypergradients._folds import fold_loss as fold_loss
+from autobalance.hypergradients._folds import fold_objective as fold_objective
 from autobalance.hypergradients._folds import folds as folds
 from autobalance.hypergradients._folds import split_batch as split_batch
 from autobalance.hypergradients._folds import stack_batches as stack_batches
@@ -84,6 +85,7 @@ __all__ = [
     "check_engine",
     "engine_name",
     "fold_loss",
+    "fold_objective",
     "folds",
     "inner_step",
     "make_engine",

@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state
 
 from autobalance.data import Batch
 from autobalance.hypergradients._batch_norm import FastBatchNorm
-from autobalance.hypergradients._inner import Inner, TrainLoss, fast_layout
+from autobalance.hypergradients._inner import Inner, Objective, TrainLoss, fast_layout
 
 
 class Stacked(nn.Module):
@@ -81,6 +81,16 @@ def fold_loss(train_losses: Sequence[TrainLoss]) -> TrainLoss:
     return train_loss
 
 
+def fold_objective(objective: Objective) -> Objective:
+    """The objective of F models side by side: the mean of the folds'."""
+
+    def mean(output: Tensor, batch: Batch) -> Tensor:
+        parts = zip(output.unbind(), split_batch(batch), strict=True)
+        return torch.stack([objective(z, part) for z, part in parts]).mean()
+
+    return mean
+
+
 def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[TrainLoss] | None = None) -> Inner:
     """The inner problem of F models that train side by side, each on its own fold's batches (`stack_batches`).
 
@@ -99,10 +109,6 @@ def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[Trai
     if len(own_losses) != len(models):
         raise ValueError(f"{len(own_losses)} training losses for {len(models)} models; give each its own, or none")
 
-    def objective(logits: Tensor, batch: Batch) -> Tensor:
-        parts = zip(logits.unbind(), split_batch(batch), strict=True)
-        return torch.stack([inner.objective(z, part) for z, part in parts]).mean()
-
     def transform(hyper: Mapping[str, Tensor], batch: Batch) -> Batch:
         return stack_batches([inner.transformed(hyper, part) for part in split_batch(batch)])
 
@@ -111,7 +117,7 @@ def folds(inner: Inner, models: Sequence[nn.Module], train_losses: Sequence[Trai
         inner,
         model=Stacked(models),
         train_loss=fold_loss(own_losses),
-        objective=objective,
+        objective=fold_objective(inner.objective),
         optimiser=inner.optimiser.side_by_side(),
         transform=own,
     )

@@ -15,7 +15,7 @@ from autobalance.report._markdown import markdown_table, p_text, plural, spread_
 from autobalance.report._published import Published, read_published
 from autobalance.report._ranking import Ranking, ranking
 from autobalance.report._scores import Score, scores
-from autobalance.report._sentences import choice_sentence, constraint_sentences, found_recipe
+from autobalance.report._sentences import choice_sentence, constraint_sentences, found_recipe, unmet_sentence
 from autobalance.report._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "results_table",
     "scores",
     "spread_text",
+    "unmet_sentence",
     "verdict",
     "write_report",
 ]

@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data import Batch, Problem, Samples
 from autobalance.losses import Loss
 from autobalance.tasks.metrics import SHOTS, Context, Metric, metric_named, metrics
-from autobalance.tasks.objectives import Objective, Own, OwnFunction, make_objective
+from autobalance.tasks.objectives import Objective, Own, OwnFunction, make_objective, standing
+
+#: A metric below is perfect, but for rounding.
+PERFECT = 1e-9
+#: Outputs that are made to see which constant predictions an objective is content with.
+MOST_TRIED = 10**8
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,23 @@ class Task(ABC):
         """The figures of the validation samples that the search's history keeps."""
         context = self.context
         return {name: metric_named(name).exact(output, batch, context) for name in self.watched}
+
+    def won_by_one_class(self, objective: Objective) -> str | None:
+        """The class that a model may predict for every sample and be perfect by an objective; None where there is none,
+        and for one's own function.
+
+        The validation samples tell. The most frequent classes are tried, as many as take no time.
+        """
+        if self.problem.bin_edges is not None or isinstance(objective, Own):
+            return None
+        batch, classes = self.problem.validation.without_inputs(), self.problem.num_classes
+        order = batch.y.bincount(minlength=classes).argsort(descending=True, stable=True).tolist()
+        for k in order[: max(1, MOST_TRIED // (len(batch.y) * classes))]:
+            always = torch.eye(classes, device=batch.y.device)[k].expand(len(batch.y), -1)
+            stands = standing(objective, always, batch)
+            if stands.met and stands.figure < PERFECT:
+                return self.problem.class_names[k]
+        return None
 
     @abstractmethod
     def counts(self, samples: Samples) -> Tensor:

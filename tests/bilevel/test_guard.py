@@ -1,6 +1,7 @@
 """The choice between the searched loss and the fixed ones on held-out samples."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 
 from autobalance.bilevel import choose
 from autobalance.data import Batch
-from autobalance.tasks.objectives import make_objective
+from autobalance.tasks.metrics import Context
+from autobalance.tasks.objectives import Standing, make_objective, standing
 
 COUNTS = (400, 100, 40)
 
@@ -25,13 +27,9 @@ def predictions(y, error, seed):
     return torch.nn.functional.one_hot((y + wrong) % 3, 3).double()
 
 
-def metric(output, batch):
-    return make_objective("balanced_error").metric(output, batch)
-
-
-def decide(outputs, needed=0.9, counts=COUNTS, seed=0):
-    batch = samples(counts)
-    return choose(outputs, "la", batch, batch.y.numpy(), metric, needed, seed)
+def decide(outputs, needed=0.9, counts=COUNTS, seed=0, objective="balanced_error"):
+    batch, made = samples(counts), make_objective(objective, Context(3, class_names=("a", "b", "rare")))
+    return choose(outputs, "la", batch, batch.y.numpy(), partial(standing, made), needed, seed)
 
 
 def test_a_clear_winner_is_chosen_and_a_clear_loser_is_not():
@@ -80,7 +78,7 @@ def test_a_class_keeps_its_samples_in_every_resampling():
 
     def watched(output, again):
         seen.append(np.bincount(again.y.numpy(), minlength=2).tolist())
-        return 0.0
+        return Standing(0.0, 0.0)
 
     output = torch.zeros(51, 2)
     choose({"searched": output, "la": output}, "la", batch, batch.y.numpy(), watched, 0.9)
@@ -91,3 +89,53 @@ def test_the_same_seed_gives_the_same_choice():
     y = samples().y
     outputs = {"searched": predictions(y, [0.2] * 3, 0), "la": predictions(y, [0.2] * 3, 1)}
     assert decide(outputs) == decide(outputs) != decide(outputs, seed=1)
+
+
+CONSTRAINED = "error subject to recall(rare)>=0.8"
+
+
+def rare(recall, error, seed=0):
+    """Logits with a recall of the rare class, to the sample, and an error of the others."""
+    y = samples().y
+    answer = predictions(y, [error, error, 0.0], seed).argmax(1)
+    answer[500 + round(40 * recall) :] = 0
+    return torch.nn.functional.one_hot(answer, 3).double()
+
+
+@pytest.mark.parametrize(("searched", "start", "chosen"), [
+    ((0.8, 0.3), (0.775, 0.1), "searched"),  # only it meets the constraint, if by a sample
+    ((0.775, 0.1), (0.8, 0.3), "la"),
+    ((0.8, 0.1), (1.0, 0.3), "searched"),  # both do: the error decides, not by how much the bound is exceeded
+    ((1.0, 0.3), (0.8, 0.1), "la"),
+    ((0.6, 0.3), (0.1, 0.1), "searched"),  # neither does: it comes nearer
+    ((0.1, 0.1), (0.6, 0.3), "la"),
+])  # fmt: skip
+def test_constraints_come_first(searched, start, chosen):
+    outputs = {"searched": rare(*searched), "la": rare(*start, seed=1)}
+    found = decide(outputs, objective=CONSTRAINED)
+    assert found.chosen == chosen and found.best_fixed == "la"
+    y = samples().y
+    errors = {name: 100 * (output.argmax(1) != y).double().mean().item() for name, output in outputs.items()}
+    assert found.held_out == pytest.approx(errors) and found.margin == pytest.approx(errors["la"] - errors["searched"])
+    for name, recall in (("searched", searched[0]), ("la", start[0])):
+        stands = found.constraints[name]["recall(rare)>=0.8"]
+        assert stands["value"] == pytest.approx(recall)
+        assert stands["violation"] == pytest.approx(max(0, 0.8 - recall), abs=1e-12)
+
+
+def test_a_fixed_loss_that_meets_the_constraints_replaces_a_start_that_does_not():
+    outputs = {"searched": rare(0.7, 0.05), "la": rare(0.6, 0.05, 1), "ce": rare(0.8, 0.2, 2), "cb": rare(0.9, 0.4, 3)}
+    found = decide(outputs, objective=CONSTRAINED)
+    assert (found.chosen, found.best_fixed) == ("ce", "ce")
+
+
+def test_of_two_that_miss_a_bound_the_nearer_one_needs_confidence():
+    y = samples().y
+    outputs = {"searched": rare(0.5, 0.1), "la": rare(0.475, 0.1)}  # which differ in one sample
+    found = decide(outputs, objective=CONSTRAINED)
+    assert found.chosen == "la" and 0.5 < found.confidence < 0.9
+    drawn = np.random.default_rng(1).integers(40, size=(20000, 40))
+    hits = [(output.argmax(1) == y)[500:].numpy()[drawn].mean(1) for output in outputs.values()]
+    alone = np.mean(hits[0] > hits[1]) + 0.5 * np.mean(hits[0] == hits[1])
+    assert found.confidence == pytest.approx(alone, abs=0.06)
+    assert decide(outputs, needed=0.5, objective=CONSTRAINED).chosen == "searched"

@@ -4,11 +4,12 @@ import math
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
 from search_cases import interleaved, make_trainee
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, recall_score
 from toy import gaussians, linear, same, with_dropout
 
 from autobalance.bilevel import InterleavedState, LossSpace, OuterLoop, finished, run, stopped_early
@@ -18,6 +19,7 @@ from autobalance.common import InputError
 from autobalance.hypergradients import Hypergradient, Replay, Unrolled
 from autobalance.losses.named import fixed_point
 from autobalance.tasks import predict
+from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe, train
 
@@ -409,3 +411,63 @@ def test_init_starts_anew_after_a_run():
     first = searched.init().to_dict()
     run(searched)
     assert same(searched.init().to_dict(), first)
+
+
+# Constraints
+
+HARD = gaussians([80, 34, 12], 0, spread=2.0), gaussians([60, 26, 20], 1, spread=2.0)
+
+
+def constrained(least=0.8, outer=OUTER, recipe=RECIPE):
+    objective = make_objective(f"error subject to recall(rare)>={least}", Context(3, class_names=("a", "b", "rare")))
+    return interleaved(make_trainee(linear(3), HARD, space(("w", "l"), "ce"), objective, recipe), Replay(3), outer)
+
+
+def test_multipliers_rise_by_what_is_violated_and_fall_again():
+    problem = constrained(0.7, replace(OUTER, lr=0.5))
+    state, seen = problem.init(), []
+    while not finished(problem, state):
+        before = 0.0 if state.multipliers is None else state.multipliers.item()
+        state, record = problem.step(state)
+        if record["phase"] == "warm-up":
+            assert state.multipliers is None
+            continue
+        output, judged = problem.trainee.held_out(state.inner)
+        short = 0.7 - recall_score(judged.y, output.argmax(1), labels=[2], average=None)[0]
+        assert state.multipliers.item() == pytest.approx(min(10, max(0, before + 0.3 * 10 * short)))
+        assert record["constraints"]["recall(rare)>=0.7"]["violation"] == pytest.approx(max(0, short))
+        seen.append(state.multipliers.item())
+    assert any(b > a for a, b in pairwise(seen))
+    assert any(b < a for a, b in pairwise(seen))
+
+
+def test_the_hypergradient_is_of_the_objective_with_the_multipliers():
+    problem = constrained(outer=replace(OUTER, warmup=0))
+    state, _ = problem.step(problem.init())
+    assert state.multipliers.item() > 0
+    inner, batch = problem.trainee.problem(0.5, state.multipliers), HARD[1].all()
+    output = torch.randn(len(HARD[1]), 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    objective = problem.trainee.objective
+    assert torch.equal(inner.objective(output, batch), objective(output, batch, state.multipliers))
+    assert inner.objective(output, batch) > objective(output, batch)
+
+
+def test_a_constraint_pulls_harder_with_multipliers(monkeypatch):
+    weights = []
+    for length in (0.0, bilevel.RAISE):
+        monkeypatch.setattr(bilevel, "RAISE", length)
+        problem = constrained(recipe=replace(RECIPE, epochs=20))
+        loss = problem.found(run(problem)).loss
+        weights.append((loss.w[2] / loss.w[0]).item())
+    assert weights[1] > 1.1 * weights[0]
+
+
+def test_a_search_with_multipliers_goes_on_after_a_stop(tmp_path):
+    problem = constrained()
+    whole, state = run(problem), problem.init()
+    for _ in range(5):
+        state, _ = problem.step(state)
+    torch.save(state.to_dict(), tmp_path / "state.pt")
+    content = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert content["multipliers"].item() > 0
+    assert same(run(constrained(), InterleavedState.from_dict(content)).to_dict(), whole.to_dict())

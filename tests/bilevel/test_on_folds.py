@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from search_cases import interleaved, make_trainee
 from toy import gaussians, linear
@@ -13,6 +14,8 @@ from autobalance.bilevel.space._recipe import BOUNDS
 from autobalance.data import Batch, FoldedSamples
 from autobalance.hypergradients import Replay
 from autobalance.losses.named import fixed_point
+from autobalance.tasks.metrics import Context
+from autobalance.tasks.objectives import make_objective
 from autobalance.training import Recipe
 
 COUNTS = [40, 17, 6]
@@ -99,6 +102,19 @@ def test_one_outer_step_is_along_the_mean_of_the_folds_hypergradients():
         own_state = replace(state, parameters=weights, optimiser=memory, buffers={})
         apart.append(Replay(3)(single, own_state, hyper, [own(b) for b in batches], own(outer_batch))[1].gradient["l"])
     torch.testing.assert_close(found.gradient["l"], torch.stack(apart).mean(0), rtol=1e-10, atol=1e-14)
+
+
+def test_multipliers_count_in_each_fold():
+    text = "error subject to recall(rare)>=0.9"
+    objective = make_objective(text, Context(3, class_names=("a", "b", "rare")))
+    space = LossSpace(fixed_point("ce", COUNTS, dtype=torch.float64), torch.tensor(COUNTS), ("l",), "class")
+    trainee = make_trainee(linear(3), dealt(), space, objective, RECIPE)
+    held, multipliers = trainee.validation_samples.all(), torch.tensor([3.0])
+    output = torch.randn(3, 21, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    folds = [objective(output[f], Batch(held.x[f], held.y[f]), multipliers).item() for f in range(3)]
+    found = trainee.problem(0.0, multipliers).objective(output, held).item()
+    assert found == pytest.approx(sum(folds) / 3) and len({round(each, 6) for each in folds}) == 3
+    assert found > trainee.problem(0.0).objective(output, held).item()
 
 
 def test_a_recipe_parameter_stays_within_its_bound():

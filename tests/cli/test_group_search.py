@@ -182,6 +182,18 @@ def test_a_function_of_ones_own_is_what_the_tested_models_are_ranked_by(data, tm
     assert "own_goal:first: your own objective, on the test samples" in directory.read_text()
 
 
+def test_an_objective_that_one_class_wins_is_warned_of_in_one_line(data, tmp_path, no_page, capsys):
+    for objective, warned in (("deo", True), ("error + deo", False)):
+        assert search(data, tmp_path / objective, "--objective", objective, "--seeds", "1", "--baselines", "ce") == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+        assert len(lines) == warned
+        if warned:
+            assert lines[0] == (
+                "warning: a model that always predicts no is perfect by deo; ask for right answers too, as "
+                '"error + deo" or "error subject to deo<=0.1"'
+            )
+
+
 def test_from_python_with_samples_of_three():
     train_set, validation = (
         tuple(map(torch.from_numpy, draw(cells, seed))) for cells, seed in ((CELLS, 0), (CELLS, 3))

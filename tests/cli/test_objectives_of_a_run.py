@@ -12,7 +12,7 @@ from autobalance import Recipe
 from autobalance.cli._config import parse
 from autobalance.cli._plan import checked_plan
 from autobalance.losses import load_loss
-from autobalance.report import constraint_sentences, ranking, write_report
+from autobalance.report import constraint_sentences, ranking, unmet_sentence, write_report
 from autobalance.search import main
 from autobalance.tasks import outputs
 from autobalance.training import train
@@ -91,6 +91,34 @@ def test_constraints_are_reported(data, tmp_path, no_page):
     assert (
         "ten times the amount by which" in by.main.meaning and by.words == "test value of the objective with penalties"
     )
+
+
+def test_what_cannot_be_met_is_said_with_how_near_it_came(data, tmp_path, no_page, capsys):
+    out, text = tmp_path / "run", 'error subject to recall("very, rare")>=0.99 and recall(common)>=0.99'
+    options = [*OPTIONS[:6], "--strategy", "prediction", "--budget", "2", "--seeds", "1", "--baselines", "ce"]
+    assert main(["--data", str(data), "--target", "label", *options, "--objective", text, "--out", str(out)]) == 0
+    result = json.loads((out / "result.json").read_text())
+    assert result["constraints_met"] is False and set(result["constraints"]) == {"searched", "la"}
+    of_chosen = result["constraints"][result["chosen"]]
+    sentence = unmet_sentence(result)
+    assert sentence.startswith("No loss that was tried meets the constraints on held-out samples: ")
+    for bound, figures in of_chosen.items():
+        assert figures["violation"] == pytest.approx(max(0, 0.99 - figures["value"]))
+        if figures["violation"] > 0:
+            assert f"{bound} was asked, {figures['value']:.3g} is reached" in sentence
+    said = capsys.readouterr()
+    assert sentence in said.err and "No loss that was tried" in said.out
+    last = json.loads((out / "history.jsonl").read_text().splitlines()[-1])
+    assert last["constraints"] == result["constraints"]["searched"]
+
+
+def test_without_a_choice_the_last_record_tells(data, tmp_path, no_page):
+    out = tmp_path / "run"
+    assert search(data, out, "error subject to recall(common)>=0.01") == 0
+    result = json.loads((out / "result.json").read_text())
+    last = json.loads((out / "history.jsonl").read_text().splitlines()[-1])
+    assert result["constraints"] == {"searched": last["constraints"]} and result["constraints_met"] is True
+    assert unmet_sentence(result) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from make_run import result, write_run
 from rich.console import Console
 
 from autobalance.losses import load_loss, save_loss
-from autobalance.report import choice_sentence, results_table, write_report
+from autobalance.report import choice_sentence, results_table, unmet_sentence, write_report
 
 SCORES = {"searched": [6.9, 7.2, 7.5], "ce": [12.0, 11.0, 13.0], "la": [8.0, 8.2, 8.4]}
 
@@ -61,6 +61,40 @@ def test_the_sentence_has_the_unit_and_what_was_needed():
     assert "margin -0.58 of mine:goal" in own
     number = choice_sentence(content("la", task="regression", objective="balanced_mae", margin=834.1, interval=[1, 2]))
     assert "margin 834 of balanced mae" in number
+
+
+def constrained(searched, la, chosen):
+    """Held-out recalls of two bounds, 0.8 each."""
+    held = {
+        name: {f"recall({k})>=0.8": {"value": v, "violation": max(0.0, 0.8 - v)} for k, v in enumerate(values)}
+        for name, values in (("searched", searched), ("la", la))
+    }
+    return content(chosen, objective="error subject to recall(0)>=0.8 and recall(1)>=0.8", constraints=held)
+
+
+def test_the_sentence_names_constraints_where_they_decided():
+    won = choice_sentence(constrained((0.8, 0.9), (0.7, 0.9), "searched")).replace("\u00a0", " ")
+    assert won == (
+        "Chosen: the searched loss. On held-out samples the searched loss meets the constraints, logit adjustment "
+        "(τ = 1) does not (margin -0.58 points of error, 95 % interval from -2.5 to 1.6)."
+    )
+    lost = choice_sentence(constrained((0.7, 0.9), (0.8, 0.9), "la"))
+    assert "Chosen: logit adjustment (τ = 1), a fixed loss." in lost
+    assert "the searched loss does not meet the constraints, logit adjustment (τ = 1) does (margin" in lost
+    alike = choice_sentence(constrained((0.7, 0.9), (0.6, 0.9), "la"))
+    assert (
+        "does not beat it with enough confidence (confidence 0.797, needed 0.8; margin -0.58 points of error," in alike
+    )
+
+
+def test_what_is_not_met_is_said_with_how_near_it_came():
+    assert unmet_sentence(constrained((0.8, 0.9), (0.7, 0.9), "searched")) == ""
+    assert unmet_sentence(content("la")) == ""
+    assert unmet_sentence(constrained((0.75, 0.9), (0.625, 0.7125), "la")) == (
+        "No loss that was tried meets the constraints on held-out samples: recall(0)>=0.8 was asked, 0.625 is reached "
+        "(with searched loss 0.750); recall(1)>=0.8 was asked, 0.713 is reached (with searched loss 0.900). Ask for "
+        "less, or try more samples or another model."
+    )
 
 
 def test_recipe_parameters_are_words(tmp_path):

@@ -71,3 +71,43 @@ def test_one_group_is_none():
     samples = Samples(torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([0, 0]))
     with pytest.raises(InputError, match="all samples are in one group"):
         task_of(Problem("made up", samples, samples, samples, ("a", "b"), group_names=("p",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("deo", "b"),
+        ("demographic_parity", "b"),
+        ("equalised_odds", "b"),
+        ("recall(a)", "a"),
+        ("coverage(c)", "b"),  # the most frequent class that is not c
+        ("deo + demographic_parity", "b"),
+        ("deo subject to worst_class<=1", "b"),
+        ("error + deo", None),
+        ("error", None),
+        ("deo subject to error<=0.2", None),
+        ("error subject to deo<=0.1", None),
+        ("recall(a) + recall(b)", None),
+    ],
+)
+def test_an_objective_that_one_class_wins_is_known(text, name):
+    _, y, group = draw(3, 2)
+    y[:120] = 1
+    samples = Samples(torch.zeros(len(y), 1), y, group)
+    task = task_of(Problem("made up", samples, samples, samples, tuple("abc"), group_names=("p", "q")))
+    objective = task.objective(text)
+    assert task.won_by_one_class(objective) == name
+    if name is not None:
+        always = F.one_hot(torch.full_like(y, "abc".index(name)), 3).double()
+        assert objective.metric(always, samples.without_inputs()) == pytest.approx(0, abs=1e-9)
+
+
+def test_ones_own_function_and_numbers_are_left_alone():
+    _, y, group = draw(3, 2)
+    samples = Samples(torch.zeros(len(y), 1), y, group)
+    task = task_of(Problem("made up", samples, samples, samples, tuple("abc"), group_names=("p", "q")))
+    assert task.won_by_one_class(task.objective(lambda logits, target, group: 0 * logits.sum())) is None
+    numbers = Samples(samples.x, y.double())
+    of_numbers = Problem("made up", numbers, numbers, numbers, ("0", "1"), bin_edges=(-1.0, 1.0, 4.0))
+    task = task_of(of_numbers)
+    assert task.won_by_one_class(task.objective("mae")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,14 @@ from torch import Tensor
 from autobalance.data import Batch
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives._blend import Blend, known
+from autobalance.tasks.objectives._objective import Objective, Standing
 
 #: How steep the penalty of a violated constraint is in the soft form, and the step of its multiplier.
 STEEPNESS = 10.0
 #: What a violated constraint costs in the metric, times its violation.
 PENALTY = 10.0
+#: A bound that is missed by less is met: what rounding does to a rate.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,11 @@ class Constraint:
         return value - self.bound if self.upper else self.bound - value
 
     def measured(self, output: Tensor, batch: Batch, hundred: float) -> tuple[float, float]:
-        """The exact figure as it was written (a score as a score), and its violation; shares of one where ``hundred``
-        is 100."""
+        """The exact figure as it was written (a score as a score), and how far it is beyond the bound, below 0 where it
+        is within; shares of one where ``hundred`` is 100."""
         value = self.metric.metric(output, batch) / hundred
         beyond = value - self.bound if self.upper else self.bound - value
-        return (1 - value if self.score else value), beyond
+        return (1 - value if self.score else value), 0.0 if abs(beyond) < ROUNDING else beyond
 
 
 class Constrained:
@@ -88,26 +92,42 @@ class Constrained:
             one.violation(one.metric.soft_confusion(output, batch, temperature, maximum)) for one in self.constraints
         ])  # fmt: skip
 
-    def raised(self, multipliers: Tensor, violations: Tensor) -> Tensor:
-        """The multipliers, (C,), after a step of dual ascent: max(0, μ + ρ v)."""
-        return (multipliers + STEEPNESS * violations.detach()).clamp_min(0)
+    def exact_violations(self, output: Tensor, batch: Batch) -> Tensor:
+        """How far each constraint is violated by the exact figures, (C,), float64; below 0 where it is met."""
+        beyond = [one.measured(output, batch, self._hundred)[1] for one in self.constraints]
+        return torch.tensor(beyond, dtype=torch.float64)
+
+    def raised(self, multipliers: Tensor, violations: Tensor, length: float = 1.0, most: float = math.inf) -> Tensor:
+        """The multipliers, (C,), after a step of dual ascent, max(0, μ + length · ρ v), ``most`` at most."""
+        return (multipliers + length * STEEPNESS * violations.detach()).clamp(0, most)
+
+    def dearest(self, figure: float) -> float:
+        """The multiplier at which a constraint counts as one that cannot be met: ten times the unit of the main
+        objective, which is 1, or its ``figure`` where that is larger, such as a cost."""
+        return PENALTY * max(1.0, figure / self._hundred)
 
     def metric(self, output: Tensor, batch: Batch) -> float:
-        """The main objective's metric and, for each constraint that is violated, ten times by how much: what candidates
-        are compared by."""
-        beyond = sum(max(0.0, one.measured(output, batch, self._hundred)[1]) for one in self.constraints)
-        return self.main.metric(output, batch) + PENALTY * self._hundred * beyond
+        """The main objective's metric and, for each constraint that is violated, ten times by how much: one number for
+        those who need one; candidates are compared by `standing`."""
+        stands = self.standing(output, batch)
+        return stands.figure + PENALTY * self._hundred * stands.violation
 
-    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
-        """What a test reports: the metric, the main objective's, and each constraint's figure and whether it is met."""
-        constraints = {}
+    def standing(self, output: Tensor, batch: Batch) -> Standing:
+        """The main objective's metric, and by how much the constraints are violated."""
+        constraints, total = {}, 0.0
         for one in self.constraints:
             value, beyond = one.measured(output, batch, self._hundred)
             constraints[one.text] = {"value": known(value), "violation": known(max(0.0, beyond))}
+            total += max(0.0, beyond)
+        return Standing(total, self.main.metric(output, batch), constraints)
+
+    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+        """What a test reports: the metric, the main objective's, and each constraint's figure and whether it is met."""
+        stands = self.standing(output, batch)
         return {
             "objective": known(self.metric(output, batch)),
-            "main_objective": known(self.main.metric(output, batch)),
-            "constraints": constraints,
+            "main_objective": known(stands.figure),
+            "constraints": dict(stands.constraints),
         }
 
     @property
@@ -119,3 +139,10 @@ class Constrained:
     def _penalty(violations: Tensor, multipliers: Tensor | None) -> Tensor:
         at = torch.zeros_like(violations) if multipliers is None else multipliers.to(violations)
         return (((at + STEEPNESS * violations).clamp_min(0) ** 2 - at**2) / (2 * STEEPNESS)).sum()
+
+
+def standing(objective: Objective, output: Tensor, batch: Batch) -> Standing:
+    """How outputs stand by any objective: those without constraints violate none."""
+    if isinstance(objective, Constrained):
+        return objective.standing(output, batch)
+    return Standing(0.0, objective.metric(output, batch))

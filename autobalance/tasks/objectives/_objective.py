@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -31,3 +33,24 @@ class Objective(Protocol):
 
     def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric, and what belongs to it."""
+
+
+@dataclass(frozen=True, order=True)
+class Standing:
+    """How outputs stand by an objective. Of two the smaller is better: first what violates constraints less, and of
+    those that violate them alike (or not at all) what has the smaller figure.
+
+    Args:
+        violation: by how much the constraints are violated, summed; 0 where they are met or there are none.
+        figure: the exact metric, of an objective with constraints that of what is made small.
+        constraints: by its text, each constraint's exact ``value`` as it was written and its ``violation``.
+    """
+
+    violation: float
+    figure: float
+    constraints: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict, compare=False)
+
+    @property
+    def met(self) -> bool:
+        """Whether all constraints are."""
+        return self.violation == 0
