@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from autobalance.common import InputError
-from autobalance.data import Batch
+from autobalance.data import Batch, resamplings
 from autobalance.losses import Loss, Member, ScheduledLoss
 from autobalance.tasks.objectives import Standing
 
@@ -90,7 +89,7 @@ def choose(
         seed: of the resamplings.
     """
     stands = {name: judge(output, batch) for name, output in outputs.items()}
-    draws = _resamplings(strata, seed)
+    draws = resamplings(strata, seed, DRAWS)
     again = [Batch(batch.x[:0], batch.y[i], None if batch.group is None else batch.group[i]) for i in draws]
     drawn = {
         name: [judge(output[index], part) for index, part in zip(draws, again, strict=True)]
@@ -127,13 +126,3 @@ def choose(
             if each.constraints
         },
     )
-
-
-def _resamplings(strata: np.ndarray, seed: int) -> list[Tensor]:
-    """Positions of samples, drawn with replacement among those of the same stratum."""
-    generator = np.random.default_rng(seed)
-    order, counts = np.argsort(strata, kind="stable"), np.bincount(strata)
-    begins = np.repeat(np.cumsum(counts) - counts, counts)
-    sizes = np.repeat(counts, counts)
-    places = (begins + (generator.random(len(order)) * sizes).astype(np.int64) for _ in range(DRAWS))
-    return [torch.from_numpy(order[place]) for place in places]

@@ -10,9 +10,14 @@ from typing import Any
 from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, Found, State, stopped_early
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
+from autobalance.cli._sampling import sampling_facts
 from autobalance.hypergradients import RECIPE_PARAMETERS
+from autobalance.report import verdict
 from autobalance.tasks import summarise_figures
 from autobalance.training import peak_memory_mb, versions
+
+#: What a test keeps beside its figures.
+_ASIDE = ("seconds", "resampled")
 
 
 def result_of(
@@ -36,7 +41,7 @@ def result_of(
     seeds = list(range(options.seed, options.seed + options.seeds))
     tests = {method: [progress.trainings[f"{method}/{seed}"] for seed in seeds] for method in methods}
     train_seconds = statistics.median(test["seconds"] for of_method in tests.values() for test in of_method)
-    return {
+    result = {
         "data": problem.name,
         "task": options.task,
         "objective": _said(plan.objective),
@@ -48,7 +53,7 @@ def result_of(
         "num_validation": len(problem.validation),
         "num_test": len(problem.test),
         "test": {
-            method: summarise_figures([{k: v for k, v in test.items() if k != "seconds"} for test in of_method])
+            method: summarise_figures([{k: v for k, v in test.items() if k not in _ASIDE} for test in of_method])
             for method, of_method in tests.items()
         },
         "search": _search_facts(options, checked, state),
@@ -63,6 +68,10 @@ def result_of(
         },
         "versions": versions(),
     }
+    drawn = {name: of_method[0]["resampled"] for name, of_method in tests.items() if "resampled" in of_method[0]}
+    if len(drawn) == len(tests):
+        result["sampling"] = sampling_facts(checked, drawn)
+    return {**result, "verdict": asdict(verdict(result))}
 
 
 def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
     from autobalance.cli._progress import Display
     from autobalance.cli._run import search_and_compare
-    from autobalance.report import results_table
+    from autobalance.report import results_table, verdict_lines
 
     new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
     console = Console()
     console.print(results_table(result))
     _say_what_is_where(console, result, directory)
+    console.print(verdict_lines(result))
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:

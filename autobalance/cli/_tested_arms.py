@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autobalance.bilevel import CheckedPlan
 from autobalance.cli._checkpoint import Checkpoint
+from autobalance.cli._sampling import resampled
 from autobalance.study import Cell, Desk, Display, Kept, Result, run_cells
 from autobalance.tasks import outputs
 from autobalance.training import Arm
@@ -15,13 +16,21 @@ from autobalance.training import Arm
 
 @dataclass(frozen=True)
 class TestArm:
-    """Trains an arm from scratch on all samples but the test split, and tests it once."""
+    """Trains an arm from scratch on all samples but the test split, and tests it once.
+
+    Args:
+        checked: the plan.
+        arm: what is trained.
+        seed: of the training.
+        alone: whether this is the only seed, so that the test samples have to say how sure its figures are.
+    """
 
     __test__ = False  # no test of pytest's
 
     checked: CheckedPlan
     arm: Arm
     seed: int
+    alone: bool = False
 
     def __call__(self, desk: Desk) -> Result:
         checked, setting, what = self.checked, self.checked.setting, f"{self.arm.name}, seed {self.seed}"
@@ -35,7 +44,8 @@ class TestArm:
         test = setting.problem.test
         output = outputs(model, test)
         objective = checked.bench.objective.figures(output, test.without_inputs())
-        return {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
+        found = {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
+        return {**found, "resampled": resampled(checked, output)} if self.alone else found
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def compare_arms(
         display: shows the progress.
     """
     cells = [
-        Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed), None, weight=checked.recipe.epochs)
+        Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed, len(seeds) == 1), None, weight=checked.recipe.epochs)
         for seed in seeds
         for arm in arms
     ]

@@ -20,6 +20,7 @@ from autobalance.report._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = [
     "Published",
@@ -42,6 +43,7 @@ __all__ = [
     "spread_text",
     "unmet_sentence",
     "verdict",
+    "verdict_lines",
     "write_report",
 ]
 
@@ -78,8 +80,15 @@ def results_table(result: dict[str, Any]) -> Table:
         result: the content of ``result.json``.
 
     Returns:
-        a table to print with rich; the sentence under it compares the searched loss with the best fixed one.
+        a table to print with rich.
     """
     from autobalance.report._terminal import methods_table
 
     return methods_table(result)
+
+
+def verdict_lines(result: dict[str, Any]) -> Text:
+    """What came out, a sentence a line, the objective's figures first: to print with rich."""
+    from autobalance.report._terminal import verdict_text
+
+    return verdict_text(result)

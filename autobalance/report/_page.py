@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from autobalance.common import significant
 from autobalance.data.augmentation import OPERATIONS
 from autobalance.report import _augmentation_plots as augmentation_plots
 from autobalance.report import _bins_plot as bins_plot
@@ -102,15 +103,16 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
     extra = {
         key: heading
         for key, heading in ({metric.key: metric.heading for metric in columns} | _SHOTS).items()
-        if key not in (main.key, beside.key) and any(np.isfinite(_found(e, key)) for e in test.values())
+        if heading not in (main.heading, beside.heading) and any(np.isfinite(_found(e, key)) for e in test.values())
     }
+    bounds = list(dict.fromkeys(text for entry in test.values() for text in entry.get("constraints") or {}))
     # MAE by shot is in the unit of the target, as the MAE itself.
     decimals = {metric.key: digits(run.result, metric) for metric in columns} | dict.fromkeys(
         _SHOTS, (main if "mae" in main.key else beside).digits
     )
     searched = next((row for row in rows if row.method == "searched"), None)
     return {
-        "extra": list(extra.values()),
+        "extra": [*bounds, *extra.values()],
         "compared": searched is not None and len(rows) > 1,
         "rows": [
             {
@@ -125,11 +127,20 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
                 if searched is None or row is searched
                 else f"{row.mean - searched.mean:+.{main.digits}f}",
                 "seeds": row.seeds,
-                "extra": [number(_found(test[row.method], key), decimals[key]) for key in extra],
+                "extra": [
+                    *(_bound(test[row.method]["constraints"][text]) for text in bounds),
+                    *(number(_found(test[row.method], key), decimals[key]) for key in extra),
+                ],
             }
             for row in rows
         ],
     }
+
+
+def _bound(stands: dict[str, Any]) -> str:
+    """A constraint's value, and whether it is met with every seed."""
+    met = as_float(stands.get("violation")) <= 0
+    return f"{significant(as_float(stands.get('value')), 3)} {'met' if met else 'missed'}"
 
 
 def _curves(run: Run) -> list[str | None]:

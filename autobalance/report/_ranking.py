@@ -52,6 +52,8 @@ def ranking(result: dict[str, Any]) -> Ranking:
     if not _has(result, "objective"):
         return _ranking(result, main, beside)
     own = _own(result, made, main)
+    if isinstance(made, Constrained) and _has(result, "main_objective"):
+        main = _main(made, main)
     article = "the " if isinstance(made, Constrained) else ""
     return _ranking(result, own, main, f"test value of {article}{own.title}")
 
@@ -103,6 +105,15 @@ def _own(result: dict[str, Any], made: Objective | None, usual: Metric) -> Metri
         step=" points" if percent else "",
         digits=2 if percent else None,
     )
+
+
+def _main(made: Constrained, usual: Metric) -> Metric:
+    """What is made small within constraints, as a metric."""
+    parts = made.main.parts
+    if len(parts) == 1 and parts[0].weight == 1:
+        return replace(parts[0].metric, key="main_objective")
+    text = made.text.split(" subject to ")[0]
+    return replace(usual, key="main_objective", title=text, meaning=f"{text}: what is made small.")
 
 
 def _objective(result: dict[str, Any]) -> Objective | None:

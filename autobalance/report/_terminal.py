@@ -1,4 +1,4 @@
-"""The table that a search prints at its end."""
+"""What a search prints at its end: the table of the methods, and the verdict."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ def methods_table(result: dict[str, Any]) -> Table:
     """See `autobalance.report.results_table`."""
     rows = scores(result)
     best = best_scores(rows)
-    table = Table(
-        title="Test results (mean ± standard deviation over seeds)",
-        caption=verdict(result).sentence,
-        caption_justify="left",
-    )
+    table = Table(title="Test results (mean ± standard deviation over seeds)")
     table.add_column("method")
     by = ranking(result)
     for heading in (by.main.heading, by.beside.heading, "seeds"):
@@ -35,3 +31,9 @@ def methods_table(result: dict[str, Any]) -> Table:
             cells = (f"{row.words}, chosen", *cells[1:])
         table.add_row(*(Text(cell) for cell in cells), style="bold" if row in best else None)
     return table
+
+
+def verdict_text(result: dict[str, Any]) -> Text:
+    """The verdict, a sentence a line, the objective first."""
+    lines = verdict(result).lines
+    return Text("\n").join([Text(lines[0], style="bold"), *map(Text, lines[1:])])

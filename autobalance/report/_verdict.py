@@ -1,74 +1,113 @@
-"""How the searched loss compares with the best fixed one, in one honest sentence."""
+"""What came out of a run, for people: the objective first, then what it costs, who pays, and how sure that is."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from autobalance.report._markdown import plural
-from autobalance.report._ranking import Ranking, ranking
+from autobalance.report._difference import Difference, difference
+from autobalance.report._ranking import as_float, ranking
 from autobalance.report._scores import Score, best_fixed, scores
-from autobalance.report._words import number, spread
+from autobalance.report._sentences import chosen
+from autobalance.report._verdict_words import bounds, called, capital, costs, headline, sure, who_pays
+from autobalance.report._who_pays import Change, changes
+from autobalance.report._words import words
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out. ``kind``: better, same, worse, undecided (no spread) or alone (nothing to compare)."""
+    """What came out.
+
+    Args:
+        kind: ``better``, ``same``, ``worse``, ``undecided`` (no spread) or ``alone`` (nothing to compare), of the
+            searched loss against the best fixed one.
+        badge: the same in a word or two, or which fixed loss was kept instead.
+        headline: the objective's figures.
+        bounds: how each constraint of the objective stands.
+        sure: the difference from the best fixed loss, and how sure it is.
+        costs: what becomes of the figure that is shown beside the objective.
+        classes: who gains and who pays.
+        kept: whether a fixed loss was chosen in place of the searched one.
+        best_fixed: the fixed loss with the best test result; None where none was run.
+        difference: from it.
+        gains, pays: the classes, bins or cells that change beyond chance, the largest change first.
+    """
 
     kind: str
     badge: str
-    sentence: str
+    headline: str
+    bounds: list[str]
+    sure: str
+    costs: str = ""
+    classes: str = ""
+    kept: bool = False
+    best_fixed: str | None = None
+    difference: Difference | None = None
+    gains: list[Change] = field(default_factory=list)
+    pays: list[Change] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """All sentences as one text."""
+        return " ".join(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
+        """The sentences, in the order in which they are read."""
+        return [line for line in (self.headline, *self.bounds, self.sure, self.costs, self.classes) if line]
+
+
+_BADGES = {
+    "better": "Better",
+    "worse": "Worse",
+    "same": "No difference beyond the spread",
+    "undecided": "Undecided",
+    "alone": "Nothing to compare",
+}
 
 
 def verdict(result: dict[str, Any]) -> Verdict:
-    """The searched loss against the best fixed loss of the run.
+    """The searched loss against the best fixed loss of the run, see `Difference`.
 
-    A difference counts only where it is larger than the combined standard deviation, the root of the sum of the two
-    variances; without a spread (one seed) nothing is called better or worse.
+    Args:
+        result: the content of ``result.json``.
     """
-    rows = scores(result)
+    rows, by, taken = scores(result), ranking(result), chosen(result)
     searched, fixed = next((row for row in rows if row.method == "searched"), None), best_fixed(rows)
-    by = ranking(result)
-    if searched is not None and fixed is not None:
-        return _compare(searched, fixed, by)
-    only = rows[0]
-    why = "no fixed loss was run to compare it with" if fixed is None else "no searched loss is in this result"
-    sentence = f"The {only.words} has a {by.words} of {_value(only, by)} over {plural(only.seeds, 'seed')}; {why}."
-    return Verdict("alone", "Nothing to compare", sentence)
-
-
-def _compare(searched: Score, fixed: Score, by: Ranking) -> Verdict:
-    difference, combined = searched.mean - fixed.mean, math.hypot(searched.std, fixed.std)
-    apart, margin = (number(abs(value), by.main.digits) for value in (difference, combined))
-    side = f"{apart}{by.main.step} {'lower' if difference < 0 else 'higher'}"
-    if apart == number(0.0, by.main.digits):
-        side = "equal to the digits shown"
-    both = (
-        f"a {by.words} of {_value(searched, by)} against {_value(fixed, by)} for the best fixed loss, "
-        f"{fixed.words}; {side}"
+    if searched is None or fixed is None:
+        why = "No fixed loss was run to compare it with." if fixed is None else "No searched loss is in this result."
+        alone = rows[:1]
+        return Verdict("alone", _BADGES["alone"], headline(result, by, alone, 1), bounds(result, alone), why)
+    apart, moved, shown = difference(result, searched, fixed), changes(result, searched, fixed), _shown(result, rows)
+    kept = taken not in (None, "searched")
+    subject = capital(called(result, searched))
+    return Verdict(
+        kind=apart.kind,
+        badge=f"Kept: {words(taken)}" if kept and taken is not None else _BADGES[apart.kind] + _missed(result),
+        headline=headline(result, by, shown, 2 if abs(apart.value) < 0.1 else 1),
+        bounds=bounds(result, shown),
+        sure=sure(subject, by, apart, searched, fixed),
+        costs=costs(by, searched, fixed),
+        classes=who_pays(by, moved),
+        kept=kept,
+        best_fixed=fixed.method,
+        difference=apart,
+        gains=[change for change in moved or [] if change.points < 0],
+        pays=[change for change in reversed(moved or []) if change.points > 0],
     )
-    seeds = _seeds(searched, fixed)
-    if not math.isfinite(combined):
-        sentence = (
-            f"{seeds} cannot tell the losses apart: the {searched.words} has {both}, with no spread to judge it by."
-        )
-        return Verdict("undecided", "Undecided", sentence)
-    limit = f"the combined standard deviation of {margin}{by.main.step} (mean ± standard deviation over {seeds})"
-    if abs(difference) <= combined:
-        sentence = f"The {searched.words} is no different within the spread: {both}, within {limit}."
-        return Verdict("same", "No difference beyond the spread", sentence)
-    kind = "better" if difference < 0 else "worse"
-    sentence = f"The {searched.words} is {kind} than the best fixed loss here: {both}, more than {limit}."
-    return Verdict(kind, kind.capitalize(), sentence)
 
 
-def _value(score: Score, by: Ranking) -> str:
-    """Mean, spread and unit, which stay on one line."""
-    return f"{spread(score.mean, score.std, by.main.digits)}{by.main.unit}".replace(" ", "\u00a0")
+def _missed(result: dict[str, Any]) -> str:
+    """A word where the searched loss misses a constraint, in the mean over the seeds."""
+    stands = (result["test"]["searched"].get("constraints") or {}).values()
+    return ", but a constraint is missed" if any(as_float(one["violation"]) > 0 for one in stands) else ""
 
 
-def _seeds(searched: Score, fixed: Score) -> str:
-    if searched.seeds == fixed.seeds:
-        return plural(searched.seeds, "seed")
-    return f"{plural(searched.seeds, 'seed')} of the searched and {fixed.seeds} of the fixed loss"
+def _shown(result: dict[str, Any], rows: Sequence[Score]) -> list[Score]:
+    """The plain loss, the one that the search started from, the best fixed one and the searched one."""
+    start, fixed = (result.get("search") or {}).get("start"), best_fixed(rows)
+    by_name = {row.method: row for row in rows}
+    plain = next((name for name in ("ce", "l1") if name in by_name), None)
+    names = dict.fromkeys((plain, start, None if fixed is None else fixed.method, "searched"))
+    return [by_name[name] for name in names if name in by_name]

@@ -1,5 +1,7 @@
 """Both phases of the search that a budget buys: in prediction space, then through unrolled training steps."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_prediction_space import RECIPE, checked, problem
@@ -47,6 +49,28 @@ def test_what_the_second_phase_found_is_used_where_it_beats_the_first(confidence
     found = made.search.found(state).loss
     assert torch.equal(found.w, second.loss.w) == used and torch.equal(found.w, first.loss.w) == (not used)
     assert select(made, state).chosen == ("searched" if used else "la")
+
+
+@pytest.mark.parametrize("confidence, used", [(0.9, False), (0.7, True)])
+def test_a_constraint_that_one_sample_decides_takes_confidence_too(confidence, used):
+    made = auto(objective="error subject to recall(c)>=0.7", confidence=0.6, second_confidence=confidence)
+    state = run(made.search)
+    _, _, judged = made.search._compared(state)
+    places = made.search.first.validation_places()
+    rare = (judged.y == 2).nonzero()[:, 0]
+    assert 4 <= len(rare) <= 5
+    second = torch.nn.functional.one_hot(judged.y, 3).double()
+    second[rare[:1]] = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)  # meets the bound
+    before = second.clone()
+    before[rare[1:2]] = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)  # misses it, by this sample
+    kept = (places >= 0).nonzero()[:, 0]
+    outputs = torch.zeros(len(places), 3, dtype=torch.float64)
+    outputs[kept] = second
+    crossed = state.first.crossed.clone().double()
+    crossed[places[kept]] = before
+    both = {"la": crossed}  # whatever the first phase chose
+    state = replace(state, outputs=outputs, first=replace(state.first, crossed=crossed, outputs=both))
+    assert made.search._accepted(state) == used
 
 
 def test_the_phases_are_compared_on_the_validation_samples_that_both_held_out():

@@ -74,7 +74,7 @@ def test_the_usage_of_a_fixed_loss_has_no_augmentation_of_the_searched_one(tmp_p
 
 def test_the_method_is_named_after_what_it_is_and_the_best_fixed_loss_is_fixed(page):
     made = content()
-    assert "searched loss with its augmentation" in verdict(made).sentence
+    assert "your loss with its augmentation" in verdict(made).sentence
     assert "logit adjustment" in verdict(made).sentence
     assert best_fixed(scores(made)).method == "la"
     assert results_table(made).row_count == 4

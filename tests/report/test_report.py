@@ -17,7 +17,7 @@ from make_run import result, write_run
 from rich.console import Console
 
 from autobalance.common import InputError
-from autobalance.report import results_table, verdict, write_report
+from autobalance.report import results_table, write_report
 from autobalance.report._run import on_gauge, read_history, read_run
 
 BETTER = {"searched": [6.9, 7.2, 7.5], "ce": [12.0, 11.0, 13.0], "la": [8.0, 8.2, 8.4]}
@@ -110,61 +110,13 @@ def test_page_is_in_the_order_of_importance(page: tuple[str, Reader]) -> None:
         "Methods on the test set", "The loss that was found", "How the search went", "Test error by class",
         "What it cost", "Use the loss", "Settings",
     ]  # fmt: skip
-    assert page[0].index("is better than") < page[0].index("<table")
+    assert page[0].index("Balanced error: 12.0") < page[0].index("points below the best") < page[0].index("<table")
 
 
 def test_same_run_gives_the_same_plot(page: tuple[str, Reader], tmp_path: Path) -> None:
     from autobalance.report._plots import class_counts
 
     assert class_counts(read_run(write_run(tmp_path, result(BETTER)))) in page[0]
-
-
-@pytest.mark.parametrize(
-    ("searched", "kind", "phrases"),
-    [
-        ([6.9, 7.2, 7.5], "better", ["is better than", "1.00 points lower, more than", "0.36 points", "3 seeds"]),
-        ([7.9, 8.0, 8.1], "same", ["no different within the spread", "0.20 points lower, within", "0.22 points"]),
-        ([8.1, 8.4, 8.3], "same", ["no different within the spread", "0.07 points higher, within"]),
-        ([9.0, 9.2, 9.4], "worse", ["is worse than", "1.00 points higher, more than", "0.28 points", "3 seeds"]),
-    ],
-)
-def test_sentence_says_what_came_out(searched: list[float], kind: str, phrases: list[str]) -> None:
-    found = verdict(result({**BETTER, "searched": searched}))
-    assert found.kind == kind
-    for phrase in [*phrases, "8.20 ± 0.20 % for the best fixed loss, logit adjustment (τ = 1)"]:
-        assert phrase in plain(found.sentence)
-    for word in {"better", "worse"} - {kind}:
-        assert f"is {word}" not in found.sentence
-
-
-def test_a_difference_as_large_as_the_spread_is_not_called_real() -> None:
-    content = result({"searched": [7.0, 7.0], "la": [8.0, 8.0]})
-    content["test"]["searched"]["balanced_error_std"], content["test"]["la"]["balanced_error_std"] = 0.6, 0.8
-    assert verdict(content).kind == "same"
-    content["test"]["la"]["balanced_error_std"] = 0.7999
-    assert verdict(content).kind == "better"
-
-
-def test_one_seed_decides_nothing() -> None:
-    found = verdict(result({"searched": [1.0], "la": [8.0]}))
-    assert found.kind == "undecided"
-    assert found.sentence.startswith("1 seed cannot tell")
-    assert "±" not in found.sentence
-
-
-def test_seeds_that_differ_are_both_named() -> None:
-    assert (
-        "2 seeds of the searched and 3 of the fixed loss" in verdict(result({**BETTER, "searched": [7, 7.1]})).sentence
-    )
-
-
-@pytest.mark.parametrize(("test", "phrase"), [
-    ({"searched": [7.0, 7.2]}, "no fixed loss was run"), ({"ce": [7.0, 7.2]}, "no searched loss"),
-])  # fmt: skip
-def test_nothing_to_compare_is_said(test: dict[str, list[float]], phrase: str) -> None:
-    found = verdict(result(test))
-    assert found.kind == "alone"
-    assert phrase in found.sentence
 
 
 def test_two_classes_one_seed_and_little_else(tmp_path: Path) -> None:
@@ -178,14 +130,14 @@ def test_two_classes_one_seed_and_little_else(tmp_path: Path) -> None:
     assert reader.faults == []
     assert "no history of this search" in reader.text
     assert "What it cost" not in reader.text
-    assert "no fixed loss was run" in reader.text
+    assert "No fixed loss was run" in reader.text
 
 
 def test_a_hundred_classes_are_not_labelled_one_by_one(tmp_path: Path) -> None:
     names = [f"kind{k:03}" for k in range(100)]
     text, reader = read_page(tmp_path, result(BETTER, 100, 100.0, names), epochs=3)
     assert reader.faults == []
-    assert not any(name in text for name in names)
+    assert sum(name in text for name in names) <= 6  # the verdict names three that gain and three that pay
     assert "20 of the 100 classes" in reader.text
 
 
@@ -219,7 +171,6 @@ def test_table_for_the_terminal_marks_the_lowest_mean() -> None:
     assert re.search(r"7\.45 ± 0\.30 +│ +3 │", best)
     assert "8.20 ± 0.20 " in fixed
     assert "*" not in fixed + plain_ce
-    assert "is better than" in out.getvalue()
 
 
 def test_gauge_is_that_of_the_samples() -> None:
@@ -275,16 +226,3 @@ def test_groups_of_which_only_some_tables_were_searched(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(json.dumps(content))
     assert read_run(tmp_path).parameters["w"].shape == (10, 2)
     assert "additive adjustment" in write_report(tmp_path).read_text()
-
-
-def test_numbers_in_the_unit_of_the_target_have_four_digits_and_no_exponent() -> None:
-    def content(scale: float) -> dict:
-        test = {name: {"balanced_mae": a * scale, "mae": b * scale, "balanced_mae_std": 0.01 * scale,
-                       "balanced_mae_by_seed": [a * scale] * 2} for name, a, b in
-                (("searched", 5.0379912, 4.2), ("l1", 5.31492, 4.1))}  # fmt: skip
-        return {"task": "regression", "objective": "balanced_mae", "seeds": [0, 1], "test": test}
-
-    assert "a test balanced MAE of 50380 ± 100 against 53149 ± 100" in verdict(content(1e4)).sentence.replace(
-        "\u00a0", " "
-    )
-    assert "0.5038 ± 0.0010 against 0.5315 ± 0.0010" in verdict(content(0.1)).sentence.replace("\u00a0", " ")
