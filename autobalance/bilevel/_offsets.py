@@ -28,6 +28,8 @@ PENALTIES = (math.inf, 0.3, 0.03, 0.003)
 PARTS = 5
 #: How often multipliers of constraints are raised at most, how much faster each time, and the halvings of the way back.
 RAISES, FASTER, HALVINGS = 5, 4.0, 3
+#: How steep the penalties of constraints are, and how steep they become where multipliers alone overshoot.
+STEEP, STEEPER = 10.0, (30.0, 100.0)
 #: Of the optimiser: steps of Adam, their length at the start, which falls to zero, and its averages.
 STEPS, STEP, BETAS = 25, 0.4, (0.8, 0.95)
 #: Steps are so many times shorter and more with constraints, whose slopes would carry them past the main objective's.
@@ -66,12 +68,14 @@ class Offsets:
         law: v, (K,).
         basis: what r is within, (K, C); zeros (K, 0): offsets follow the law alone.
         multipliers: of the objective's constraints, see `Constrained`; None: no constraint counts.
+        steepness: ρ of their penalties.
     """
 
     objective: Objective
     law: Tensor
     basis: Tensor
     multipliers: Tensor | None = None
+    steepness: float = STEEP
 
     def smooth(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The smooth objective, a scalar, at the temperatures of this search."""
@@ -79,7 +83,8 @@ class Offsets:
             return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM)
         if self.multipliers is None:
             return self.objective.main.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM)
-        return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM, self.multipliers)
+        within = self.multipliers, self.steepness
+        return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM, *within)
 
     def fit(self, outputs: Tensor, batch: Batch, penalty: float) -> Tensor:
         """The offsets b, (K,), for outputs (N, K) in units of their scale; zeros for an infinite penalty."""
@@ -112,15 +117,15 @@ class Crossed:
     """Offsets of one penalty, judged on outputs that they were not found on.
 
     Args:
+        problem: how they were found.
         penalty: λ.
-        multipliers: of the constraints, (C,); None: none counted, or there are none.
         standing: by the exact metric.
         tie: the smooth objective without its constraints, which decides between equal standings.
         outputs: with the offsets, (N, K), in units of the scale.
     """
 
+    problem: Offsets
     penalty: float
-    multipliers: Tensor | None
     standing: Standing
     tie: float
     outputs: Tensor
@@ -146,8 +151,8 @@ def cross_validated(
     judged = []
     for penalty in penalties:
         crossed = _crossed(problem, outputs, batch, penalty, part)
-        stands, tie = standing(problem.objective, crossed, batch), problem.smooth(crossed, batch).item()
-        judged.append(Crossed(penalty, problem.multipliers, stands, tie, crossed))
+        tie = replace(problem, multipliers=None).smooth(crossed, batch).item()
+        judged.append(Crossed(problem, penalty, standing(problem.objective, crossed, batch), tie, crossed))
     return judged
 
 
@@ -158,10 +163,12 @@ def within_bounds(
 
     First with multipliers μ = 0. If the best of these violates constraints by v, in the exact metric on the outputs
     that are judged, μ rises for its penalty by dual ascent, μ ← max(0, μ + 4^r ρ v) in trial r = 0, 1, ..., until all
-    are met; further trials halve the way back to the last μ that was too small. What is not met at ten times the main
-    objective's unit counts as what cannot be met (`Constrained.dearest`): it would cost too much of that, often for a
-    single sample. Offsets are found on other parts than they are judged on, so what meets a bound by chance alone does
-    not count.
+    are met; further trials halve the way back to the last μ that was too small. Where the trade-off is not convex the
+    offsets leap over the bound at some μ; so that μ is tried with steeper penalties too, which hold them nearer to it.
+
+    What is not met at ten times the main objective's unit counts as what cannot be met (`Constrained.dearest`): it
+    would cost too much of that, often for a single sample. Offsets are found on other parts than they are judged on, so
+    what meets a bound by chance alone does not count.
 
     Args:
         problem, outputs, batch, part: see `cross_validated`.
@@ -185,6 +192,9 @@ def within_bounds(
         (last,) = cross_validated(replace(problem, multipliers=now), outputs, batch, [last.penalty], part)
         judged.append(last)
         low, high = (low, now) if last.standing.met else (now, high)
+    for steepness in STEEPER if high is not None else ():
+        steeper = replace(problem, multipliers=low, steepness=steepness)
+        judged += cross_validated(steeper, outputs, batch, [last.penalty], part)
     return judged
 
 
@@ -218,11 +228,10 @@ def best_of(problem: Offsets, outputs: Tensor, batch: Batch, part: Tensor) -> Cr
     return replace(best, outputs=best.outputs * scale)
 
 
-def refitted(problem: Offsets, outputs: Tensor, batch: Batch, best: Crossed) -> Tensor:
-    """The offsets, (K,), of all samples with the penalty and multipliers of the best, in the unit of the outputs."""
+def refitted(outputs: Tensor, batch: Batch, best: Crossed) -> Tensor:
+    """The offsets, (K,), of all samples, found as the best were, in the unit of the outputs."""
     scale = scale_of(outputs)
-    at = replace(problem, multipliers=best.multipliers)
-    return scale * at.fit(outputs.double() / scale, batch, best.penalty)
+    return scale * best.problem.fit(outputs.double() / scale, batch, best.penalty)
 
 
 def dealt(y: Tensor, seed: int) -> Tensor:
@@ -250,4 +259,4 @@ def find_offsets(outputs: Tensor, target: Tensor, objective: Objective, seed: in
     """
     counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, None)
     problem = Offsets(objective, frequency_law(counts), torch.eye(len(counts)))
-    return refitted(problem, outputs, batch, best_of(problem, outputs, batch, dealt(target, seed)))
+    return refitted(outputs, batch, best_of(problem, outputs, batch, dealt(target, seed)))

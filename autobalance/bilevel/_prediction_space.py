@@ -248,7 +248,7 @@ class PredictionSpaceSearch:
         state = replace(
             state,
             winner=winner,
-            offsets=refitted(self.problem, state.outputs[winner], judged, bests[winner]),
+            offsets=refitted(state.outputs[winner], judged, bests[winner]),
             crossed=crossed,
             done=state.done + 1,
             outer_steps=state.outer_steps + 1,

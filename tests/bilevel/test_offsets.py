@@ -141,7 +141,7 @@ def test_constraints_are_met_at_nearly_the_least_that_they_cost(text, main, meet
     assert not standing(made.objective, alone.outputs, batch).met  # the constraint matters
     best, least = best_of(made, z, batch, deal), main(tables)[meets(tables)].min()
     assert best.standing.met and best.standing.figure <= least + 2.0  # of hindsight
-    again = standing(made.objective, z + refitted(made, z, batch, best), batch)
+    again = standing(made.objective, z + refitted(z, batch, best), batch)
     assert again.violation <= 0.01 and least - 0.1 <= again.figure <= least + 2.0
 
 
@@ -162,6 +162,7 @@ def test_a_constraint_that_the_objective_meets_by_itself_changes_nothing():
     plain = best_of(problem("balanced_error"), z, batch, dealt(batch.y, 0))
     bound = best_of(problem("balanced_error subject to error<=0.9"), z, batch, dealt(batch.y, 0))
     assert bound.standing.figure == plain.standing.figure and torch.equal(bound.outputs, plain.outputs)
+    assert bound.problem.multipliers is None
 
 
 def test_multipliers_rise_until_the_constraint_is_met_and_halve_the_way_back():
@@ -169,13 +170,26 @@ def test_multipliers_rise_until_the_constraint_is_met_and_halve_the_way_back():
     made = problem("error subject to recall(rare)>=0.95", counts=MANY)
     trials = within_bounds(made, z / scale_of(z), batch, (0.3,), dealt(batch.y, 0))
     met = [trial.standing.met for trial in trials]
-    values = [trial.multipliers.item() for trial in trials]
+    values = [trial.problem.multipliers.item() for trial in trials]
     first = met.index(True)
-    assert first > 1 and values[0] == 0 and len(trials) == first + 4
+    assert first > 1 and values[0] == 0 and len(trials) == first + 6
     for k in range(first):
         step = 4**k * 10 * trials[k].standing.violation
         assert values[k + 1] == pytest.approx(values[k] + step)
     low, high = values[first - 1], values[first]
-    for k in range(first + 1, len(trials)):
+    for k in range(first + 1, first + 4):
         assert values[k] == pytest.approx((low + high) / 2)
         low, high = (low, values[k]) if met[k] else (values[k], high)
+    assert values[-2:] == [low, low]
+    assert [trial.problem.steepness for trial in trials] == [*[10] * (first + 4), 30, 100]
+
+
+def test_what_costs_more_than_ten_to_one_is_not_met_and_says_so():
+    """One sample of the rare class among many that look like the common one: all of those would have to be wrong."""
+    y = torch.tensor([0] * 90 + [2] * 10)
+    z = 4 * torch.nn.functional.one_hot(torch.where(torch.arange(100) == 99, 0, y), 3).double()
+    z[:90, 0] += torch.linspace(-0.5, 0.5, 90, dtype=torch.float64)
+    z[99, 0] += 3  # more surely common than any of the common ones
+    made = problem("error subject to recall(rare)>=0.95", counts=torch.tensor([90, 0, 10]))
+    best = best_of(made, z, Batch(torch.empty(0), y), dealt(y, 0))
+    assert best.standing == Standing(pytest.approx(0.05), pytest.approx(1.0))  # 9 of 10, and one error

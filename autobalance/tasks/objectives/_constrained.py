@@ -81,10 +81,11 @@ class Constrained:
         temperature: float = 1.0,
         maximum: float = 0.0,
         multipliers: Tensor | None = None,
+        steepness: float = STEEPNESS,
     ) -> Tensor:
-        """The same with the main objective's and the constraints' `Blend.soft_confusion`."""
+        """The same with the main objective's and the constraints' `Blend.soft_confusion`, and ρ = ``steepness``."""
         main = self.main.soft_confusion(output, batch, temperature, maximum)
-        return main + self._penalty(self.violations(output, batch, temperature, maximum), multipliers)
+        return main + self._penalty(self.violations(output, batch, temperature, maximum), multipliers, steepness)
 
     def violations(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
         """How far each constraint is violated, (C,), differentiable; below 0 where it is met."""
@@ -136,9 +137,9 @@ class Constrained:
         return 1.0 if self.context is not None and self.context.bin_edges is not None else 100.0
 
     @staticmethod
-    def _penalty(violations: Tensor, multipliers: Tensor | None) -> Tensor:
+    def _penalty(violations: Tensor, multipliers: Tensor | None, steepness: float = STEEPNESS) -> Tensor:
         at = torch.zeros_like(violations) if multipliers is None else multipliers.to(violations)
-        return (((at + STEEPNESS * violations).clamp_min(0) ** 2 - at**2) / (2 * STEEPNESS)).sum()
+        return (((at + steepness * violations).clamp_min(0) ** 2 - at**2) / (2 * steepness)).sum()
 
 
 def standing(objective: Objective, output: Tensor, batch: Batch) -> Standing:
