@@ -10,6 +10,8 @@ import autobalance
 x, y = (torch.as_tensor(part) for part in load_digits(return_X_y=True))
 model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
 loss = autobalance.load_loss(sys.argv[1])
+if loss.start_bias is not None:
+    model[-1].bias.data += loss.start_bias
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 for epoch in range(20):
     loss.start_epoch(epoch / 20)
