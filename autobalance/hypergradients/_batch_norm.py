@@ -12,11 +12,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from autobalance.hypergradients._closed_forms import ClosedForms
 
 
-class FastBatchNorm(TorchFunctionMode):
-    """Within this context ``F.batch_norm`` in training mode is `BatchNorm`; everything else is as it was.
+class FastBatchNorm(ClosedForms):
+    """`ClosedForms`, and ``F.batch_norm`` in training mode is `BatchNorm`; everything else is as it was.
 
     But for the mean over an image, which torch computes in a way that `torch.vmap` cannot follow without a loop.
     """
@@ -29,7 +30,7 @@ class FastBatchNorm(TorchFunctionMode):
             return args[0].mean((-2, -1), keepdim=True)
         if func is F.batch_norm:
             return _batch_norm(*args, **kwargs)
-        return func(*args, **kwargs)
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 def _batch_norm(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakSet
 
 import torch
 import torch.autograd.forward_ad as forward_ad
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
+from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import Inner, InnerState, leaves, loss_hyper, own_input, train_value
 from autobalance.hypergradients._optimiser import Tensors
 from autobalance.hypergradients._parallel import gather_rows, summed
+
+#: Models with a layer that has no forward derivative: found out at the first step, and not tried again.
+_LONGER: WeakSet[nn.Module] = WeakSet()
 
 
 class ForwardModeWarning(UserWarning):
@@ -29,7 +34,8 @@ def second_order(
 
     ⟨g, v⟩ is the derivative of L along v, so one forward pass that carries v along has it, and one pass back through
     that its derivatives: 3 + 5 products of the size of a convolution, where differentiating g takes 3 + 6. Where a
-    layer has no forward derivative the latter is done, with a warning.
+    layer has no forward derivative, or one that torch cannot differentiate back through, the latter is done, with a
+    warning at the model's first step.
 
     Args:
         along: v, by parameter.
@@ -37,19 +43,43 @@ def second_order(
 
     Warns:
         ForwardModeWarning: a layer has no forward derivative.
+
+    Raises:
+        InputError: a layer has no second derivatives in either way.
     """
-    try:
-        found = _by_forward_mode(inner, state, hyper, batch, along, of_weights)
-    except NotImplementedError as error:
-        warnings.warn(
-            f"second derivatives take a longer way, since a layer has no forward derivative: {str(error)[:120]}",
-            ForwardModeWarning,
-            stacklevel=2,
-        )
-        found = _by_reverse_mode(inner, state, hyper, batch, along, of_weights)
+    found = None
+    if inner.model not in _LONGER:
+        try:
+            found = _by_forward_mode(inner, state, hyper, batch, along, of_weights)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # NotImplementedError is one
+            reason = _first_line(error)
+    if found is None:
+        try:
+            found = _by_reverse_mode(inner, state, hyper, batch, along, of_weights)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise InputError(
+                "a layer of the model has no second derivatives, which hypergradients through training steps take: "
+                f"{_first_line(error)}; write that layer with other operations, or use the `strategy` prediction, "
+                "which needs none"
+            ) from error
+        if inner.model not in _LONGER:
+            _LONGER.add(inner.model)
+            warnings.warn(
+                f"second derivatives take a longer way, since a layer has no forward derivative: {reason}",
+                ForwardModeWarning,
+                stacklevel=2,
+            )
     whole = iter(summed(dict(enumerate(found))).values())
     of_hyper = {name: next(whole) for name in hyper}
     return of_hyper, {name: next(whole) for name in along} if of_weights else {}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0][:120]
 
 
 def _by_forward_mode(

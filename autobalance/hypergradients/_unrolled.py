@@ -13,6 +13,7 @@ from torch import Tensor
 from autobalance.common import check_value
 from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
+from autobalance.hypergradients._closed_forms import ClosedForms
 from autobalance.hypergradients._engine import Abilities, Hypergradient
 from autobalance.hypergradients._inner import Inner, InnerState, leaves, training_layers_off
 from autobalance.hypergradients._lists import rate_at
@@ -64,7 +65,7 @@ class Unrolled:
         alpha = leaves(hyper)
 
         losses = []
-        with higher.innerloop_ctx(start, torch_optimiser) as (model, unrolled_optimiser):
+        with ClosedForms(), higher.innerloop_ctx(start, torch_optimiser) as (model, unrolled_optimiser):
             for taken, batch in enumerate(batches):
                 seen = inner.transformed(alpha, batch)
                 loss = inner.train_loss(alpha, model(seen.x), seen)
