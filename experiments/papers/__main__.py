@@ -24,11 +24,16 @@ from autobalance.cli import Display, positive
 from autobalance.data import Batch, DataOptions, load
 from autobalance.models import make_model
 from autobalance.report import markdown_table
+from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import make_objective
 from experiments.papers._plan import METHODS, START, Training, groups
 from experiments.papers._side_by_side import PADDING, OneTraining, Recipe, train_side_by_side
 
-OBJECTIVES = {"balanced_error": "balanced error", "worst_class": "worst class", "macro_f1": "1 - macro-F1"}
+OBJECTIVES = {
+    "balanced_error": "balanced error",
+    "worst_class": "worst class",
+    "macro_f1 at equal shares": "1 - macro-F1",
+}
 #: Steps that are timed for the prediction of how long a group takes.
 TIMED = 200
 
@@ -140,7 +145,7 @@ def _print_table(images: Images, out: Path, methods: Sequence[str], seeds: int) 
         for method in methods:
             if (path := _file(out, Training(method, seed))).exists():
                 found.setdefault(method, []).append(_logits(path))
-        for objective in ("balanced_error", "worst_class", "macro_f1"):
+        for objective in OBJECTIVES:
             if (b := _offsets(images, out, seed, objective)) is not None:
                 found.setdefault(f"searched for {OBJECTIVES[objective]}", []).append(
                     _logits(_file(out, Training(START, seed))) + b
@@ -149,7 +154,7 @@ def _print_table(images: Images, out: Path, methods: Sequence[str], seeds: int) 
     for name, several in found.items():
         row = {"loss": name, "seeds": str(len(several))}
         for objective, title in OBJECTIVES.items():
-            metric = make_objective(objective).metric
+            metric = make_objective(objective, Context(images.classes)).metric
             figures = [metric(logits, Batch(logits[:0], images.test_y, None)) for logits in several]
             spread = f" ± {statistics.stdev(figures):.2f}" if len(figures) > 1 else ""
             row[title] = f"{statistics.fmean(figures):.2f}{spread}"
@@ -174,7 +179,12 @@ def _offsets(images: Images, out: Path, seed: int, objective: str) -> Tensor | N
     if not all(path.exists() for path in [*folds, _file(out, Training(START, seed))]):
         return None
     places = torch.cat([torch.from_numpy(np.load(path)["held"].astype(np.int64)) for path in folds])
-    return find_offsets(torch.cat([_logits(path) for path in folds]), images.y[places], make_objective(objective), seed)
+    return find_offsets(
+        torch.cat([_logits(path) for path in folds]),
+        images.y[places],
+        make_objective(objective, Context(images.classes)),
+        seed,
+    )
 
 
 if __name__ == "__main__":

@@ -107,15 +107,16 @@ def soft_matrix(
     """
     p = torch.softmax(output / temperature, 1)
     index, group, groups = _cells(batch, context)
-    number, classes = len(batch.y), p.shape[1]
+    classes, share = p.shape[1], _share(batch, context, p)
 
     def over_cells(values: Tensor) -> Tensor:
-        return values.new_zeros(classes * groups, *values.shape[1:]).index_add(0, index, values) / number
+        values = values * share.view(-1, *[1] * (values.dim() - 1))
+        return values.new_zeros(classes * groups, *values.shape[1:]).index_add(0, index, values)
 
     return Confusion(
         cells=over_cells(torch.ones_like(p[:, 0].detach())).view(classes, groups),
         right=over_cells(p.gather(1, batch.y[:, None])[:, 0]).view(classes, groups),
-        answers=p.new_zeros(groups, classes).index_add(0, group, p).T / number,
+        answers=p.new_zeros(groups, classes).index_add(0, group, p * share[:, None]).T,
         table=lambda: over_cells(p).view(classes, groups, classes).transpose(1, 2),
         maximum=maximum,
     )
@@ -125,16 +126,17 @@ def exact_matrix(output: Tensor, batch: Batch, context: Context) -> Confusion:
     """The confusion matrix of the largest logits, in float64."""
     answer, classes = output.argmax(1), output.shape[1]
     index, group, groups = _cells(batch, context)
-    number = len(batch.y)
+    share = _share(batch, context, output.double())
+    right = answer == batch.y
 
-    def counted(of: Tensor, *shape: int) -> Tensor:
-        return of.bincount(minlength=torch.Size(shape).numel()).view(shape).double() / number
+    def counted(of: Tensor, of_share: Tensor, *shape: int) -> Tensor:
+        return of.bincount(of_share, minlength=torch.Size(shape).numel()).view(shape)
 
     return Confusion(
-        cells=counted(index, classes, groups),
-        right=counted(index[answer == batch.y], classes, groups),
-        answers=counted(answer * groups + group, classes, groups),
-        table=lambda: counted((batch.y * classes + answer) * groups + group, classes, classes, groups),
+        cells=counted(index, share, classes, groups),
+        right=counted(index[right], share[right], classes, groups),
+        answers=counted(answer * groups + group, share, classes, groups),
+        table=lambda: counted((batch.y * classes + answer) * groups + group, share, classes, classes, groups),
     )
 
 
@@ -143,6 +145,14 @@ def _cells(batch: Batch, context: Context) -> tuple[Tensor, Tensor, int]:
     groups = max(1, context.num_groups)
     group = torch.zeros_like(batch.y) if batch.group is None else batch.group
     return batch.y * groups + group, group, groups
+
+
+def _share(batch: Batch, context: Context, like: Tensor) -> Tensor:
+    """How much each sample counts, (N,), 1 in all."""
+    if not context.equal_shares:
+        return like.new_full((len(batch.y),), 1 / len(batch.y))
+    counts = batch.y.bincount()
+    return 1 / (counts.to(like)[batch.y] * (counts > 0).sum())
 
 
 def of_confusion(of: Callable[[Confusion], Tensor]) -> Forms:

@@ -29,6 +29,7 @@ class Context:
         scale: for regression, the standard deviation of the training targets.
         counts: training samples of each class or bin, (K,), or of each class in each group, (K, G).
         shots: a class or bin is many-shot above the first number of training samples, few-shot below the second.
+        equal_shares: whether samples count as if there were as many of each class.
     """
 
     num_classes: int
@@ -39,6 +40,7 @@ class Context:
     scale: float = 1.0
     counts: Tensor | None = None
     shots: tuple[int, int] = SHOTS
+    equal_shares: bool = False
 
     @classmethod
     def of(cls, logits: Tensor, batch: Batch) -> Context:

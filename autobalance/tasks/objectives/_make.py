@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from autobalance.common import InputError
@@ -11,6 +12,9 @@ from autobalance.tasks.objectives._constrained import Constrained, Constraint
 from autobalance.tasks.objectives._expression import Bound, Call, parse
 from autobalance.tasks.objectives._objective import Objective
 from autobalance.tasks.objectives._own import OwnFunction, own
+
+#: Behind an objective: the samples to come have as many of each class, whatever those at hand have.
+EQUAL_SHARES = "at equal shares"
 
 
 def objective_names(context: Context | None = None) -> tuple[str, ...]:
@@ -25,7 +29,8 @@ def make_objective(objective: str | OwnFunction | Objective, context: Context | 
     Args:
         objective: the name of a metric, with its arguments or surrogate in brackets: ``f1(rare)``, ``deo(ce)``; a sum
             of them, ``0.5*balanced_error + 0.5*deo``; one of these with constraints, ``error subject to
-            recall(rare)>=0.8 and recall(common)>=0.9``; ``package.module:function``; or a function of (output (B, ...),
+            recall(rare)>=0.8 and recall(common)>=0.9``; ``package.module:function``; each with `EQUAL_SHARES` behind
+            it for samples that count as if there were as many of each class; or a function of (output (B, ...),
             target (B,), group (B,) or None), or of the confusion matrix, that gives a scalar, see `Own`.
         context: of the samples; None: a classification, of which each batch tells the rest.
 
@@ -35,14 +40,19 @@ def make_objective(objective: str | OwnFunction | Objective, context: Context | 
     """
     if isinstance(objective, Objective):
         return objective
+    text = objective
+    if isinstance(objective, str) and (there := re.search(rf"\s+{EQUAL_SHARES}\s*$", objective)):
+        if context is None or context.bin_edges is not None:
+            raise InputError(f"{objective}: `{EQUAL_SHARES}` is for classes that are known")
+        objective, context = objective[: there.start()], replace(context, equal_shares=True)
     if (function := own(objective, context)) is not None:
         return function
-    assert isinstance(objective, str)
+    assert isinstance(objective, str) and isinstance(text, str)
     terms, bounds = parse(objective)
-    main = Blend([Part(term.weight, _metric(term.call, context)) for term in terms], objective, context)
+    main = Blend([Part(term.weight, _metric(term.call, context)) for term in terms], text, context)
     if not bounds:
         return main
-    return Constrained(main, [_constraint(bound, context) for bound in bounds], objective, context)
+    return Constrained(main, [_constraint(bound, context) for bound in bounds], text, context)
 
 
 def _constraint(bound: Bound, context: Context | None) -> Constraint:

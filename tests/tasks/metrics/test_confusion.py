@@ -1,5 +1,7 @@
 """Metrics of the confusion matrix against scikit-learn, imbalanced-learn and fairlearn, and their soft forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -195,3 +197,32 @@ def test_of_many_classes_some_are_named():
         make_objective("f1(100)", Context(100))
     with pytest.raises(InputError, match="the names of the classes are not known here"):
         make_objective("f1(0)")
+
+
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_at_equal_shares_the_samples_of_each_class_count_as_if_they_were_as_many(name):
+    """As those of each class repeated so often that all have as many."""
+    y = torch.arange(4).repeat_interleave(torch.tensor([12, 6, 4, 3]))  # the fifth class has none
+    z = torch.randn(25, K, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + F.one_hot(y, K)
+    repeated = torch.arange(25).repeat_interleave(12 // y.bincount()[y])
+    of, plain = make_objective(f"{name} at equal shares", CONTEXT), make_objective(name, CONTEXT)
+    here, there = (z, Batch(torch.empty(0), y)), (z[repeated], Batch(torch.empty(0), y[repeated]))
+    assert of.metric(*here) == pytest.approx(plain.metric(*there), abs=1e-9)
+    torch.testing.assert_close(of(*here), plain(*there))
+    torch.testing.assert_close(of.soft_confusion(*here, 0.3, 0.05), plain.soft_confusion(*there, 0.3, 0.05))
+    assert of.text == f"{name} at equal shares"
+
+
+def test_equal_shares_hold_for_constraints_and_groups_and_need_classes():
+    z, batch = draw(0)
+    text = "error subject to coverage(rare)<=0.2 at equal shares"
+    (figure,) = make_objective(text, CONTEXT).figures(z, batch)["constraints"].values()
+    assert figure["value"] == pytest.approx(
+        make_objective("coverage(rare) at equal shares", CONTEXT).metric(z, batch) / 100
+    )
+    z, batch = draw_groups(1)
+    found = exact_matrix(z, batch, replace(GROUPS, equal_shares=True))
+    torch.testing.assert_close(found.shares, torch.full((3,), 1 / 3, dtype=torch.float64))
+    torch.testing.assert_close(found.answers.sum(), torch.tensor(1.0, dtype=torch.float64))
+    with pytest.raises(InputError, match="classes that are known"):
+        make_objective("macro_f1 at equal shares")
