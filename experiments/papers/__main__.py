@@ -3,7 +3,8 @@
 CIFAR-10-LT or CIFAR-100-LT at imbalance 100, ResNet-32, 200 epochs, the standard protocol: fixed losses, and logit
 adjustment with the offsets that a search in prediction space finds for balanced error and for the worst class, from
 trainings on three folds. (A loss with l - b that starts the output's bias at b trains to exactly that model; see
-docs/search.md.) Every training is kept in a file of --out; a second call goes on from there.
+docs/search.md.) With --decays the search also chooses the weight decay, by the first seed's folds. Every training is
+kept in a file of --out; a second call goes on from there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from autobalance.models import make_model
 from autobalance.report import markdown_table
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import make_objective
-from experiments.papers._plan import METHODS, START, Training, groups
+from experiments.papers._plan import METHODS, START, Training, groups, on_folds
 from experiments.papers._side_by_side import PADDING, OneTraining, Recipe, train_side_by_side
 
 OBJECTIVES = {
@@ -56,6 +58,7 @@ class Images:
             "resnet32", (3, *(side - 2 * PADDING for side in self.train.shape[2:])), self.classes, head=of.head
         )
         index, _ = of.samples(self.y)
+        recipe = recipe if of.decay is None else replace(recipe, weight_decay=of.decay)
         loss = of.loss(self.y[index].bincount(minlength=self.classes))
         y = self.y.to(self.device)
         return OneTraining(model.to(memory_format=torch.channels_last), loss, self.train, y, index, recipe, of.seed)
@@ -67,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", default="cifar10", help="cifar10, cifar100, or a .npz file of long-tailed images")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of " + ", ".join(METHODS))
     parser.add_argument("--seeds", type=positive, default=3, metavar="N")
+    parser.add_argument("--decays", type=_decays, default=[], metavar="W,...", help="weight decays the search tries")
     parser.add_argument("--epochs", type=positive, default=200, metavar="N")
     parser.add_argument("--half", action="store_true", help="convolutions in bfloat16")
     parser.add_argument("--compile", action="store_true", help="compile the model")
@@ -81,12 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(epochs=options.epochs, half=options.half, compiled=options.compile)
     images = Images(options.data, options.device)
-    left = [
-        [one for one in group if not _file(out, one).exists()]
-        for group in groups(options.seeds, options.methods.split(","))
-    ]
+    methods, search = options.methods.split(","), _Search(images, out, options.decays)
     with Display() as display:
-        for group in filter(None, left):
+        for planned in groups(options.seeds, methods, options.decays, search.decay):
+            group = [one for one in planned if not _file(out, one).exists()]
+            if not group:
+                continue
             seconds = _measured(images, group, recipe)
             display.say(
                 f"{len(group)} trainings side by side ({group[0].name} ...): {seconds / 60:.1f} minutes predicted"
@@ -98,8 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             elif not options.dry_run:
                 _train(images, group, recipe, out, display)
-    _print_table(images, out, options.methods.split(","), options.seeds)
+    _print_table(images, out, methods, options.seeds, search)
     return 0
+
+
+def _decays(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
 
 
 def _file(out: Path, training: Training) -> Path:
@@ -138,18 +146,19 @@ def _train(images: Images, group: Sequence[Training], recipe: Recipe, out: Path,
         np.savez_compressed(_file(out, one), logits=logits, held=held.numpy().astype(np.int32), seconds=seconds)
 
 
-def _print_table(images: Images, out: Path, methods: Sequence[str], seeds: int) -> None:
+def _print_table(images: Images, out: Path, methods: Sequence[str], seeds: int, search: _Search) -> None:
     """The test figures in percent, mean and standard deviation over the seeds that are there."""
+    decay = search.decay()
+    asked = [*((method, None) for method in methods), *([] if decay is None else [(START, decay)])]
     found: dict[str, list[Tensor]] = {}
     for seed in range(seeds):
-        for method in methods:
-            if (path := _file(out, Training(method, seed))).exists():
-                found.setdefault(method, []).append(_logits(path))
+        for method, with_decay in asked:
+            if (path := _file(out, Training(method, seed, decay=with_decay))).exists():
+                title = method if with_decay is None else f"{method}, weight decay {with_decay:g}"
+                found.setdefault(title, []).append(_logits(path))
         for objective in OBJECTIVES:
-            if (b := _offsets(images, out, seed, objective)) is not None:
-                found.setdefault(f"searched for {OBJECTIVES[objective]}", []).append(
-                    _logits(_file(out, Training(START, seed))) + b
-                )
+            if (logits := search.answers(seed, objective)) is not None:
+                found.setdefault(f"searched for {OBJECTIVES[objective]}", []).append(logits)
     rows = []
     for name, several in found.items():
         row = {"loss": name, "seeds": str(len(several))}
@@ -168,23 +177,47 @@ def _logits(path: Path) -> Tensor:
         return torch.from_numpy(kept["logits"].astype(np.float32))
 
 
-def _offsets(images: Images, out: Path, seed: int, objective: str) -> Tensor | None:
-    """What the outputs of a seed's folds say is to be added; None where not all of them are there."""
-    folds = [
-        _file(out, one)
-        for group in groups(seed + 1, [START])
-        for one in group
-        if one.fold is not None and one.seed == seed
-    ]
-    if not all(path.exists() for path in [*folds, _file(out, Training(START, seed))]):
-        return None
-    places = torch.cat([torch.from_numpy(np.load(path)["held"].astype(np.int64)) for path in folds])
-    return find_offsets(
-        torch.cat([_logits(path) for path in folds]),
-        images.y[places],
-        make_objective(objective, Context(images.classes)),
-        seed,
-    )
+@dataclass(frozen=True)
+class _Search:
+    """What the search finds on the folds that are there.
+
+    Args:
+        images: of the problem.
+        out: where trainings are kept.
+        decays: weight decays to choose from; empty: the recipe's.
+    """
+
+    images: Images
+    out: Path
+    decays: Sequence[float]
+
+    def decay(self) -> float | None:
+        """The one whose held-out samples of the first seed have the smallest balanced error; None where none is given
+        or one has not been trained yet. Each is judged as trained: l of the start is not moved."""
+        objective = make_objective("balanced_error", Context(self.images.classes))
+        errors = {}
+        for decay in self.decays:
+            if (held := self._held_out(0, decay)) is None:
+                return None
+            errors[decay] = objective.metric(held[0], Batch(held[0][:0], held[1], None))
+        return min(errors, key=errors.__getitem__, default=None)
+
+    def answers(self, seed: int, objective: str) -> Tensor | None:
+        """The logits of the test samples with what the seed's folds say is to be added; None where one is missing."""
+        decay = self.decay()
+        held, path = self._held_out(seed, decay), _file(self.out, Training(START, seed, decay=decay))
+        if held is None or not path.exists():
+            return None
+        made = make_objective(objective, Context(self.images.classes))
+        return _logits(path) + find_offsets(*held, made, seed)
+
+    def _held_out(self, seed: int, decay: float | None) -> tuple[Tensor, Tensor] | None:
+        """Logits and classes of the samples that a seed's folds held out; None where not all of them are there."""
+        folds = [_file(self.out, one) for one in on_folds([seed], decay)]
+        if not all(path.exists() for path in folds):
+            return None
+        places = torch.cat([torch.from_numpy(np.load(path)["held"].astype(np.int64)) for path in folds])
+        return torch.cat([_logits(path) for path in folds]), self.images.y[places]
 
 
 if __name__ == "__main__":

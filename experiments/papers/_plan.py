@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,16 +33,19 @@ class Training:
         method: a fixed loss.
         seed: of the weights and the order of the samples.
         fold: which part of the training samples is held out; None: none, and the test samples are answered.
+        decay: the weight decay λ; None: the published recipe's.
     """
 
     method: str
     seed: int
     fold: int | None = None
+    decay: float | None = None
 
     @property
     def name(self) -> str:
         """Of its file."""
-        return f"{self.method}-{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
+        decay = "" if self.decay is None else f"-decay{self.decay:g}"
+        return f"{self.method}{decay}-{self.seed}" + ("" if self.fold is None else f"-fold{self.fold}")
 
     @property
     def head(self) -> str:
@@ -64,12 +67,31 @@ class Training:
         return (~held).nonzero()[:, 0], held.nonzero()[:, 0]
 
 
-def groups(seeds: int, methods: list[str]) -> Iterator[list[Training]]:
-    """Trainings that go side by side, the weightier groups first."""
+def groups(
+    seeds: int, methods: list[str], decays: Sequence[float] = (), choose: Callable[[], float | None] = lambda: None
+) -> Iterator[list[Training]]:
+    """Trainings that go side by side, the weightier groups first.
+
+    Args:
+        seeds: of each method.
+        methods: names of `METHODS`.
+        decays: weight decays with which the search's start is trained on the first seed's folds.
+        choose: one of them, asked once those trainings are done.
+    """
     first = [method for method in methods if method in (START, "ce")]
+    if START in methods and decays:
+        yield [one for decay in decays for one in on_folds([0], decay)]
+        decay = choose()
+        yield on_folds(range(1, seeds), decay)
+        yield [Training(START, seed, decay=decay) for seed in range(seeds)]
     yield [Training(method, seed) for method in first for seed in range(seeds)]
-    if START in methods:
-        yield [Training(START, seed, fold) for seed in range(seeds) for fold in range(FOLDS)]
+    if START in methods and not decays:
+        yield on_folds(range(seeds))
     for method in methods:
         if method not in first:
             yield [Training(method, seed) for seed in range(seeds)]
+
+
+def on_folds(seeds: Sequence[int], decay: float | None = None) -> list[Training]:
+    """The search's trainings: its start, on each fold of each seed."""
+    return [Training(START, seed, fold, decay) for seed in seeds for fold in range(FOLDS)]

@@ -43,6 +43,13 @@ def test_it_runs_goes_on_and_prints_a_table(data, tmp_path, capsys):
     assert again.out == table and "predicted" not in again.err
 
 
+def test_the_search_chooses_the_weight_decay_on_folds(data, tmp_path, capsys):
+    arguments = ["--data", str(data), "--methods", "la", "--seeds", "2", "--epochs", "8", "--device", "cpu"]
+    assert main([*arguments, "--decays", "2e-4,0.9", "--out", str(tmp_path)]) == 0
+    assert "la, weight decay 0.0002" in capsys.readouterr().out  # 0.9 shrinks all weights to nothing
+    assert len(list((tmp_path / "small").iterdir())) == 2 * FOLDS + FOLDS + 2 + 2
+
+
 def test_folds_hold_out_every_sample_once_and_each_class_in_proportion():
     y = torch.arange(3).repeat_interleave(torch.tensor(COUNTS))
     held = [Training("la", 3, fold).samples(y)[1] for fold in range(FOLDS)]
