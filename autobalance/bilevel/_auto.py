@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from autobalance.bilevel._guard import SEARCHED, Choice
+from autobalance.bilevel._guard import SEARCHED, Choice, doubted
 from autobalance.bilevel._interleaved import Interleaved, InterleavedSearch, InterleavedState
 from autobalance.bilevel._prediction_space import (
     CONFIDENCE,
@@ -17,6 +17,7 @@ from autobalance.bilevel._prediction_space import (
     PredictionSpace,
     PredictionSpaceSearch,
     PredictionSpaceState,
+    strata,
 )
 from autobalance.bilevel._strategy import Search
 from autobalance.bilevel._trainee import Trainee
@@ -80,7 +81,7 @@ class AutoState:
         first: of prediction space.
         handed_on: whether the second phase starts from what the first found; else it starts where the first did.
         second: of the search within one training; None before it begins.
-        outputs: the second phase's outputs on the validation samples, once it is done.
+        outputs: the second phase's outputs on its validation samples, once it is done.
     """
 
     first: PredictionSpaceState
@@ -120,16 +121,19 @@ class AutoState:
 class AutoSearch:
     """The search of `Auto`, see `Search`.
 
-    The second phase starts from what the first hands out. What it found is used where its outputs on the validation
-    samples beat the first phase's on the same samples, with the confidence that was asked for.
+    The second phase starts from what the first hands out, and trains on what the first fold of the first phase was
+    trained on: more samples would make it look better whatever it found. That is used where its outputs on what this
+    fold holds out beat the first phase's on the same samples, with the confidence that was asked for.
     """
 
     parts = 1
     state = AutoState
 
     def __init__(self, first: PredictionSpaceSearch, auto: Auto, free: tuple[str, ...], bench: Bench) -> None:
-        self.first, self._second, self._free, self._bench = first, auto.interleaved, free, bench
+        self.first, self._second, self._free = first, auto.interleaved, free
+        self._bench = bench if first.first_fold is None else bench.on(first.first_fold)
         self.trainee, self.unroll = first.trainee, auto.hypergradient.steps
+        self._validation = self._bench.setting.problem.validation.without_inputs()
         self._needed = auto.second_confidence if bench.plan.confidence else 0.0
         self._check(first.found(first.init()))
         self.length = first.length + bench.recipe.epochs
@@ -199,16 +203,15 @@ class AutoSearch:
         second, first, judged = self._compared(state)
         choice, start = self.first.choice(state.first), self._bench.plan.start_name
         before = first[SEARCHED if choice is None else choice.chosen]
-        against = self.first.compare({SEARCHED: second, start: before}, judged, start, self._needed)
+        # it followed these very samples, and of some classes there are few
+        outputs, judged = doubted({SEARCHED: second, start: before}, judged, strata(judged))
+        against = self.first.compare(outputs, judged, start, self._needed)
         # constraints that it meets and the first phase misses on these few samples are no reason without confidence
         return against.chosen == SEARCHED and against.confidence >= self._needed
 
     def _compared(self, state: AutoState) -> tuple[Tensor, dict[str, Tensor], Batch]:
         """The second phase's outputs, the first's by name, and the validation samples that both held out."""
         assert state.outputs is not None and state.first.crossed is not None
-        judged, places = self._search(state).trainee.judged, self.first.validation_places()
-        both = (places >= 0).nonzero()[:, 0]
-        group = None if judged.group is None else judged.group[both]
         first = {**state.first.outputs, SEARCHED: state.first.crossed}
-        kept = {name: output[places[both]] for name, output in first.items()}
-        return state.outputs[both], kept, Batch(judged.x, judged.y[both], group)
+        number = len(state.outputs)  # the first fold's are the first of all
+        return state.outputs, {name: output[:number] for name, output in first.items()}, self._validation

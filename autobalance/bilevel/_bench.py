@@ -68,6 +68,12 @@ class Bench:
         """The pool dealt into folds, each class in proportion."""
         return stratified_folds(self.setting.problem, number, self.plan.seed)
 
+    def on(self, fold: Fold) -> Bench:
+        """The same plan where training and validation samples are those that a fold trains on and holds out."""
+        pool, (rest, held) = self.setting.pool, fold
+        problem = replace(self.setting.problem, train=pool.subset(rest), validation=pool.subset(held))
+        return replace(self, setting=replace(self.setting, problem=problem))
+
     def start(self, counts: Tensor) -> Arm:
         """The training with the loss that the plan starts from."""
         given = self.plan.start

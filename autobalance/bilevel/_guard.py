@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from autobalance.common import InputError
@@ -57,6 +58,39 @@ def member(name: str, loss: Loss) -> Member | ScheduledLoss:
     if isinstance(loss, Member | ScheduledLoss) and all(isinstance(stage.loss, Member) for stage in loss.stages):
         return loss
     raise InputError(f"{name} cannot be a candidate: a loss file holds members of a family only; leave it out")
+
+
+def doubted(outputs: Mapping[str, Tensor], batch: Batch, strata: np.ndarray) -> tuple[dict[str, Tensor], Batch]:
+    """Held-out samples, and for each candidate one more in each stratum that this candidate alone gets wrong.
+
+    Rates of few samples are less sure than resamplings of them say: of what was seen never, none is ever drawn. These
+    samples are a uniform prior of how often one candidate is right where another is wrong (Laplace's rule of
+    succession): a difference of two samples in a cell of ten, found by looking at those ten, is then no proof.
+
+    Args:
+        outputs: logits of each candidate, (N, K).
+        batch: the N samples, of which only y and group are looked at.
+        strata: (N,), each sample's class, and group.
+    """
+    _, places, stratum = np.unique(strata, return_index=True, return_inverse=True)
+    y, number = batch.y[places], len(outputs)
+    more = {}
+    for name, output in outputs.items():
+        means = torch.stack([output[torch.from_numpy(stratum == each)].mean(0) for each in range(len(places))])
+        right, wrong = _answering(means, y, True), _answering(means, y, False)
+        more[name] = torch.cat([output, *(wrong if name == alone else right for alone in outputs)])
+    group = None if batch.group is None else torch.cat([batch.group, batch.group[places].repeat(number)])
+    return more, Batch(batch.x, torch.cat([batch.y, y.repeat(number)]), group)
+
+
+def _answering(logits: Tensor, y: Tensor, right: bool) -> Tensor:
+    """The same logits, dealt to the classes so that the largest is that of y, or is not: (N, K) and (N,)."""
+    own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
+    top = logits.argmax(1) if right else logits.masked_fill(own, -torch.inf).argmax(1)
+    kept = (logits.argmax(1) == y) == right
+    swapped, rows = logits.clone(), torch.arange(len(y))
+    swapped[rows, y], swapped[rows, top] = logits[rows, top], logits[rows, y]
+    return torch.where(kept[:, None], logits, swapped)
 
 
 def choose(

@@ -35,7 +35,7 @@ class SearchPlan:
         fds_layer: the layer behind which a regression model's features are smoothed (FDS), or none.
         folds: cross-validation folds of all samples that are searched on at once; None: the one split.
         confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples; where it
-            does not, the best of those is handed out. 0: it is handed out unseen. None: as the strategy says.
+            does not, the best of those is handed out. 0: it is handed out unseen. None: as the task says, or the strategy.
         candidates: further fixed losses by name.
         seed: of weights, splits and the order of the samples.
     """
@@ -65,7 +65,9 @@ class SearchPlan:
             start=default.start if self.start is None else self.start,
             free=default.free if self.free is None else self.free,
             recipe=_recipe(default.lr) if self.recipe is None else self.recipe,
-            confidence=self.strategy.confidence if self.confidence is None else self.confidence,
+            confidence=next(
+                each for each in (self.confidence, default.confidence, self.strategy.confidence) if each is not None
+            ),
         )
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found, basis_of
 from autobalance.common import InputError, check_value
-from autobalance.data import Batch, FoldedSamples
+from autobalance.data import Batch, Fold, FoldedSamples
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 from autobalance.tasks.objectives import standing
@@ -153,17 +154,13 @@ class PredictionSpaceSearch:
         """The samples that were held out, fold after fold, without their inputs."""
         return self.trainee.judged
 
-    def validation_places(self) -> Tensor:
-        """Where among the held-out samples each validation sample is, (N,); -1 where it was left out."""
-        problem = self._bench.setting.problem
-        first, number = len(problem.train), len(problem.validation)
-        held = self.trainee.validation_samples
-        if not isinstance(held, FoldedSamples):
-            return torch.arange(number)
-        places = torch.full((first + number,), -1)
-        positions = held.index.flatten().cpu()
-        places[positions] = torch.arange(len(positions))
-        return places[first:]
+    @property
+    def first_fold(self) -> Fold | None:
+        """What the first of the models is trained on, and what it holds out first of all; None on the one split."""
+        rest, held = self.trainee.train_samples, self.trainee.validation_samples
+        if not isinstance(rest, FoldedSamples) or not isinstance(held, FoldedSamples):
+            return None
+        return rest.index[0], held.index[0]
 
     def found(self, state: PredictionSpaceState) -> Found:
         """See `Search`: the winner's loss with its l less the offsets."""
@@ -183,10 +180,9 @@ class PredictionSpaceSearch:
 
     def compare(self, outputs: Mapping[str, Tensor], judged: Batch, start: str, needed: float | None = None) -> Choice:
         """The choice among outputs for the same samples, with a confidence that is needed; None: the plan's."""
-        strata = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
         needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
         judge = partial(standing, self._bench.objective)
-        return choose(outputs, start, judged, strata.cpu().numpy(), judge, needed, self._seed)
+        return choose(outputs, start, judged, strata(judged), judge, needed, self._seed)
 
     def init(self) -> PredictionSpaceState:
         """See `Search`."""
@@ -262,6 +258,12 @@ class PredictionSpaceSearch:
             "parameters": {"l": last.l.tolist()},
             "rates": {},
         }
+
+
+def strata(judged: Batch) -> np.ndarray:
+    """Each sample's class, or class and group, as a number: what resamplings keep."""
+    cell = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
+    return cell.cpu().numpy()
 
 
 def less(loss: Member | ScheduledLoss, offsets: Tensor, starts_bias: bool = True) -> Member | ScheduledLoss:

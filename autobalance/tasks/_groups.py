@@ -24,7 +24,12 @@ class GroupClassification(Task):
     tie: ClassVar[str] = "group_balanced_ce"
     watched: ClassVar[tuple[str, ...]] = ("balanced_error", "group_balanced_error", "worst_group_error", "deo")
     defaults: ClassVar[Defaults] = Defaults(
-        "group_balanced_error", "group-la", ("w", "l", "delta"), ("ce", "la", "group-weighted", "group-la")
+        "group_balanced_error",
+        "group-la",
+        ("w", "l", "delta"),
+        ("ce", "la", "group-weighted", "group-la"),
+        # a cell has few samples, and a model on folds fewer still: what it lacks there, the final training may not
+        confidence=0.99,
     )
 
     def counts(self, samples: Samples) -> Tensor:

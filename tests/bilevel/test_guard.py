@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from autobalance.bilevel import choose
+from autobalance.bilevel._guard import doubted
 from autobalance.data import Batch
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import Standing, make_objective, standing
@@ -43,6 +44,34 @@ def test_a_clear_winner_is_chosen_and_a_clear_loser_is_not():
     assert (lost.chosen, lost.best_fixed) == ("ce", "ce"), "another fixed loss clearly beats the start"
     lost = decide({"searched": bad, "la": good, "ce": middle})
     assert (lost.chosen, lost.best_fixed) == ("la", "la") and lost.margin < 0 and lost.confidence < 0.01
+
+
+def test_doubt_adds_what_each_candidate_alone_gets_wrong():
+    batch = samples((10, 4, 2))
+    outputs = {name: predictions(batch.y, [e] * 3, 5) + 0.3 for name, e in (("searched", 0.0), ("la", 0.5))}
+    more, together = doubted(outputs, batch, batch.y.numpy())
+    assert together.y[16:].tolist() == [0, 1, 2] * 2 and torch.equal(together.y[:16], batch.y)
+    wrong = {name: (output.argmax(1) != together.y)[16:].tolist() for name, output in more.items()}
+    assert wrong == {"searched": [True] * 3 + [False] * 3, "la": [False] * 3 + [True] * 3}
+    for name, output in more.items():
+        assert torch.equal(output[:16], outputs[name])
+        mean = torch.stack([outputs[name][batch.y == k].mean(0) for k in range(3)])
+        for row in (output[16:19], output[19:]):  # the class's mean logits, dealt anew
+            torch.testing.assert_close(row.sort(1).values, mean.sort(1).values)
+
+
+@pytest.mark.parametrize("number, sure", [(10, False), (200, True)])
+def test_doubt_weighs_on_rare_classes_alone(number, sure):
+    batch = samples((400, number))
+    right = torch.nn.functional.one_hot(batch.y, 3).double()
+    some = right.clone()
+    some[400 : 400 + number // 5] = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)  # a fifth is wrong
+    made = make_objective("balanced_error", Context(2, class_names=("a", "rare")))
+    judge = partial(standing, made)
+    outputs, held = {"searched": right[:, :2], "la": some[:, :2]}, batch
+    assert choose(outputs, "la", held, held.y.numpy(), judge, 0.9).confidence > 0.9
+    outputs, held = doubted(outputs, held, held.y.numpy())
+    assert (choose(outputs, "la", held, held.y.numpy(), judge, 0.9).confidence > 0.9) == sure
 
 
 def test_without_confidence_the_fixed_loss_stays():

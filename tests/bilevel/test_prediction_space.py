@@ -163,7 +163,7 @@ def test_the_budget_buys_folds_then_starts(budget, folds, starts):
 
 def test_one_split_where_the_source_says_what_validates_or_the_budget_is_small():
     own = checked(PredictionSpace(budget=9), of=replace(problem(), own_validation=True))
-    assert own.search.trainee.folds == 0 and own.search.validation_places().tolist() == list(range(34))
+    assert own.search.trainee.folds == 0 and own.search.first_fold is None
     state = run(own.search)
     assert len(state.outputs["la"]) == 34
     few = checked(PredictionSpace(budget=2), of=problem((80, 34, 1), (20, 9, 1)))
