@@ -35,7 +35,8 @@ class SearchPlan:
         fds_layer: the layer behind which a regression model's features are smoothed (FDS), or none.
         folds: cross-validation folds of all samples that are searched on at once; None: the one split.
         confidence: with which the searched loss has to beat ``start`` and ``candidates`` on held-out samples; where it
-            does not, the best of those is handed out. 0: it is handed out unseen. None: as the task says, or the strategy.
+            does not, the best of those is handed out. 0: it is handed out unseen. None: as the task or the
+            strategy says.
         candidates: further fixed losses by name.
         seed: of weights, splits and the order of the samples.
     """
