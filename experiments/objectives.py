@@ -1,10 +1,10 @@
 """What a search wins where the user states the objective: ``python -m experiments.objectives --root DIR``.
 
 On each problem, for each objective: a training with logit adjustment as published, and the training that each search
-hands out, its choice included. Both are judged by the objective's metric on the samples that judge, each class weighted
-to its share of the training samples, which macro-F1 depends on. Beside it stands what search and choice took, in
-seconds of that one training. What is finished is kept in --out, and a second call goes
-on from there.
+hands out, its choice included, and the best of 32 fixed losses and weight decays that three folds choose. All are
+judged by the objective's metric on the samples that judge, each class weighted to its share of the training samples,
+which macro-F1 depends on. Beside it stands what search and choice took, in seconds of that one training. What is
+finished is kept in --out, and a second call goes on from there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,9 @@ from autobalance.bilevel import (
     select,
 )
 from autobalance.cli import Display, positive
+from autobalance.data import stratified_folds
 from autobalance.report import markdown_table
-from autobalance.study import Cell, Desk, Directory, Result, run_cells
+from autobalance.study import Cell, Changes, Desk, Directory, Method, Result, named_method, run_cells
 from autobalance.tasks import outputs
 from experiments.development import classifications, make_parser
 from experiments.development import run as run_with
@@ -51,7 +52,9 @@ SEARCHES: Mapping[str, Strategy] = {
 }
 #: With which the search within one training has to beat its start; the others say it themselves.
 CONFIDENCE = {"interleaved": 0.8}
-PLAIN = "la"
+PLAIN, FIXED = "la", "fixed, 32"
+#: On which the fixed losses are chosen.
+FOLDS = 3
 #: How often a judging sample counts at the least; the larger, the closer are the classes' shares to training's.
 LEAST = 3
 
@@ -100,7 +103,62 @@ class Compared:
             if name == PLAIN:
                 plain_seconds = time.perf_counter() - begun
             figures[name] = metric(outputs(model, judging).cpu()[repeated], judging.subset(repeated).without_inputs())
-        return {"figures": figures, "about": about}
+        return {"figures": figures, "about": about, "plain_seconds": plain_seconds}
+
+
+@dataclass(frozen=True)
+class BestFixed:
+    """The fixed losses of `fixed_losses`, of which the held-out samples of folds choose one for each objective."""
+
+    entry: Entry
+    seed: int
+
+    def __call__(self, desk: Desk) -> Result:
+        case, judging = open_case(self.entry, self.seed, "test")
+        repeated = _as_in_training(judging.y, case.everything.y)
+        setting, task = case.conditions.setting, case.conditions.task
+        methods, pool = fixed_losses(case.conditions.recipe.weight_decay), setting.pool
+        splits = stratified_folds(setting.problem, FOLDS, self.seed)
+        begun = time.perf_counter()
+        held_out: dict[str, list[Tensor]] = {name: [] for name in methods}
+        for number, (rest, held) in enumerate(splits):
+            desk.tell(number / FOLDS, f"{self.entry.name}, {FIXED}")
+            for name, model in zip(methods, case.train(list(methods.values()), pool.subset(rest)), strict=True):
+                if model is not None and name in held_out:
+                    held_out[name].append(outputs(model, pool.subset(held)).cpu())
+                else:  # it diverged: no choice
+                    held_out.pop(name, None)
+        seconds = time.perf_counter() - begun
+        judged = pool.subset(torch.cat([held for _, held in splits])).without_inputs()
+        result: Result = {"seconds": seconds}
+        for objective in OBJECTIVES:
+            metric = task.objective(objective).metric
+            scores = {name: metric(torch.cat(parts), judged) for name, parts in held_out.items()}
+            chosen = min(scores, key=scores.__getitem__)
+            (model,) = case.train([methods[chosen]], case.everything)
+            assert model is not None
+            figure = metric(outputs(model, judging).cpu()[repeated], judging.subset(repeated).without_inputs())
+            result[objective] = {"figure": figure, "chosen": chosen}
+        return result
+
+
+def fixed_losses(decay: float) -> dict[str, Method]:
+    """Sixteen fixed losses, each with the recipe's weight decay and with eight times as much."""
+    several = {
+        **{name: named_method(name) for name in ("ce", "focal", "weighted")},
+        **{f"la, τ {tau}": named_method("la").at({"tau": tau}) for tau in (0.5, 0.75, 1, 1.25, 1.5)},
+        **{f"cdt, γ {gamma}": named_method("cdt").at({"gamma": gamma}) for gamma in (0.15, 0.3)},
+        **{
+            f"vs, γ {gamma}, τ {tau}": named_method("vs").at({"gamma": gamma, "tau": tau})
+            for gamma in (0.15, 0.3)
+            for tau in (0.75, 1, 1.25)
+        },
+    }
+    return {
+        f"{name}, decay × {factor}": replace(method, recipe=Changes({"weight_decay": factor * decay}))
+        for name, method in several.items()
+        for factor in (1, 8)
+    }
 
 
 def _as_in_training(judging: Tensor, training: Tensor) -> Tensor:
@@ -124,23 +182,49 @@ def _compare(options: argparse.Namespace) -> None:
         (entry.name, seed, objective): Cell(
             f"objectives/{entry.name}-{seed}-{objective}",
             Compared(entry, seed, objective),
-            {
-                "entry": {**asdict(entry), "data": Path(entry.data).name},
-                "seed": seed,
-                "objective": objective,
-                "searches": sorted(SEARCHES),
-            },
+            {**_asked(entry, seed), "objective": objective, "searches": sorted(SEARCHES)},
         )
         for entry in entries
         for seed in seeds
         for objective in OBJECTIVES
     }
+    rivals = [
+        Cell(
+            _fixed_key(entry.name, seed),
+            BestFixed(entry, seed),
+            {
+                "entry": {**asdict(entry), "data": Path(entry.data).name},
+                "seed": seed,
+                "losses": list(fixed_losses(1.0)),
+            },
+        )
+        for entry in entries
+        for seed in seeds
+    ]
     with Display() as display:
-        done = run_cells(list(cells.values()), Directory(Path(options.out)), display=display, name="objectives")
-    results = {key: done[cell.key] for key, cell in cells.items()}
+        done = run_cells([*cells.values(), *rivals], Directory(Path(options.out)), display=display, name="objectives")
+    results = {key: _with_fixed(done[cell.key], done[_fixed_key(*key[:2])], key[2]) for key, cell in cells.items()}
     for objective in OBJECTIVES:
         found = {entry.name: [results[entry.name, seed, objective] for seed in seeds] for entry in entries}
         print(f"\n{objective}\n\n{markdown_table([*_rows(found), *_summary(found)])}")
+
+
+def _asked(entry: Entry, seed: int) -> dict[str, Any]:
+    return {"entry": {**asdict(entry), "data": Path(entry.data).name}, "seed": seed}
+
+
+def _fixed_key(problem: str, seed: int) -> str:
+    return f"fixed/{problem}-{seed}"
+
+
+def _with_fixed(compared: Mapping[str, Any], fixed: Mapping[str, Any], objective: str) -> dict[str, Any]:
+    """A cell's result with the best fixed loss among its ways; what the folds took is in seconds of one training."""
+    its = fixed[objective]
+    about = {"chosen": its["chosen"], "seconds": fixed["seconds"] / compared["plain_seconds"]}
+    return {
+        "figures": {**compared["figures"], FIXED: its["figure"]},
+        "about": {**compared["about"], FIXED: about},
+    }
 
 
 def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
@@ -149,7 +233,7 @@ def _rows(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, st
         {
             "problem": problem,
             PLAIN: f"{_mean(its, PLAIN):.2f}",
-            **{name: f"{_mean(its, name) - _mean(its, PLAIN):+.2f}" for name in SEARCHES},
+            **{name: f"{_mean(its, name) - _mean(its, PLAIN):+.2f}" for name in (*SEARCHES, FIXED)},
         }
         for problem, its in found.items()
     ]
@@ -162,14 +246,14 @@ def _summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str,
     lines: dict[str, dict[str, str]] = {
         label: {} for label in ("mean change", "better on", "worst", "handed out", "cost in trainings")
     }
-    for name in SEARCHES:
+    for name in (*SEARCHES, FIXED):
         changes = [_mean(its, name) / _mean(its, PLAIN) - 1 for its in several]
         about = [its["about"][name] for problem in several for its in problem]
         spread = statistics.stdev(changes) / len(changes) ** 0.5 if len(changes) > 1 else 0.0
         lines["mean change"][name] = f"{statistics.fmean(changes):+.1%} ± {spread:.1%}"
         lines["better on"][name] = f"{sum(change < 0 for change in changes)} of {len(changes)}"
         lines["worst"][name] = f"{max(changes):+.1%}"
-        lines["handed out"][name] = f"{statistics.fmean(its['searched'] for its in about):.0%}"
+        lines["handed out"][name] = "" if name == FIXED else f"{statistics.fmean(its['searched'] for its in about):.0%}"
         lines["cost in trainings"][name] = f"{statistics.median(its['seconds'] for its in about):.1f}"
     return [{"problem": label, PLAIN: "", **line} for label, line in lines.items()]
 
