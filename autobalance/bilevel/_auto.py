@@ -79,15 +79,17 @@ class AutoState:
 
     Args:
         first: of prediction space.
-        handed_on: whether the second phase starts from what the first found; else it starts where the first did.
+        chosen: what the first phase hands on, what it found or a fixed loss by its name; None before it is done.
         second: of the search within one training; None before it begins.
         outputs: the second phase's outputs on its validation samples, once it is done.
+        used: whether what it found is used.
     """
 
     first: PredictionSpaceState
-    handed_on: bool = False
+    chosen: str | None = None
     second: InterleavedState | None = None
     outputs: Tensor | None = None
+    used: bool = False
 
     @property
     def done(self) -> int:
@@ -115,7 +117,7 @@ class AutoState:
         """See `State`."""
         second = None if content["second"] is None else InterleavedState.from_dict(content["second"], device)
         first = PredictionSpaceState.from_dict(content["first"], device)
-        return cls(first, content["handed_on"], second, content["outputs"])
+        return cls(**{**content, "first": first, "second": second})
 
 
 class AutoSearch:
@@ -151,7 +153,7 @@ class AutoSearch:
 
     def _search(self, state: AutoState) -> InterleavedSearch:
         """The second phase, from what the first hands out."""
-        found = self.first.found(state.first if state.handed_on else self.first.init())
+        found = self.first.found(state.first if state.chosen == SEARCHED else self.first.init())
         return self._second.of(self._trainee(found), self._bench.plan.seed)
 
     def init(self) -> AutoState:
@@ -172,24 +174,26 @@ class AutoSearch:
             first, record = self.first.step(state.first, on_share)
             if first.done == self.first.length:
                 choice = self.first.choice(first)
-                state = replace(state, handed_on=choice is None or choice.chosen == SEARCHED)
+                state = replace(state, chosen=SEARCHED if choice is None else choice.chosen)
             return replace(state, first=first), record
         search = self._search(state)
         second, record = search.step(state.second or search.init(), on_share)
         state = replace(state, second=second)
         if second.done == search.length:
             state = replace(state, outputs=search.trainee.held_out(second.inner)[0].cpu())
+            state = replace(state, used=self._accepted(state))
         return state, {**record, "epoch": state.done}
 
     def found(self, state: AutoState) -> Found:
         """See `Search`."""
-        if state.second is None or not self._accepted(state):
+        if not state.used:
             return self.first.found(state.first)
+        assert state.second is not None
         return self._search(state).found(state.second)
 
     def choice(self, state: AutoState) -> Choice | None:
         """See `Search`: the first phase's, or that of the second against the start where the second is used."""
-        if not self._accepted(state):
+        if not state.used:
             return self.first.choice(state.first)
         second, first, judged = self._compared(state)
         start = self._bench.plan.start_name
@@ -198,11 +202,9 @@ class AutoSearch:
 
     def _accepted(self, state: AutoState) -> bool:
         """Whether the second phase's outputs beat those of what it started from."""
-        if state.outputs is None:
-            return False
+        assert state.chosen is not None
         second, first, judged = self._compared(state)
-        choice, start = self.first.choice(state.first), self._bench.plan.start_name
-        before = first[SEARCHED if choice is None else choice.chosen]
+        before, start = first[state.chosen], self._bench.plan.start_name
         # it followed these very samples, and of some classes there are few
         outputs, judged = doubted({SEARCHED: second, start: before}, judged, strata(judged))
         against = self.first.compare(outputs, judged, start, self._needed)

@@ -114,7 +114,7 @@ def choose(
     is taken. Two that meet them are compared by the metric, two that do not by what they violate.
 
     Args:
-        outputs: of each candidate, (N, ...); one of them is `SEARCHED`, another ``start``.
+        outputs: of each candidate, (N, ...), all that ``judge`` looks at; one of them is `SEARCHED`, another ``start``.
         start: the name of the fixed loss that the search started from.
         batch: the samples, of which only y and group are looked at.
         strata: (N,), each sample's class or bin, and group.
@@ -123,12 +123,11 @@ def choose(
         seed: of the resamplings.
     """
     stands = {name: judge(output, batch) for name, output in outputs.items()}
-    draws = resamplings(strata, seed, DRAWS)
-    again = [Batch(batch.x[:0], batch.y[i], None if batch.group is None else batch.group[i]) for i in draws]
-    drawn = {
-        name: [judge(output[index], part) for index, part in zip(draws, again, strict=True)]
-        for name, output in outputs.items()
-    }
+    drawn: dict[str, list[Standing]] = {name: [] for name in outputs}
+    for index in resamplings(strata, seed, DRAWS):
+        part = Batch(batch.x[:0], batch.y[index], None if batch.group is None else batch.group[index])
+        for name, output in outputs.items():
+            drawn[name].append(judge(output[index], part))
     figures = {name: np.array([each.figure for each in drawn[name]]) for name in outputs}
     violations = {name: np.array([each.violation for each in drawn[name]]) for name in outputs}
 

@@ -182,7 +182,8 @@ class PredictionSpaceSearch:
         """The choice among outputs for the same samples, with a confidence that is needed; None: the plan's."""
         needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
         judge = partial(standing, self._bench.objective)
-        return choose(outputs, start, judged, strata(judged), judge, needed, self._seed)
+        seen = {name: self._bench.objective.looked_at(output) for name, output in outputs.items()}
+        return choose(seen, start, judged, strata(judged), judge, needed, self._seed)
 
     def init(self) -> PredictionSpaceState:
         """See `Search`."""

@@ -85,12 +85,14 @@ def select(
             if on_trained is not None:
                 on_trained()
     judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")
+    objective = checked.bench.objective
+    held_out = {arm.name: torch.cat([kept[f"{arm.name}/{fold}"] for fold in range(len(splits))]) for arm in compared}
     return choose(
-        {arm.name: torch.cat([kept[f"{arm.name}/{fold}"] for fold in range(len(splits))]) for arm in compared},
+        {name: objective.looked_at(output) for name, output in held_out.items()},
         plan.start_name,
         judged.without_inputs(),
         stratum(judged, setting.problem.bin_edges),
-        partial(standing, checked.bench.objective),
+        partial(standing, objective),
         plan.confidence,
     )
 

@@ -26,12 +26,13 @@ def resampled(checked: CheckedPlan, output: Tensor) -> dict[str, Tensor]:
     """
     test = checked.setting.problem.test
     batch, edges = test.without_inputs(), checked.setting.problem.bin_edges
-    draws = max(FEWEST, min(DRAWS, MOST_NUMBERS // max(1, output.numel())))
-    figures = []
+    objective = checked.bench.objective
+    seen, figures = objective.looked_at(output), []
+    draws = max(FEWEST, min(DRAWS, MOST_NUMBERS // max(1, seen.numel())))
     for index in resamplings(stratum(test, edges), 0, draws):
         at = index.to(output.device)
         group = None if batch.group is None else batch.group[at]
-        figures.append(checked.bench.objective.metric(output[at], Batch(batch.x, batch.y[at], group)))
+        figures.append(objective.metric(seen[at], Batch(batch.x, batch.y[at], group)))
     wrong = (output.flatten() - batch.y).abs() if edges is not None else 100.0 * (output.argmax(1) != batch.y)
     return {"objective": torch.tensor(figures, dtype=torch.float64), "errors": wrong.double().cpu()}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def resamplings(strata: np.ndarray, seed: int, draws: int) -> list[Tensor]:
+def resamplings(strata: np.ndarray, seed: int, draws: int) -> Iterator[Tensor]:
     """Positions of samples, (N,) for each draw: with replacement, among those of the same stratum, so that every class
     keeps its number (Efron & Tibshirani 1993, section 8.3).
 
@@ -20,5 +22,5 @@ def resamplings(strata: np.ndarray, seed: int, draws: int) -> list[Tensor]:
     order, counts = np.argsort(strata, kind="stable"), np.bincount(strata)
     begins = np.repeat(np.cumsum(counts) - counts, counts)
     sizes = np.repeat(counts, counts)
-    places = (begins + (generator.random(len(order)) * sizes).astype(np.int64) for _ in range(draws))
-    return [torch.from_numpy(order[place]) for place in places]
+    for _ in range(draws):
+        yield torch.from_numpy(order[begins + (generator.random(len(order)) * sizes).astype(np.int64)])

@@ -64,7 +64,7 @@ def test_a_constraint_that_one_sample_decides_takes_confidence_too(more, used):
     second[rare[: 4 - more]] = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)  # meets it, by so many samples
     crossed = state.first.crossed.clone().double()
     crossed[: len(before)] = before
-    both = {"la": crossed}  # whatever the first phase chose
+    both = {"la": crossed}  # whichever the first phase chose
     state = replace(state, outputs=second, first=replace(state.first, crossed=crossed, outputs=both))
     assert made.search._accepted(state) == used
 

@@ -19,6 +19,7 @@ from autobalance.tasks.metrics._losses import of_losses as of_losses
 from autobalance.tasks.metrics._metric import SHOTS as SHOTS
 from autobalance.tasks.metrics._metric import Context as Context
 from autobalance.tasks.metrics._metric import Metric as Metric
+from autobalance.tasks.metrics._metric import predicted as predicted
 from autobalance.tasks.metrics._metric import soft_maximum as soft_maximum
 from autobalance.tasks.metrics._registry import families as families
 from autobalance.tasks.metrics._registry import metric_named as metric_named

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.tasks.metrics._losses import Forms
-from autobalance.tasks.metrics._metric import Context, soft_maximum
+from autobalance.tasks.metrics._metric import Context, predicted, soft_maximum
 
 #: Temperature of soft maxima over error rates where nothing else is said.
 MAXIMUM = 0.05
@@ -123,10 +123,10 @@ def soft_matrix(
 
 
 def exact_matrix(output: Tensor, batch: Batch, context: Context) -> Confusion:
-    """The confusion matrix of the largest logits, in float64."""
-    answer, classes = output.argmax(1), output.shape[1]
+    """The confusion matrix of the largest logits, (N, K), or of predicted classes, (N,), in float64."""
+    answer, classes = predicted(output), context.num_classes
     index, group, groups = _cells(batch, context)
-    share = _share(batch, context, output.double())
+    share = _share(batch, context, output.new_empty(0, dtype=torch.float64))
     right = answer == batch.y
 
     def counted(of: Tensor, of_share: Tensor, *shape: int) -> Tensor:
@@ -171,4 +171,4 @@ def of_confusion(of: Callable[[Confusion], Tensor]) -> Forms:
     def soft_confusion(output: Tensor, batch: Batch, context: Context, temperature: float, maximum: float) -> Tensor:
         return of(soft_matrix(output, batch, context, temperature, maximum))
 
-    return {"exact": exact, "soft": soft, "soft_confusion": soft_confusion, "surrogates": {}}
+    return {"exact": exact, "of_classes": True, "soft": soft, "soft_confusion": soft_confusion, "surrogates": {}}

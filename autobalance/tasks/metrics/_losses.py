@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.tasks.metrics._metric import Context, Exact, Soft, SoftConfusion
+from autobalance.tasks.metrics._metric import Context, Exact, Soft, SoftConfusion, predicted
 
 #: Of the soft maximum over classes or cells, in the unit of the losses: those whose mean losses differ by much less
 #: count alike, and one that is worse by much more counts alone.
@@ -31,9 +31,9 @@ def smooth(logits: Tensor, y: Tensor) -> Tensor:
     return -torch.expm1(-cross_entropy(logits, y))
 
 
-def zero_one(logits: Tensor, y: Tensor) -> Tensor:
-    """1 where the largest logit is not the target's, else 0, (B,), float64."""
-    return (logits.argmax(1) != y).double()
+def zero_one(output: Tensor, y: Tensor) -> Tensor:
+    """1 where the predicted class is not the target, else 0, (B,), float64; see `predicted`."""
+    return (predicted(output) != y).double()
 
 
 SURROGATES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "smooth": smooth}
@@ -47,6 +47,7 @@ class Forms(TypedDict):
     """The forms of a `Metric`."""
 
     exact: Exact
+    of_classes: bool
     soft: Soft
     soft_confusion: SoftConfusion
     surrogates: Mapping[str, Soft]
@@ -72,6 +73,7 @@ def of_losses(of: OfLosses, surrogate: str = "ce") -> Forms:
     surrogates: dict[str, Soft] = {name: partial(soft, losses) for name, losses in SURROGATES.items()}
     return {
         "exact": exact,
+        "of_classes": True,
         "soft": surrogates[surrogate],
         "soft_confusion": soft_confusion,
         "surrogates": surrogates,

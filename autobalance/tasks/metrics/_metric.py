@@ -80,6 +80,7 @@ class Metric:
         digits: decimals to print; None: four significant digits of whatever unit the target has.
         reported: whether every test of a model has it.
         column: whether the tables of a report show it.
+        of_classes: whether ``exact`` looks at the predicted classes alone, and takes them, (N,), in place of logits too.
     """
 
     key: str
@@ -98,6 +99,7 @@ class Metric:
     digits: int | None = 2
     reported: bool = True
     column: bool = True
+    of_classes: bool = False
 
     def __post_init__(self) -> None:
         if self.soft is not None and self.better == "higher":
@@ -118,6 +120,11 @@ class Metric:
         if self.needs == "bins" or context.bin_edges is not None:
             return self.needs == "bins" and context.bin_edges is not None
         return self.needs == "classes" or context.num_groups > 0
+
+
+def predicted(output: Tensor) -> Tensor:
+    """The predicted classes, (N,), of logits (N, K) or of what are predicted classes already."""
+    return output if output.dim() == 1 and not output.is_floating_point() else output.argmax(1)
 
 
 def soft_maximum(values: Tensor, temperature: float, known: Tensor | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Context, Metric
+from autobalance.tasks.metrics import Context, Metric, predicted
 
 #: What helps where an objective or a loss is for groups and there are none.
 GROUPS_FROM = (
@@ -79,6 +79,11 @@ class Blend:
         """The sum of the true metrics, errors in percent."""
         context = self._context(output, batch)
         return sum(part.weight * part.metric.exact(output, batch, context) for part in self.parts)
+
+    def looked_at(self, output: Tensor) -> Tensor:
+        """See `Objective`."""
+        of_classes = self.context is not None and all(part.metric.of_classes for part in self.parts)
+        return predicted(output) if of_classes else output
 
     def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric; None where the samples tell nothing."""

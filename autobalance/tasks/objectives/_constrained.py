@@ -113,6 +113,11 @@ class Constrained:
         stands = self.standing(output, batch)
         return stands.figure + PENALTY * self._hundred * stands.violation
 
+    def looked_at(self, output: Tensor) -> Tensor:
+        """See `Objective`."""
+        seen = [blend.looked_at(output) for blend in (self.main, *(one.metric for one in self.constraints))]
+        return seen[0] if all(each.dim() == 1 for each in seen) else output
+
     def standing(self, output: Tensor, batch: Batch) -> Standing:
         """The main objective's metric, and by how much the constraints are violated."""
         constraints, total = {}, 0.0

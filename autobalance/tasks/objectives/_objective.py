@@ -29,7 +29,10 @@ class Objective(Protocol):
         `Blend.soft_confusion`."""
 
     def metric(self, output: Tensor, batch: Batch) -> float:
-        """What candidates are compared by; smaller is better."""
+        """What candidates are compared by; smaller is better. Takes what `looked_at` gives in place of the output."""
+
+    def looked_at(self, output: Tensor) -> Tensor:
+        """All that `metric` looks at of the output, sample by sample: the predicted classes, (N,), or the output."""
 
     def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric, and what belongs to it."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autobalance.common import InputError, import_function
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Confusion, Context, exact_matrix, soft_matrix
+from autobalance.tasks.metrics import Confusion, Context, exact_matrix, predicted, soft_matrix
 from autobalance.tasks.objectives._blend import known
 
 #: What a user writes: (the model's output, target, group or None) -> scalar, or see `Own`.
@@ -64,6 +64,10 @@ class Own:
         if self.tables:
             return float(self._of(exact_matrix(output, batch, self.context or Context.of(output, batch))))
         return float(self(output, batch))
+
+    def looked_at(self, output: Tensor) -> Tensor:
+        """See `Objective`."""
+        return predicted(output) if self.tables and self.context is not None else output
 
     def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric; None where the samples tell nothing."""

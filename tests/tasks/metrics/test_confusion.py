@@ -121,6 +121,24 @@ def test_soft_forms_become_the_exact_ones_as_their_temperatures_go_to_0(name):
         assert abs(objective.soft_confusion(z, batch, 1.0).item() - exact) > 1e-4
 
 
+@pytest.mark.parametrize("name", OF_CLASSES + OF_GROUPS)
+def test_exact_figures_take_predicted_classes_in_place_of_logits(name):
+    z, batch = draw_groups(0) if name in OF_GROUPS else draw(0)
+    context = GROUPS if name in OF_GROUPS else CONTEXT
+    objective, bounded = make_objective(name, context), make_objective(f"error subject to {name} <= 0.1", context)
+    for each in (objective, bounded):
+        seen = each.looked_at(z)
+        assert torch.equal(seen, z.argmax(1)) and each.metric(seen, batch) == each.metric(z, batch)
+
+
+def test_an_objective_of_the_outputs_looks_at_them():
+    z, batch = draw(0)
+    outputs = make_objective(lambda output, target, group: F.cross_entropy(output, target), CONTEXT)
+    matrix = make_objective(lambda rates: 1 - rates.diagonal().mean(), CONTEXT)
+    assert outputs.looked_at(z) is z and torch.equal(matrix.looked_at(z), z.argmax(1))
+    assert matrix.metric(matrix.looked_at(z), batch) == matrix.metric(z, batch)
+
+
 def test_matrices_by_a_plain_loop():
     z, batch = draw_groups(0, 30)
     p = torch.softmax(z / 0.5, 1)
