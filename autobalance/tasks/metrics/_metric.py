@@ -80,7 +80,7 @@ class Metric:
         digits: decimals to print; None: four significant digits of whatever unit the target has.
         reported: whether every test of a model has it.
         column: whether the tables of a report show it.
-        of_classes: whether ``exact`` looks at the predicted classes alone, and takes them, (N,), in place of logits too.
+        of_classes: whether ``exact`` looks at predicted classes alone, and takes them, (N,), in place of logits too.
     """
 
     key: str
