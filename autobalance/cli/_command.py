@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from autobalance.cli._options import AnyOptions, RunOptions, run_directory, shown
+from autobalance.cli._options import AnyOptions, RunOptions, shown
+from autobalance.cli._run_directory import run_directory
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError, Unfinished
 
@@ -23,7 +24,8 @@ def run_command(
     Args:
         program: ``python -m`` starts it by this name.
         read: the options, and whether to resume.
-        work: does everything in a directory, given the options, the directory and whether to resume.
+        work: does everything in a directory, given the options, the directory and whether to resume. The directory
+            exists, and no other process works in it.
 
     Returns:
         the exit status: 0 done; 1 unfinished; 2 bad input, after one line that says what is wrong; 130 interrupted, and
@@ -34,8 +36,8 @@ def run_command(
     try:
         options, resume = read()
         known = {field.name for field in fields(options)}
-        directory = run_directory(options, resume, program.rpartition(".")[2] + "-")
-        work(options, directory, resume)
+        with run_directory(options, resume, program.rpartition(".")[2] + "-") as directory:
+            work(options, directory, resume)
     except InputError as error:
         return _fail(as_flags(str(error), known), BAD_INPUT)
     except Unfinished as error:

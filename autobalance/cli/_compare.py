@@ -30,7 +30,6 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
 
     published = read_published(options.published) if options.published else []
     comparison = comparison_of(options)
-    directory.mkdir(parents=True, exist_ok=True)
     setting = comparison.open().setting
     keep_or_check(setting.problem, directory / "data.json", resume)
     if not resume:

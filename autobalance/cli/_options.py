@@ -319,31 +319,3 @@ def checked_values(
         return vars(parser.parse_args(arguments))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def run_directory(options: RunOptions, resume: bool, prefix: str = "") -> Path:
-    """Where a run is kept: ``--out``, which no other run may be in, or a new directory under runs/.
-
-    Args:
-        options: ``out`` and what a new directory is named after are read.
-        resume: whether to continue the run in ``--out``.
-        prefix: of the new directory's name.
-
-    Raises:
-        InputError: ``--out`` is a file or holds another run.
-    """
-    if options.out is not None:
-        directory = Path(options.out)
-        if directory.is_file():
-            raise InputError(f"--out {directory} is a file; give a directory")
-        if not resume and (directory / "config.yaml").exists():
-            raise InputError(
-                f"there is already a run in {directory}: add --resume to continue it, or give another --out"
-            )
-        return directory
-    stem = prefix + options.subject
-    for number in range(1, 100_000):
-        directory = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
-        if not directory.exists():
-            return directory
-    raise InputError("runs/ is full; give --out")

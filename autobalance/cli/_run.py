@@ -87,13 +87,12 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     lines = [json.dumps(record, allow_nan=False) for record in this.progress.history]
     write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
     found = this.checked.search.found(state)
-    _save(this, found)
+    _save_searched(this, found, None)
     choice = _choose(this, state)
     facts = chosen_facts(this.checked, choice, this.progress.history)
     for sentence in filter(None, (choice_sentence(facts), unmet_sentence(facts))):
         display.say(sentence)
-    if choice is not None and choice.chosen != SEARCHED:
-        _save_fixed(this, found, choice)
+    _save_chosen(this, found, SEARCHED if choice is None else choice.chosen)
     compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
     seeds = range(options.seed, options.seed + options.seeds)
     compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display)
@@ -172,10 +171,16 @@ def _search(this: Run) -> Any:
     return state
 
 
-def _save(this: Run, found: Found) -> None:
-    """Writes everything that the search found."""
+def _save_searched(this: Run, found: Found, chosen: str | None) -> None:
+    """Writes everything that the search found; its loss to ``searched.json``, which says what was chosen.
+
+    Args:
+        this: the run.
+        found: what the search found.
+        chosen: what goes to ``loss.json``; None as long as that is not known.
+    """
     told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found)
-    save_loss(found.loss.cpu(), this.directory / "loss.json", told)
+    save_loss(found.loss.cpu(), this.directory / "searched.json", {**told, "chosen": chosen})
     if found.policy is not None:
         problem, seed = this.checked.setting.problem, this.options.seed
         save_augmentation_found(found.policy, problem, seed, this.directory, told)
@@ -183,12 +188,17 @@ def _save(this: Run, found: Found) -> None:
         searched.smoothing.save(this.directory / "fds.json")
 
 
-def _save_fixed(this: Run, found: Found, choice: Choice) -> None:
-    """Makes the fixed loss that was chosen the run's loss, and keeps the searched one beside it."""
-    told = provenance(this.options, this.checked, found)
-    save_loss(found.loss, this.directory / "searched.json", told)
-    arm = next(arm for arm in arms(this.checked, found, this.checked.candidates) if arm.name == choice.chosen)
-    told |= {"chosen": choice.chosen, "recipe": asdict(arm.recipe)}
+def _save_chosen(this: Run, found: Found, chosen: str) -> None:
+    """Writes ``loss.json``, the loss to use, which says so. A searched loss that was not chosen stays beside it."""
+    kept = this.directory / "searched.json"
+    told = {**provenance(this.options, this.checked, found), "chosen": chosen}
+    if chosen == SEARCHED:
+        save_loss(found.loss, this.directory / "loss.json", told)
+        kept.unlink()
+        return
+    save_loss(found.loss, kept, told)
+    arm = next(arm for arm in arms(this.checked, found, this.checked.candidates) if arm.name == chosen)
+    told["recipe"] = asdict(arm.recipe)
     save_loss(member(arm.name, arm.loss.cpu()), this.directory / "loss.json", told)
     if arm.smoothing is not None:
         arm.smoothing.save(this.directory / "fds.json")

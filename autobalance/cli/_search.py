@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autobalance.cli._config import Options, parse
-from autobalance.cli._options import run_directory
 from autobalance.cli._processes import aside, joined, leads
+from autobalance.cli._run_directory import run_directory
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError
 
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, resume = parse(arguments)
         if leads():
-            directory = run_directory(options, resume)
-            _run(options, directory, resume)
+            with run_directory(options, resume) as directory:
+                _run(options, directory, resume)
         else:
             with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
                 _run(options, place, resume)
@@ -63,15 +63,8 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
     from autobalance.cli._run import search_and_compare
     from autobalance.report import results_table, verdict_lines
 
-    new = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with joined(options.device), Display() as display:
-            result = search_and_compare(options, directory, resume, display)
-    except (InputError, KeyboardInterrupt):
-        if new and not any(directory.iterdir()):
-            directory.rmdir()  # nothing began: leave no empty directory behind
-        raise
+    with joined(options.device), Display() as display:
+        result = search_and_compare(options, directory, resume, display)
     console = Console()
     console.print(results_table(result))
     _say_what_is_where(console, result, directory)

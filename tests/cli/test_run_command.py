@@ -56,8 +56,8 @@ def test_a_new_directory_has_the_name_of_the_command(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     seen: list[Path] = []
     for _ in range(2):
-        assert run_command("experiments.thing", lambda: (Given(), False), lambda _, where, __: where.mkdir(
-            parents=True) or seen.append(where)) == 0  # fmt: skip
+        assert run_command("experiments.thing", lambda: (Given(), False), lambda _, where, __: (
+            where / "made").touch() or seen.append(where)) == 0  # fmt: skip
     assert seen == [Path("runs/thing-results"), Path("runs/thing-results-2")]
 
 
