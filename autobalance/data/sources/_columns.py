@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def classes_of(column: pd.Series, columns: Iterable[str]) -> tuple[NDArray[np.in
         InputError: the target is infinite or constant, or a number rather than a class.
     """
     target, number = column.name, is_number(column)
-    values = finite(column, "the target") if number else column.astype(str).to_numpy(dtype=object)
+    values = _exact(column) if number else column.astype(str).to_numpy(dtype=object)
     distinct, labels = np.unique(values, return_inverse=True)
     if len(distinct) < 2:
         raise InputError(
@@ -59,6 +59,13 @@ def classes_of(column: pd.Series, columns: Iterable[str]) -> tuple[NDArray[np.in
         return labels.astype(np.int64), tuple(str(bool(v)) for v in distinct)
     names = (str(int(v)) if number and float(v).is_integer() else str(v) for v in distinct)
     return labels.astype(np.int64), tuple(names)
+
+
+def _exact(column: pd.Series) -> NDArray[Any]:
+    """The finite numbers of a target column; whole ones as such, since floats merge those beyond 2^53."""
+    if column.dtype.kind in "iu":
+        return column.to_numpy(np.uint64 if column.dtype.kind == "u" else np.int64)
+    return finite(column, "the target")
 
 
 def numbers_of(column: pd.Series) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,19 +80,25 @@ def read_table(path: Path) -> pd.DataFrame:
     """The rows of a file, its column names as text. In .tsv files quotation marks are characters like any other.
 
     Raises:
-        InputError: there is no such file, it cannot be read or has no rows.
+        InputError: there is no such file, it cannot be read or has no rows; two columns have one name; a row has more
+            fields than the header.
     """
     import pandas as pd
+
+    own: dict[str, Any] = {"sep": "\t", "quoting": 3} if path.name.endswith((".tsv", ".tsv.gz")) else {}
 
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     try:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
-        elif path.name.endswith((".tsv", ".tsv.gz")):
-            frame = pd.read_csv(path, sep="\t", quoting=3, low_memory=False)
+            names = [str(name) for name in frame.columns]
         else:
-            frame = pd.read_csv(path, low_memory=False)
+            # The header as a row of its own: else pandas renames columns of one name, and takes the first column for
+            # an index where the next row is longer, whose line is said here.
+            header = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, **own)
+            names = header.iloc[0].tolist()
+            frame = pd.read_csv(path, low_memory=False, **own)
     except ImportError as error:
         raise InputError(f"{path} needs pyarrow to be read: pip install 'autobalance[parquet]'") from error
     except pd.errors.EmptyDataError as error:
@@ -101,6 +107,11 @@ def read_table(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a table: {reason}") from error
     frame.columns = [str(column) for column in frame.columns]
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise InputError(
+            f"{path} has {names.count(twice)} columns called {twice!r}: rename or remove all but one; a copy of the "
+            "target would give the answer away"
+        )
     if len(frame.columns) == 1 and (other := next((sign for sign in ";\t|" if sign in frame.columns[0]), None)):
         raise InputError(
             f"{path} has one column, {frame.columns[0]!r:.80}: its values seem to be separated by {other!r}, where a "

@@ -168,3 +168,39 @@ def test_a_table_keeps_its_own_frequencies(tmp_path):
         InputError, match=r"`imbalance` 10 has no effect on .*a table or function keeps its own frequencies"
     ):
         load(save(tmp_path, frame()), DataOptions(target="kind", imbalance=10))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "a,label,label\n1,x,x\n2,y,y\n", "a.csv has 2 columns called 'label'"),
+        ("a.csv", "label.1,label,label\n1,x,x\n2,y,y\n", "a.csv has 2 columns called 'label'"),
+        ("a.csv", 'a,"la,bel","la,bel"\n1,x,x\n2,y,y\n', "a.csv has 2 columns called 'la,bel'"),
+        ("a.tsv", 'a\t"b\t"b\n1\t2\t3\n', "a.tsv has 2 columns called '\"b'"),
+        ("a.csv", "a,label\n1,x,y\n2,y,x\n", "Expected 2 fields in line 2, saw 3"),
+        ("a.csv", "a,label\n1,x,\n2,y\n", "Expected 2 fields in line 2, saw 3"),
+        ("a.csv", "a,label\n1,x\n2,y,x\n", "Expected 2 fields in line 3, saw 3"),
+    ],
+)
+def test_columns_that_cannot_be_told_apart_are_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        load(str(tmp_path / name), DataOptions(target="label"))
+
+
+def test_two_columns_of_one_name_in_parquet_are_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as parquet
+
+    column = pa.array(["x", "y"])
+    parquet.write_table(pa.Table.from_arrays([column, column], names=["label", "label"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="label"):
+        load(str(tmp_path / "a.parquet"), DataOptions(target="label"))
+
+
+def test_whole_numbers_that_floats_merge_stay_different_classes(tmp_path):
+    table = frame()
+    table["kind"] = np.where(table["kind"] == "rare", 2**53 + 1, 2**53)
+    problem = load(save(tmp_path, table), DataOptions(target="kind"))
+    assert problem.class_names == (str(2**53), str(2**53 + 1))
+    assert problem.test.class_counts(2).tolist() == [36, 4]
