@@ -93,7 +93,7 @@ class JsonFormat:
         """
         if not isinstance(marked, dict) or marked.get("format") != self.name:
             raise fault(f'not {self.words}: "format" should be "{self.name}"')
-        if (version := marked.get("version")) != self.version:
+        if (version := marked.get("version")) != self.version or isinstance(version, bool):
             raise fault(f"version {version!r} is not the version {self.version} that this release reads")
         if not isinstance(marked.get("provenance", {}), dict):
             raise fault("provenance is not an object")
@@ -117,10 +117,22 @@ class JsonFormat:
         """
         fault = fault_in(path)
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            content = json.loads(text, object_pairs_hook=lambda pairs: _without_twins(pairs, fault))
+        except InputError:
+            raise
         except (ValueError, RecursionError) as error:
             raise fault(f"not a complete JSON file ({error}): was it cut off? Write it again with the search") from None
         return self.unmarked(content, fault), fault
+
+
+def _without_twins(pairs: list[tuple[str, Any]], fault: Fault) -> dict[str, Any]:
+    """An object of a JSON file. Where two keys are alike, a reader would silently take the last."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise fault(f"the key {twice!r} stands there twice: which one counts? Remove the other")
+    return dict(pairs)
 
 
 def check_keys(content: Mapping[str, Any], required: Collection[str], optional: Collection[str], fault: Fault) -> None:

@@ -229,3 +229,19 @@ def test_a_loss_goes_through_plain_values(tmp_path):
         loss_from_dict({**described, "version": 2})
     with pytest.raises(InputError, match="plug-in"):
         loss_to_dict(fixed_point("ib", COUNTS))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"version": 1', '"version": true', "version True is not the version 1"),
+        ('"version": 1', '"version": 1, "version": 1', "the key 'version' stands there twice"),
+        ('"gamma":', '"gamma": 0.5, "gamma":', "the key 'gamma' stands there twice"),
+    ],
+)
+def test_what_a_reader_would_take_silently_is_refused(content, tmp_path, old, new, message):
+    text = json.dumps(content)
+    assert text.count(old) == 1
+    (tmp_path / "loss.json").write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=r"loss\.json: .*" + message):
+        load_loss(tmp_path / "loss.json")
