@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autobalance.common import InputError, write_text
 from autobalance.data._image_files import ImageFiles
@@ -22,22 +23,33 @@ _SAMPLES, _FILES = 64, 1000
 def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
     """Writes the fingerprint of a run's data to ``file``, or where the run is resumed compares it.
 
-    It holds of each part the number and shape of the samples, a hash of targets and groups, and the mean inputs of 64
-    samples (compared to 1 in 1000, since machines round differently), or a hash of the names and sizes of 1000 image
-    files. A run of an earlier release has no such file; it gets one.
+    It holds the names of classes and groups in their order; of each part the number and shape of the samples, a hash of
+    targets and groups, and of 64 samples a sum of the inputs in which each place has a weight of its own, so that other
+    values and another order are noticed (compared to 1 in 1000, since machines round differently), or a hash of the
+    names and sizes of 1000 image files. A run of an earlier release has no such file; it gets one.
 
     Raises:
         InputError: the data have changed.
     """
     now = {part: _of(getattr(problem, part)) for part in ("train", "validation", "test")}
+    names = {
+        "class": [str(name) for name in problem.class_names],
+        "group": [str(name) for name in problem.group_names or ()],
+    }
     if not resume or not file.exists():
-        write_text(file, json.dumps(now, indent=1) + "\n")
+        write_text(file, json.dumps({**now, "names": names}, indent=1) + "\n")
         return
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
         compared = [(part, what, _same(before[part].get(what), now[part][what])) for part in now for what in now[part]]
+        renamed = [kind for kind in names if before["names"].get(kind) != names[kind]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{file} is damaged: start a new run") from None
+        raise InputError(f"{file} is damaged, or of an earlier release: start a new run") from None
+    if renamed:
+        raise InputError(
+            f"these are not the data that the run in {file.parent} started with: the names of the {renamed[0]} labels "
+            "differ, or their order; bring the old data back, or start another run with another `out`"
+        )
     for part, what, same in compared:
         if not same:
             raise InputError(
@@ -57,8 +69,13 @@ def _of(samples: Samples) -> dict[str, Any]:
         entries = "\n".join(f"{file.name} {file.stat().st_size}" for file in files)
         return {**found, "files": hashlib.sha256(entries.encode()).hexdigest()[:32]}
     chosen = torch.linspace(0, len(samples) - 1, min(_SAMPLES, len(samples))).long().tolist()
-    means = [samples.x[i].double().mean().item() for i in chosen]
-    return {**found, "inputs": means}
+    return {**found, "inputs": [_weighted(samples.x[i].double().flatten()) for i in chosen]}
+
+
+def _weighted(numbers: Tensor) -> float:
+    """A sum that tells which number stands where, as large as one of the numbers."""
+    places = torch.arange(1, len(numbers) + 1, dtype=torch.float64, device=numbers.device)
+    return float((numbers * (1 + places.sin())).sum() / len(numbers) ** 0.5)
 
 
 def _same(before: Any, now: Any) -> bool:

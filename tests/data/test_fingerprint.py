@@ -36,12 +36,20 @@ def test_the_same_data_pass_and_so_does_other_rounding(tmp_path):
         ({"test": Samples(X[:8], Y[:8].flip(0))}, "the targets of the test samples differ"),
         ({"validation": Samples(X[:9], Y[:9], Y[:9])}, "the targets of the validation samples differ"),
         ({"train": Samples(X + 0.1, Y)}, "the inputs of the train samples differ"),
+        ({"train": Samples(X[:, [1, 0, 2]], Y)}, "the inputs of the train samples differ"),
     ],
 )
 def test_other_data_are_refused(tmp_path, changed, words):
     keep_or_check(problem(), tmp_path / "data.json", resume=False)
     with pytest.raises(InputError, match=words):
         keep_or_check(problem(**changed), tmp_path / "data.json", resume=True)
+
+
+@pytest.mark.parametrize("names", [{"class_names": ("b", "a")}, {"class_names": ("a", "c")}])
+def test_other_names_of_the_classes_are_refused(tmp_path, names):
+    keep_or_check(problem(), tmp_path / "data.json", resume=False)
+    with pytest.raises(InputError, match="the names of the class labels differ, or their order"):
+        keep_or_check(replace(problem(), **names), tmp_path / "data.json", resume=True)
 
 
 def test_image_files_of_another_size_are_noticed_and_another_folder_is_not(tmp_path):
