@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -103,6 +104,10 @@ def read_plan(path: Path, full: bool, root: Path, only: str | None = None) -> Pl
 def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
     if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not isinstance(given.get("data"), str):
         raise InputError(f"`problems`: {path}: every problem needs a name and data, got {given!r:.80}")
+    if not re.fullmatch(r"\w[\w .+-]*", given["name"]):
+        raise InputError(
+            f"`problems`: {path}: {given['name']!r} names files of the results: use letters, digits, spaces, . _ + -"
+        )
     given = dict(given)
     only_full = given.pop("full", {})
     if only_full == "only":

@@ -334,6 +334,9 @@ def test_bad_input(
     [
         ("problems: 3", "list"),
         ("problems: [{name: a}]", "data"),
+        ("problems: [{name: ../../x, data: digits}]", "'../../x' names files of the results"),
+        ("problems: [{name: /x, data: digits}]", "'/x' names files of the results"),
+        ("problems: [{name: .., data: digits}]", "'..' names files of the results"),
         ("problems: [{name: a, data: digits, speed: 3}]", "'speed'"),
         ("problems: [{name: a, data: digits, metric: mood}]", "metrics"),
         ("problems: [{name: a, data: digits, rows: 5}]", "tables"),
