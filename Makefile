@@ -4,8 +4,14 @@ BIN := .venv/bin
 
 .PHONY: setup search test lint format clean
 
-search: .venv/ready
+TABLE := data/contraceptive.csv
+
+search: ARGS ?= --data $(TABLE) --target Contraceptive_method --objective worst_class
+search: .venv/ready $(TABLE)
 	$(BIN)/python -m autobalance.search $(ARGS)
+
+$(TABLE): .venv/ready
+	$(BIN)/python -m experiments.public contraceptive
 
 test: .venv/ready
 	$(BIN)/python -m pytest $(ARGS)
