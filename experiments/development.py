@@ -32,9 +32,17 @@ def classifications(options: argparse.Namespace) -> list[Entry]:
     Raises:
         InputError: what is wrong with the plan or a file.
     """
+    return _prepared(options, lambda entry: not {"task", "group"} & set(entry.options))
+
+
+def regressions(options: argparse.Namespace) -> list[Entry]:
+    """The problems that are regressions, prepared; raises as `classifications` does."""
+    return _prepared(options, lambda entry: entry.options.get("task") == "regression")
+
+
+def _prepared(options: argparse.Namespace, wanted: Callable[[Entry], bool]) -> list[Entry]:
     plan = read_plan(Path(options.problems), False, Path(options.root), options.only)
-    plain = [entry for entry in plan.problems if not {"task", "group"} & set(entry.options)]
-    return [prepare(entry, Path(options.out)) for entry in plain]
+    return [prepare(entry, Path(options.out)) for entry in plan.problems if wanted(entry)]
 
 
 def run(

@@ -17,13 +17,12 @@ from autobalance.bilevel._prediction_space import (
     PredictionSpace,
     PredictionSpaceSearch,
     PredictionSpaceState,
-    strata,
 )
 from autobalance.bilevel._strategy import Search
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
 from autobalance.common import check_value
-from autobalance.data import Batch
+from autobalance.data import Batch, stratum
 from autobalance.hypergradients import Engine, processes
 
 if TYPE_CHECKING:
@@ -63,11 +62,11 @@ class Auto:
         return self.interleaved.hypergradient
 
     def search(self, bench: Bench) -> Search:
-        """See `Strategy`. Without logits or folds to train side by side, it is the search within one training alone."""
-        alone = bench.setting.problem.bin_edges is not None or bench.recipe.compiled or processes() > 1
-        if alone or "l" not in bench.free:
+        """See `Strategy`. Where models cannot train side by side, it is the search within one training alone."""
+        alone = bench.recipe.compiled or processes() > 1 or bench.sees_targets
+        if alone or (not bench.of_numbers and "l" not in bench.free):
             return self.interleaved.search(bench)
-        rest = tuple(name for name in bench.free if name != "l")
+        rest = bench.free if bench.of_numbers else tuple(name for name in bench.free if name != "l")
         reserved = INTERLEAVED_COST if rest and self.budget >= INTERLEAVED_COST + SPLIT_COST else 0.0
         first = PredictionSpace(self.budget - reserved, bench.plan.folds).search(bench)
         return AutoSearch(first, self, rest, bench) if reserved else first
@@ -205,8 +204,9 @@ class AutoSearch:
         assert state.chosen is not None
         second, first, judged = self._compared(state)
         before, start = first[state.chosen], self._bench.plan.start_name
-        # it followed these very samples, and of some classes there are few
-        outputs, judged = doubted({SEARCHED: second, start: before}, judged, strata(judged))
+        outputs = {SEARCHED: second, start: before}
+        if not self._bench.of_numbers:  # it followed these very samples, and of some classes there are few
+            outputs, judged = doubted(outputs, judged, stratum(judged, None))
         against = self.first.compare(outputs, judged, start, self._needed)
         # constraints that it meets and the first phase misses on these few samples are no reason without confidence
         return against.chosen == SEARCHED and against.confidence >= self._needed

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.bilevel._plan import SearchPlan
-from autobalance.bilevel._portfolio import PORTFOLIO
+from autobalance.bilevel._portfolio import OF_NUMBERS, PORTFOLIO
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import (
     AUGMENT,
@@ -30,7 +30,7 @@ from autobalance.losses.named import named_loss
 from autobalance.models import Smoothing, output_bias, start_at
 from autobalance.tasks import Task
 from autobalance.tasks.objectives import Objective
-from autobalance.training import Arm, Recipe, Setting
+from autobalance.training import Arm, Recipe, SeesTargets, Setting
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,16 @@ class Bench:
         """What is searched."""
         return tuple(self.plan.free or ())
 
+    @property
+    def of_numbers(self) -> bool:
+        """Whether it is a regression."""
+        return self.setting.problem.bin_edges is not None
+
+    @property
+    def sees_targets(self) -> bool:
+        """Whether the model is shown the targets of each batch, as feature smoothing is."""
+        return isinstance(self.model(self.start(self.counts(None))), SeesTargets)
+
     def counts(self, folds: Sequence[Fold] | None) -> Tensor:
         """Samples of each class, bin or cell: of the pool that is dealt into folds, or of the training split."""
         return self.task.counts(self.setting.problem.train if folds is None else self.setting.pool)
@@ -85,10 +95,11 @@ class Bench:
         return self.arm(name, self.task.fixed_loss(name, counts), named_loss(name).head)
 
     def portfolio(self, number: int, counts: Tensor) -> list[Arm]:
-        """The plan's start, its candidates, and a number of further starts; see `PORTFOLIO`."""
+        """The plan's start, its candidates, and a number of further starts; see `PORTFOLIO` and `OF_NUMBERS`."""
         start = self.start(counts)
         arms = [start, *(self.fixed(name, counts) for name in self.plan.candidates if name != start.name)]
-        for name, (make, factor) in list(PORTFOLIO.items())[:number]:
+        portfolio = OF_NUMBERS if self.of_numbers else PORTFOLIO
+        for name, (make, factor) in list(portfolio.items())[:number]:
             recipe = replace(self.recipe, weight_decay=factor * self.recipe.weight_decay)
             arms.append(self.arm(name, make(self.task, counts), recipe=recipe))
         return arms

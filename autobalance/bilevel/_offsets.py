@@ -113,19 +113,15 @@ class Offsets:
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """Offsets of one penalty, judged on outputs that they were not found on.
+class Judged:
+    """Held-out outputs, and how good they are.
 
     Args:
-        problem: how they were found.
-        penalty: λ.
         standing: by the exact metric.
         tie: the smooth objective without its constraints, which decides between equal standings.
-        outputs: with the offsets, (N, K), in units of the scale.
+        outputs: (N, ...).
     """
 
-    problem: Offsets
-    penalty: float
     standing: Standing
     tie: float
     outputs: Tensor
@@ -134,6 +130,19 @@ class Crossed:
     def rank(self) -> tuple[Standing, float]:
         """The smaller the better."""
         return self.standing, self.tie
+
+
+@dataclass(frozen=True)
+class Crossed(Judged):
+    """Outputs (N, K), in units of the scale, with offsets of one penalty that were not found on them.
+
+    Args:
+        problem: how they were found.
+        penalty: λ.
+    """
+
+    problem: Offsets
+    penalty: float
 
 
 def cross_validated(
@@ -152,7 +161,7 @@ def cross_validated(
     for penalty in penalties:
         crossed = _crossed(problem, outputs, batch, penalty, part)
         tie = replace(problem, multipliers=None).smooth(crossed, batch).item()
-        judged.append(Crossed(problem, penalty, standing(problem.objective, crossed, batch), tie, crossed))
+        judged.append(Crossed(standing(problem.objective, crossed, batch), tie, crossed, problem, penalty))
     return judged
 
 

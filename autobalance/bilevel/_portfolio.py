@@ -31,3 +31,11 @@ PORTFOLIO: Mapping[str, tuple[MakeLoss, float]] = {
     "la, decay x 8": (lambda task, counts: task.fixed_loss("la", counts), 8.0),
     "la, tau 1.5": (lambda task, counts: task.fixed_loss("la", counts, tau=1.5), 1.0),
 }
+
+#: The same for a regression, in the order of what each adds there (``python -m experiments.starts``).
+OF_NUMBERS: Mapping[str, tuple[MakeLoss, float]] = {
+    "lds": (lambda task, counts: task.fixed_loss("lds", counts), 1.0),
+    "l1": (lambda task, counts: task.fixed_loss("l1", counts), 1.0),
+    "mse": (lambda task, counts: task.fixed_loss("mse", counts), 1.0),
+    "inv, decay x 8": (lambda task, counts: task.fixed_loss("inv", counts), 8.0),
+}

@@ -8,17 +8,16 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._guard import SEARCHED, Choice, choose
-from autobalance.bilevel._offsets import Offsets, best_of, dealt, frequency_law, refitted
+from autobalance.bilevel._move import AsTheyAre, ByOffsets, Move
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
-from autobalance.bilevel.space import Found, basis_of
+from autobalance.bilevel.space import Found
 from autobalance.common import InputError, check_value
-from autobalance.data import Batch, Fold, FoldedSamples
+from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 from autobalance.tasks.objectives import standing
@@ -38,9 +37,11 @@ CONFIDENCE = 0.7
 @dataclass(frozen=True)
 class PredictionSpace:
     """Trains each of a few starts on folds, and moves l by the offsets that make the objective smallest on the outputs
-    that were held out. See `autobalance.bilevel._offsets` for why l can carry them.
+    that were held out. See `autobalance.bilevel._offsets` for why l can carry them. Of a regression the start is taken
+    whose outputs are best.
 
-    The budget buys folds, then starts: training one on F folds costs F - 1 plain trainings.
+    The budget buys folds, then starts: training one on F folds costs F - 1 plain trainings. For a regression, which has
+    starts alone to choose from, two folds are enough.
 
     Args:
         budget: what the trainings may cost, in plain trainings.
@@ -70,23 +71,26 @@ class PredictionSpace:
         """See `Strategy`.
 
         Raises:
-            InputError: a regression, whose outputs have no offsets, or l is not free.
+            InputError: l is not free, or a model whose features are smoothed, which no others train beside.
         """
-        if bench.setting.problem.bin_edges is not None:
-            raise InputError("a regression has no logits to offset: use the `strategy` interleaved or whole")
-        if "l" not in bench.free:
+        if not bench.of_numbers and "l" not in bench.free:
             raise InputError("the `strategy` prediction moves l: leave l among what is `free`")
+        if bench.sees_targets:
+            raise InputError("the `strategy` prediction has no feature smoothing: use interleaved")
         number = self.folds or self._affordable(bench)
         folds, cost = (None, SPLIT_COST) if number is None else (bench.folds(number), number - 1)
         arms = bench.portfolio(max(0, int(self.budget / cost) - 1), bench.counts(folds))
-        trainees = {arm.name: bench.trainee(arm, folds, ("l",), "class") for arm in arms}
+        moved = ("w",) if bench.of_numbers else ("l",)
+        trainees = {arm.name: bench.trainee(arm, folds, moved, "class") for arm in arms}
         return PredictionSpaceSearch(trainees, bench)
 
     def _affordable(self, bench: Bench) -> int | None:
         """How many folds there shall be; None for the one split."""
-        smallest = int(bench.task.counts(bench.setting.pool).min())
         if bench.setting.problem.own_validation:
             return None
+        if bench.of_numbers:
+            return min(FOLDS)
+        smallest = int(bench.task.counts(bench.setting.pool).min())
         return next((folds for folds in FOLDS if folds - 1 <= self.budget and folds <= smallest), None)
 
 
@@ -141,12 +145,11 @@ class PredictionSpaceSearch:
         self.trainee = next(iter(trainees.values()))
         self._epochs = self.trainee.recipe.epochs
         self.length = len(trainees) * self._epochs + 1
-        self._seed, counts = bench.plan.seed, bench.task.counts(bench.setting.pool)
-        classes = counts if counts.dim() == 1 else counts.sum(1)
-        law = frequency_law(counts)
-        tie = bench.plan.tie or "class"
-        basis = torch.zeros(len(classes), 0) if tie == "frequency" else basis_of(tie, classes)
-        self.problem = Offsets(bench.objective, law, basis)
+        self._seed, self._edges = bench.plan.seed, bench.setting.problem.bin_edges
+        counts = bench.task.counts(bench.setting.pool)
+        self.move: Move[Any] = AsTheyAre(bench.objective)
+        if self._edges is None:
+            self.move = ByOffsets.of(bench.objective, counts, bench.plan.tie or "class", self._seed)
         self._starts_bias = bench.has_output_bias(bench.start(bench.counts(None)))
 
     @property
@@ -183,7 +186,7 @@ class PredictionSpaceSearch:
         needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
         judge = partial(standing, self._bench.objective)
         seen = {name: self._bench.objective.looked_at(output) for name, output in outputs.items()}
-        return choose(seen, start, judged, strata(judged), judge, needed, self._seed)
+        return choose(seen, start, judged, stratum(judged, self._edges), judge, needed, self._seed)
 
     def init(self) -> PredictionSpaceState:
         """See `Search`."""
@@ -193,14 +196,14 @@ class PredictionSpaceSearch:
 
     def phase(self, state: PredictionSpaceState) -> str:
         """See `Search`."""
-        return "offsets" if state.done >= self.length - 1 else "folds" if self.trainee.folds else "training"
+        return self.move.phase if state.done >= self.length - 1 else "folds" if self.trainee.folds else "training"
 
     def step(
         self, state: PredictionSpaceState, on_share: Callable[[float], None] | None = None
     ) -> tuple[PredictionSpaceState, dict[str, Any]]:
         """An epoch of the start that is trained at this time, or the offsets."""
-        phase = self.phase(state)
-        state, record = self._offsets(state) if phase == "offsets" else self._epoch(state)
+        phase, ended = self.phase(state), state.done >= self.length - 1
+        state, record = self._moved(state) if ended else self._epoch(state)
         return state, {"phase": phase, "epoch": state.done, **record}
 
     def _epoch(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
@@ -236,35 +239,30 @@ class PredictionSpaceSearch:
         described = {"train_loss": sum(losses) / len(losses), **figures, **trainee.space.describe(raw)}
         return state, {"start": name, **described}
 
-    def _offsets(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
-        """The best start and its offsets; equal standings are told apart by the smooth objective."""
-        judged, deal = self.judged, dealt(self.judged.y, self._seed)
-        bests = {name: best_of(self.problem, outputs, judged, deal) for name, outputs in state.outputs.items()}
+    def _moved(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
+        """The best start with its move; equal standings are told apart by the smooth objective."""
+        judged = self.judged
+        bests = {name: self.move.best(outputs, judged) for name, outputs in state.outputs.items()}
         winner = min(bests, key=lambda name: bests[name].rank)
         crossed = bests[winner].outputs
         state = replace(
             state,
             winner=winner,
-            offsets=refitted(state.outputs[winner], judged, bests[winner]),
+            offsets=self.move.offsets(state.outputs[winner], judged, bests[winner]),
             crossed=crossed,
             done=state.done + 1,
             outer_steps=state.outer_steps + 1,
         )
         trainee, last = self._trainees[winner], self.found(state).loss.at(1.0)
         assert isinstance(last, Member)
+        shown = ("w",) if state.offsets is None else ("l",)
         return state, {
             "start": winner,
             "train_loss": None,
             **trainee.figures(crossed, judged),
-            "parameters": {"l": last.l.tolist()},
+            "parameters": {name: getattr(last, name).tolist() for name in shown},
             "rates": {},
         }
-
-
-def strata(judged: Batch) -> np.ndarray:
-    """Each sample's class, or class and group, as a number: what resamplings keep."""
-    cell = judged.y if judged.group is None else judged.y * (int(judged.group.max()) + 1) + judged.group
-    return cell.cpu().numpy()
 
 
 def less(loss: Member | ScheduledLoss, offsets: Tensor, starts_bias: bool = True) -> Member | ScheduledLoss:

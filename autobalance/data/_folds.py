@@ -57,7 +57,7 @@ def stratified_folds(problem: Problem, number: int, seed: int) -> list[Fold]:
         return [(torch.from_numpy(rest), torch.from_numpy(held)) for rest, held in dealer.split(cell, cell)]
 
 
-def stratum(samples: Samples, bin_edges: Sequence[float] | None) -> np.ndarray:
+def stratum(samples: Samples | Batch, bin_edges: Sequence[float] | None) -> np.ndarray:
     """What the splits keep in proportion: each sample's class or bin, and its group."""
     y = samples.y.cpu()
     label = y if bin_edges is None else bin_index(y, torch.tensor(bin_edges, dtype=torch.float64))

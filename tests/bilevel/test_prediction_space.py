@@ -180,7 +180,7 @@ def test_balanced_data_are_welcome():
 def test_a_tie_by_frequency_moves_l_along_log_n():
     made = checked(tie="frequency")
     outputs = run(made.search).outputs["la"].double()
-    offsets = made.search.problem.fit(outputs / outputs.std(), made.search.judged, 0.003)
+    offsets = made.search.move.problem.fit(outputs / outputs.std(), made.search.judged, 0.003)
     logs = made.task.counts(made.setting.pool).double().log()
     torch.testing.assert_close(torch.corrcoef(torch.stack([offsets, logs]))[0, 1].abs().item(), 1.0)
 
@@ -190,9 +190,5 @@ def test_what_cannot_be_is_refused():
         checked(free=("w",))
     with pytest.raises(InputError, match="`budget` is 0"):
         PredictionSpace(budget=0)
-    x = torch.randn(60, 3, dtype=torch.float64)
-    numbers = Problem("n", *[Samples(x, x[:, 0].clone())] * 3, class_names=("0", "1"), bin_edges=(-9.0, 0.0, 9.0))
-    with pytest.raises(InputError, match="a regression has no logits to offset"):
-        checked(of=numbers, objective="mae")
     with pytest.raises(InputError, match="not finite in epoch 1; lower `lr`"):
         run(checked(recipe=replace(RECIPE, lr=1e200)).search)

@@ -109,6 +109,7 @@ def search_numbers(**settings):
     torch.manual_seed(0)
     samples = (numbers(150, 0), numbers(60, 1))
     given = {"recipe": autobalance.Recipe(epochs=6, batch_size=16, lr=0.02), "task": "regression", "bins": 6}
+    given["strategy"] = "interleaved"
     return search(torch.nn.Linear(2, 1), *samples, **{**given, **settings})
 
 

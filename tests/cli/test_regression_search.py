@@ -22,8 +22,8 @@ from autobalance.tasks import outputs, task_of
 from autobalance.tasks.objectives import objective_names
 from autobalance.training import train
 
-SHORT = ["--task", "regression", "--model", "linear", "--epochs", "4", "--batch-size", "16", "--every", "5",
-         "--unroll", "3", "--lr", "0.02"]  # fmt: skip
+SHORT = ["--task", "regression", "--strategy", "interleaved", "--model", "linear", "--epochs", "4",
+         "--batch-size", "16", "--every", "5", "--unroll", "3", "--lr", "0.02"]  # fmt: skip
 RUN = ["--confidence", "0", *SHORT, "--seeds", "2", "--bins", "6", "--shots", "40,10", "--baselines", "l1,lds"]
 
 
