@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 TABLE := data/contraceptive.csv
 
-search: ARGS ?= --data $(TABLE) --target Contraceptive_method --objective worst_class
+search: ARGS ?= --data $(TABLE) --target Contraceptive_method --objective worst_class --seeds 10
 search: .venv/ready $(TABLE)
 	$(BIN)/python -m autobalance.search $(ARGS)
 
