@@ -88,6 +88,8 @@ class ProblemOptions(RunOptions):
     shots: tuple[int, int] | None = None
     imbalance: float | None = None
     imbalance_type: str = "exp"
+    ground: str | None = None
+    ground_ratio: float = 10.0
     validation: float | None = None
     model: str | None = None
     features_only: bool = False
@@ -186,6 +188,11 @@ def add_problem_options(
            "unset: 10 for digits, 100 for CIFAR, else the data as they are", type=positive_float,
            metavar="RHO")  # fmt: skip
     option(data, "imbalance-type", "profile of the thinning", choices=("exp", "step"))
+    option(data, "ground", "put images on grounds that mostly tell the class in training and never in the test: "
+           "negative, or a frame or colour with the number of grounds behind it; the grounds are the groups",
+           metavar="KIND[:G]")  # fmt: skip
+    option(data, "ground-ratio", "training images on their class's own ground for each one on another",
+           type=positive_float, metavar="RHO")  # fmt: skip
     option(data, "validation", "share of the training samples that judges the loss; unset: 0.2, or the source's own "
            "validation samples", type=share, metavar="SHARE")  # fmt: skip
 

@@ -132,7 +132,7 @@ def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Sam
     Raises:
         InputError: the samples of a part have another shape than the training samples.
     """
-    inputs = [part.x if isinstance(part.x, ImageFiles) else _channels_first(part.x) for part in parts]
+    inputs = [part.x if isinstance(part.x, ImageFiles) else channels_first(part.x) for part in parts]
     for x in inputs[1:]:
         if x.shape[1:] != inputs[0].shape[1:] or type(x) is not type(inputs[0]):
             raise InputError(
@@ -169,7 +169,7 @@ def _scaled(x: NDArray[Any], mean: NDArray[np.float64], scale: NDArray[np.float6
     return work.astype(np.float32, copy=False)
 
 
-def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
+def channels_first(x: NDArray[Any]) -> NDArray[Any]:
     """Images as (N, C, H, W), a view; vectors as they are."""
     if x.ndim == 2:
         return x

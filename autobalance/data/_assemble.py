@@ -1,5 +1,5 @@
-"""From what a source found to a problem: the test split, the long tail, the validation split, standardisation, in this
-order."""
+"""From what a source found to a problem: the test split, the long tail, the grounds, the validation split,
+standardisation, in this order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays, to_samples
+from autobalance.data._grounds import Grounds
 from autobalance.data._long_tail import long_tail_subset
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_names, num_groups
@@ -68,6 +69,11 @@ def assemble(found: Found, options: DataOptions) -> Problem:
         train = train.subset(long_tail_subset(train.y, options.imbalance, options.imbalance_type, generator))
     elif options.imbalance_type != DataOptions.imbalance_type:
         raise InputError(f"`imbalance_type` {options.imbalance_type} has no effect without `imbalance`")
+    if options.ground is not None:
+        grounds = Grounds.of(options.ground, options.ground_ratio)
+        train, groups = grounds.misleading(train, generator), grounds.names
+        test = grounds.even(test, np.random.default_rng(0))
+        validation = None if validation is None else grounds.misleading(validation, generator)
     if validation is None:
         train, validation = split(train, options.validation_share, generator)
     samples = to_samples([train, validation, test], standardise=found.standardise)

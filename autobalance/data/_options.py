@@ -24,6 +24,8 @@ _PURPOSE = {
     "image_size": "it is for images in files",
     "imbalance": "it thins out images and arrays; a table or function keeps its own frequencies",
     "imbalance_type": "it is the shape of a long tail of classes",
+    "ground": "it puts images, read into memory, on grounds that mislead",
+    "ground_ratio": "it says how often the `ground` of an image is not its class's own",
     "validation": "there are validation samples already",
     "bins": "there are bins already",
 }
@@ -47,6 +49,8 @@ class DataOptions:
         imbalance: thins out the training samples until the largest class has this many times the samples of the
             smallest. None: 10 for digits, 100 for cifar10 and cifar100, and otherwise the data as they are.
         imbalance_type: "exp" or "step", see `long_tail_counts`.
+        ground: for images: ``negative``, ``frame:G`` or ``colour:G``, grounds that become the groups, see `Grounds`.
+        ground_ratio: training samples on their class's own ground over those on others.
         validation: share of the training samples that becomes validation. None: a fifth, or the validation samples
             that the source brings.
         task: "classification" or "regression", whose targets are numbers.
@@ -68,6 +72,8 @@ class DataOptions:
     image_size: int | None = None
     imbalance: float | None = None
     imbalance_type: str = "exp"
+    ground: str | None = None
+    ground_ratio: float = 10.0
     validation: float | None = None
     task: str = "classification"
     bins: int | None = None
@@ -85,10 +91,12 @@ class DataOptions:
                 f"`validation` is {self.validation}: it is a share of the training samples, between 0 and 1"
             )
         if self.regression:
-            self.refuse(["group"], "a regression", "losses for groups are for classes")
+            self.refuse(["group", "ground"], "a regression", "losses for groups are for classes")
             self.refuse(["imbalance", "imbalance_type"], "a regression", "its targets have a density of their own")
         else:
             self.refuse(["bins"], "a classification", "add `task` regression")
+        if self.ground is None:
+            self.refuse(["ground_ratio"], "samples without `ground`", "it is the share of images on other grounds")
         if self.group_as_feature and not self.group:
             raise InputError("`group_as_feature` has no effect without `group`, which names columns of a table")
 

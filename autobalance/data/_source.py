@@ -9,8 +9,10 @@ from autobalance.common import InputError
 from autobalance.data._options import TASKS, DataOptions
 from autobalance.data._problem import Problem
 
-#: Options of sources whose classes can be made long-tailed, and the only task of sources whose targets are classes.
-TAIL, CLASSES_ONLY = frozenset({"imbalance", "imbalance_type"}), ("classification",)
+#: Options of sources whose samples can be made long-tailed or put on grounds, and the only task of sources that have
+#: classes.
+TAIL = frozenset({"imbalance", "imbalance_type", "ground", "ground_ratio"})
+CLASSES_ONLY = ("classification",)
 #: Options that every source understands.
 _ALWAYS = frozenset({"task", "bins", "seed", "validation"})
 

@@ -9,6 +9,7 @@ import numpy as np
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
+from autobalance.data._grounds import Grounds
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
 from autobalance.data._source import CLASSES_ONLY, Source
@@ -16,7 +17,6 @@ from autobalance.data.sources._digits import read_digits
 
 CLASSES = ("0 to 4", "5 to 9")
 GROUPS = ("dark ground", "light ground")
-INK = 16
 #: Samples of a class on its usual ground over those on the other one. 19 in Waterbirds, which has 4795 of them.
 DEFAULT_IMBALANCE = 10.0
 
@@ -38,27 +38,21 @@ def load_digits_groups(source: str, options: DataOptions) -> Problem:
     if imbalance < 1:
         raise InputError(f"`imbalance` {imbalance:g} is below 1: it is samples on the usual ground over the others")
     rest, test = read_digits()
-    train = _on_grounds(rest, 1 / (1 + imbalance), np.random.default_rng(options.seed))
+    grounds = Grounds("negative", ratio=imbalance)
+    train = _two_classes(rest, grounds, 1 / (1 + imbalance), np.random.default_rng(options.seed))
     assert train.group is not None
     if len(np.unique(2 * train.y + train.group)) < 4:
         raise InputError(f"`imbalance` {imbalance:g} leaves no picture on the other ground; at most 200 is possible")
-    even = _on_grounds(test, 0.5, np.random.default_rng(0))
+    even = _two_classes(test, grounds, 0.5, np.random.default_rng(0))
     return assemble(
         Found(source, train, even, class_names=CLASSES, group_names=GROUPS), replace(options, imbalance=None)
     )
 
 
-def _on_grounds(digits: Arrays, share: float, generator: np.random.Generator) -> Arrays:
+def _two_classes(digits: Arrays, grounds: Grounds, share: float, generator: np.random.Generator) -> Arrays:
     """The two-class samples, a ``share`` of each digit's pictures on the ground that is not its class's."""
-    unusual = np.zeros(len(digits.y), dtype=bool)
-    for digit in range(10):
-        of_digit = np.flatnonzero(digits.y == digit)
-        unusual[generator.choice(of_digit, size=round(share * len(of_digit)), replace=False)] = True
     labels = (digits.y >= 5).astype(np.int64)
-    group = np.where(unusual, 1 - labels, labels)
-    ink = np.asarray(digits.x)
-    pictures = np.where(group[:, None, None] == 1, INK - ink, ink).astype(np.uint8)
-    return Arrays(pictures, labels, group)
+    return replace(grounds.put(digits, labels, digits.y, share, generator), y=labels)
 
 
 DIGITS_GROUPS = Source(
