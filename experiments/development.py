@@ -32,12 +32,17 @@ def classifications(options: argparse.Namespace) -> list[Entry]:
     Raises:
         InputError: what is wrong with the plan or a file.
     """
-    return _prepared(options, lambda entry: not {"task", "group"} & set(entry.options))
+    return _prepared(options, lambda entry: not {"task", "group", "ground"} & set(entry.options))
 
 
 def regressions(options: argparse.Namespace) -> list[Entry]:
     """The problems that are regressions, prepared; raises as `classifications` does."""
     return _prepared(options, lambda entry: entry.options.get("task") == "regression")
+
+
+def grouped(options: argparse.Namespace) -> list[Entry]:
+    """The problems with groups, prepared; raises as `classifications` does."""
+    return _prepared(options, lambda entry: bool({"group", "ground"} & set(entry.options)))
 
 
 def _prepared(options: argparse.Namespace, wanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -13,8 +13,8 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,11 @@ from autobalance.cli import Display, positive
 from autobalance.common import significant
 from autobalance.data import stratified_folds
 from autobalance.report import markdown_table
-from autobalance.study import Cell, Changes, Desk, Directory, Method, Result, named_method, run_cells
+from autobalance.study import Cell, Desk, Directory, Result, run_cells
 from autobalance.tasks import outputs
-from experiments.development import classifications, make_parser, regressions
+from experiments.development import make_parser
 from experiments.development import run as run_with
-from experiments.starts import OBJECTIVES as REGRESSION_OBJECTIVES
-from experiments.starts import starts
+from experiments.kinds import KINDS
 from experiments.suite._case import open_case
 from experiments.suite._plan import Entry
 
@@ -57,67 +56,6 @@ CONFIDENCE = {"interleaved": 0.8}
 FIXED = "best fixed"
 #: On which the fixed losses are chosen.
 FOLDS = 3
-#: How often a judging sample counts at the least; the larger, the closer are the classes' shares to training's.
-LEAST = 3
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What is different for problems of one kind.
-
-    Args:
-        problems: those of a plan.
-        objectives: what is made small.
-        plain: the fixed loss that all is compared with.
-        fixed: for the recipe's weight decay, the fixed losses of which folds choose one.
-        shares: positions of the judging samples (targets) so often that they are as in training (targets).
-    """
-
-    problems: Callable[[argparse.Namespace], list[Entry]]
-    objectives: tuple[str, ...]
-    plain: str
-    fixed: Callable[[float], dict[str, Method]]
-    shares: Callable[[Tensor, Tensor], Tensor]
-
-
-def fixed_losses(decay: float) -> dict[str, Method]:
-    """Sixteen fixed losses for classes, each with the recipe's weight decay and with eight times as much."""
-    several = {
-        **{name: named_method(name) for name in ("ce", "focal", "weighted")},
-        **{f"la, τ {tau}": named_method("la").at({"tau": tau}) for tau in (0.5, 0.75, 1, 1.25, 1.5)},
-        **{f"cdt, γ {gamma}": named_method("cdt").at({"gamma": gamma}) for gamma in (0.15, 0.3)},
-        **{
-            f"vs, γ {gamma}, τ {tau}": named_method("vs").at({"gamma": gamma, "tau": tau})
-            for gamma in (0.15, 0.3)
-            for tau in (0.75, 1, 1.25)
-        },
-    }
-    return {
-        f"{name}, decay × {factor}": replace(method, recipe=Changes({"weight_decay": factor * decay}))
-        for name, method in several.items()
-        for factor in (1, 8)
-    }
-
-
-def as_in_training(judging: Tensor, training: Tensor) -> Tensor:
-    """Positions of the judging samples, each class so often that its share is that in training."""
-    counts = training.bincount().double()
-    often = counts / judging.bincount(minlength=len(counts)).clamp_min(1)
-    repeats = (often / often.min() * LEAST).round().long()
-    return torch.arange(len(judging)).repeat_interleave(repeats[judging])
-
-
-def as_they_are(judging: Tensor, training: Tensor) -> Tensor:
-    """Positions of the judging samples, each once."""
-    return torch.arange(len(judging))
-
-
-KINDS: Mapping[str, Kind] = {
-    "classification": Kind(
-        classifications, ("worst_class", "macro_f1", "balanced_error"), "la", fixed_losses, as_in_training
-    ),
-    "regression": Kind(regressions, REGRESSION_OBJECTIVES, "sqinv", starts, as_they_are),
-}
 
 
 @dataclass(frozen=True)
@@ -127,7 +65,7 @@ class Compared:
     entry: Entry
     seed: int
     objective: str
-    kind: str = "classification"
+    kind: str = "classes"
 
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
@@ -175,7 +113,7 @@ class BestFixed:
 
     entry: Entry
     seed: int
-    kind: str = "classification"
+    kind: str = "classes"
 
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
@@ -211,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the tables; returns the exit status."""
     parser = make_parser("objectives", __doc__)
     parser.add_argument("--seeds", type=positive, default=2, metavar="N", help="splits of each problem")
-    parser.add_argument("--kind", choices=KINDS, default="classification", help="which problems of the plan")
+    parser.add_argument("--kind", choices=KINDS, default="classes", help="which problems of the plan")
     return run_with(parser, _compare, arguments)
 
 
