@@ -28,8 +28,8 @@ from autobalance.hypergradients import Engine, processes
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
 
-#: What the search within one training costs, in plain trainings.
-INTERLEAVED_COST = 1.4
+#: What the search within one training costs, in plain trainings; half of it for a regression, whose folds are halves.
+INTERLEAVED_COST, ON_HALF = 1.4, 0.7
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Auto:
         if alone or (not bench.of_numbers and "l" not in bench.free):
             return self.interleaved.search(bench)
         rest = bench.free if bench.of_numbers else tuple(name for name in bench.free if name != "l")
-        reserved = INTERLEAVED_COST if rest and self.budget >= INTERLEAVED_COST + SPLIT_COST else 0.0
+        cost = ON_HALF if bench.of_numbers else INTERLEAVED_COST
+        reserved = cost if rest and self.budget >= cost + SPLIT_COST else 0.0
         first = PredictionSpace(self.budget - reserved, bench.plan.folds).search(bench)
         return AutoSearch(first, self, rest, bench) if reserved else first
 

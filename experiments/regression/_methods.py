@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from autobalance import FDS
-from autobalance.bilevel import SearchPlan
+from autobalance.bilevel import Interleaved, SearchPlan
 from autobalance.common import import_function
 from autobalance.data import Samples
 from autobalance.losses import Loss
@@ -79,7 +79,8 @@ class SearchedWeights:
         problem = setting.problem
         task = task_of(problem)
         start = task.fixed_loss("sqinv", task.counts(problem.train), error=self.error)
-        plan = SearchPlan(self.objective, start, ("w",), recipe=recipe, confidence=0.0, seed=seed)
+        within = Interleaved()  # of the weights alone, whatever loss they are for
+        plan = SearchPlan(self.objective, start, ("w",), strategy=within, recipe=recipe, confidence=0.0, seed=seed)
         return find(plan, setting)
 
 

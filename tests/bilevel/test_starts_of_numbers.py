@@ -79,7 +79,7 @@ def test_the_search_goes_on_with_hypergradients_from_there():
     made = checked(Auto(4, WITHIN), confidence=1e-9)
     states = []
     state = run(made.search, on_step=lambda state, _: states.append(state))
-    assert list(state.first.outputs) == ["sqinv", "lds"] and state.second.outer_steps > 0
+    assert list(state.first.outputs) == ["sqinv", "lds", "l1"] and state.second.outer_steps > 0
     before, after = made.search.first.found(state.first), made.search._search(state).found(state.second)
     assert (before.loss.w - after.loss.w).abs().max() > 1e-4
     middle = AutoState.from_dict(states[7].to_dict())

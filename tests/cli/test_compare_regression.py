@@ -20,7 +20,7 @@ from autobalance.compare import main
 from autobalance.losses import RegressionLoss
 from autobalance.training import train
 
-SHORT = ["--task", "regression", "--model", "linear", "--epochs", "4", "--batch-size", "16", "--bins", "6"]
+SHORT = ["--task", "regression", "--model", "linear", "--epochs", "8", "--batch-size", "16", "--bins", "6"]
 Run = tuple[Path, dict[str, Any], list[str]]
 
 
