@@ -100,10 +100,10 @@ class Compared:
                     "seconds": (time.perf_counter() - begun) / plain_seconds,
                 }
             begun = time.perf_counter()
-            model = arm.train(setting, case.everything, self.seed)
+            output = arm.answers(setting, (case.everything, judging), self.seed).output.cpu()
             if name == kind.plain:
                 plain_seconds = time.perf_counter() - begun
-            figures[name] = metric(outputs(model, judging).cpu()[repeated], judging.subset(repeated).without_inputs())
+            figures[name] = metric(output[repeated], judging.subset(repeated).without_inputs())
         return {"figures": figures, "about": about, "plain_seconds": plain_seconds}
 
 

@@ -81,6 +81,7 @@ def check(plan: SearchPlan, setting: Setting, task: Task, compared: Sequence[str
         InputError: what is wrong and what helps.
     """
     plan = plan.completed(task)
+    setting.check_own_model(plan.seed)
     assert plan.objective is not None
     bench = Bench(plan, setting, task, task.objective(plan.objective))
     counts, splits = task.counts(setting.problem.final_training), _splits(bench)

@@ -21,6 +21,7 @@ from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 from autobalance.tasks.objectives import standing
+from autobalance.training import NOT_FINITE, advice, constant_output
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -102,6 +103,7 @@ class PredictionSpaceState:
         generator, random, device_random: states of the sampling generator and of torch's own.
         inner: of the start that is being trained; None between two.
         outputs: of each start that is trained, (N, K), for the samples that were held out.
+        diverged: the starts whose outputs are a constant prediction instead.
         winner: the start whose outputs, with offsets, are best.
         offsets: b, (K,), in the unit of the logits; None before they are found.
         crossed: the winner's outputs, (N, K), each with offsets that were found without its sample.
@@ -113,6 +115,7 @@ class PredictionSpaceState:
     device_random: Tensor | None = None
     inner: InnerState | None = None
     outputs: dict[str, Tensor] = field(default_factory=dict)
+    diverged: tuple[str, ...] = ()
     winner: str | None = None
     offsets: Tensor | None = None
     crossed: Tensor | None = None
@@ -209,6 +212,8 @@ class PredictionSpaceSearch:
     def _epoch(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
         name = list(self._trainees)[state.done // self._epochs]
         trainee, epoch = self._trainees[name], state.done % self._epochs
+        if name in state.diverged:  # what is left of its epochs
+            return replace(state, done=state.done + 1), {"start": name, "train_loss": None, **self._described(name)}
         generator, device = torch.Generator(), trainee.device
         generator.set_state(state.generator if epoch else torch.Generator().manual_seed(self._seed).get_state())
         inner, losses, raw = state.inner or trainee.start, [], trainee.space.init()
@@ -220,11 +225,13 @@ class PredictionSpaceSearch:
                 losses.append(trainee.mean_loss(value.item()))
             random, device_random = random_state(device)
         if not all(map(math.isfinite, losses)):
-            raise InputError(f"training with {name}: the training loss is not finite in epoch {epoch + 1}; lower `lr`")
+            return self._given_up(state, name, f"the training loss is not finite in epoch {epoch + 1}")
         ended = epoch + 1 == self._epochs
         figures = {}
         if ended or epoch % -(-self._epochs // FIGURES) == 0:
             output, judged = trainee.held_out(inner)
+            if not torch.isfinite(output).all():
+                return self._given_up(state, name, NOT_FINITE)
             figures = trainee.figures(output, judged)
         state = replace(
             state,
@@ -236,13 +243,40 @@ class PredictionSpaceSearch:
         )
         if ended:
             state = replace(state, inner=None, outputs={**state.outputs, name: output.cpu()})
-        described = {"train_loss": sum(losses) / len(losses), **figures, **trainee.space.describe(raw)}
-        return state, {"start": name, **described}
+        return state, {"start": name, "train_loss": sum(losses) / len(losses), **figures, **self._described(name)}
+
+    def _described(self, name: str) -> dict[str, Any]:
+        """What the history says of a start's numbers, which stay as they are."""
+        space = self._trainees[name].space
+        return space.describe(space.init())
+
+    def _given_up(
+        self, state: PredictionSpaceState, name: str, why: str
+    ) -> tuple[PredictionSpaceState, dict[str, Any]]:
+        """The state without a start that diverged: it counts as a constant prediction.
+
+        Raises:
+            InputError: none is left.
+        """
+        problem, recipe, judged = self._bench.setting.problem, self._trainees[name].recipe, self.judged
+        why = f"{why}; {advice(recipe, problem.train)}"
+        if len(state.diverged) + 1 == len(self._trainees):
+            raise InputError(f"every training of the search diverges. With {name}: {why}")
+        output = constant_output(problem, problem.train, len(judged.y))
+        state = replace(
+            state,
+            inner=None,
+            outputs={**state.outputs, name: output.cpu()},
+            diverged=(*state.diverged, name),
+            done=state.done + 1,
+        )
+        return state, {"start": name, "train_loss": None, "diverged": why, **self._described(name)}
 
     def _moved(self, state: PredictionSpaceState) -> tuple[PredictionSpaceState, dict[str, Any]]:
         """The best start with its move; equal standings are told apart by the smooth objective."""
         judged = self.judged
-        bests = {name: self.move.best(outputs, judged) for name, outputs in state.outputs.items()}
+        trained = {name: outputs for name, outputs in state.outputs.items() if name not in state.diverged}
+        bests = {name: self.move.best(outputs, judged) for name, outputs in trained.items()}
         winner = min(bests, key=lambda name: bests[name].rank)
         crossed = bests[winner].outputs
         state = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -46,6 +46,8 @@ class SearchResult:
         recipe: how to train with ``loss``: as given, with what was found of it where that was searched.
         choice: which loss was chosen and how sure that is; None where no choice was asked for.
         searched: the searched loss, chosen or not.
+        diverged: why a training of the choice counts as a constant prediction, by ``loss/fold``; those of the search
+            are in its history.
     """
 
     loss: Member | ScheduledLoss
@@ -57,6 +59,7 @@ class SearchResult:
     recipe: Recipe
     choice: Choice | None
     searched: Member | ScheduledLoss
+    diverged: dict[str, str] = field(default_factory=dict)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
@@ -123,7 +126,8 @@ def search_loss(
 
     state = run(checked.search, on_step=keep)
     found = checked.search.found(state)
-    choice = select(checked, state)
+    diverged: dict[str, str] = {}
+    choice = select(checked, state, diverged=diverged)
     chosen = chosen_arm(checked, found, choice)
     return SearchResult(
         member(chosen.name, chosen.loss),
@@ -135,6 +139,7 @@ def search_loss(
         chosen.recipe,
         choice,
         found.loss,
+        diverged,
     )
 
 

@@ -14,7 +14,6 @@ from autobalance.bilevel._check import CheckedPlan
 from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel.space import Found
 from autobalance.data import stratum
-from autobalance.tasks import outputs
 from autobalance.tasks.objectives import standing
 from autobalance.training import Arm
 
@@ -45,6 +44,7 @@ def select(
     checked: CheckedPlan,
     state: Any,
     held_out: MutableMapping[str, Tensor] | None = None,
+    diverged: MutableMapping[str, str] | None = None,
     on_training: OnTraining | None = None,
     on_trained: Callable[[], None] | None = None,
 ) -> Choice | None:
@@ -56,11 +56,9 @@ def select(
         checked: the plan.
         state: of its search, at its end.
         held_out: by ``arm/fold``, what finished models answered; those are not trained again, new ones are added.
+        diverged: gets, by ``arm/fold``, why a training counts as a constant prediction.
         on_training: told after each epoch of a training.
         on_trained: called after each training.
-
-    Raises:
-        InputError: a training diverged.
     """
     plan, setting, splits = checked.plan, checked.setting, checked.splits
     if not plan.confidence:
@@ -80,8 +78,10 @@ def select(
                 if on_training is not None:
                     on_training(what, done, epoch, loss)
 
-            model = arm.train(setting, pool.subset(rest), plan.seed, on_epoch)
-            kept[key] = outputs(model, pool.subset(held)).cpu()
+            answered = arm.answers(setting, (pool.subset(rest), pool.subset(held)), plan.seed, on_epoch)
+            if answered.diverged is not None and diverged is not None:
+                diverged[key] = answered.diverged
+            kept[key] = answered.output.cpu()
             if on_trained is not None:
                 on_trained()
     judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")

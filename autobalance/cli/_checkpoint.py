@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autobalance.common import InputError, replacing
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Checkpoint:
         search_seconds: the time spent on them.
         trainings: the result of each finished training, by ``method/seed``.
         held_out: what each finished model of the choice answers on its held-out samples, by ``method/fold``.
+        diverged: why trainings of the choice count as a constant prediction, by ``method/fold``.
         choice_seconds: the time spent on the choice.
     """
 
@@ -32,6 +33,7 @@ class Checkpoint:
     search_seconds: float = 0.0
     trainings: dict[str, dict[str, Any]] = field(default_factory=dict)
     held_out: dict[str, Tensor] = field(default_factory=dict)
+    diverged: dict[str, str] = field(default_factory=dict)
     choice_seconds: float = 0.0
 
     def save(self, path: Path) -> None:

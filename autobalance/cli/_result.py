@@ -11,13 +11,14 @@ from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, Found, State, sto
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
 from autobalance.cli._sampling import sampling_facts
+from autobalance.cli._tested_arms import DIVERGED
 from autobalance.hypergradients import RECIPE_PARAMETERS
 from autobalance.report import verdict
 from autobalance.tasks import summarise_figures
 from autobalance.training import peak_memory_mb, versions
 
 #: What a test keeps beside its figures.
-_ASIDE = ("seconds", "resampled")
+_ASIDE = ("seconds", "resampled", DIVERGED)
 
 
 def result_of(
@@ -40,7 +41,9 @@ def result_of(
     plan, problem, task = checked.plan, checked.setting.problem, checked.task
     seeds = list(range(options.seed, options.seed + options.seeds))
     tests = {method: [progress.trainings[f"{method}/{seed}"] for seed in seeds] for method in methods}
-    train_seconds = statistics.median(test["seconds"] for of_method in tests.values() for test in of_method)
+    everything = [test for of_method in tests.values() for test in of_method]
+    whole = [test for test in everything if DIVERGED not in test] or everything
+    train_seconds = statistics.median(test["seconds"] for test in whole)
     result = {
         "data": problem.name,
         "task": options.task,
@@ -68,10 +71,29 @@ def result_of(
         },
         "versions": versions(),
     }
+    if diverged := _diverged(tests, seeds, progress):
+        result["diverged"] = diverged
     drawn = {name: of_method[0]["resampled"] for name, of_method in tests.items() if "resampled" in of_method[0]}
     if len(drawn) == len(tests):
         result["sampling"] = sampling_facts(checked, drawn)
     return {**result, "verdict": asdict(verdict(result))}
+
+
+def _diverged(
+    tests: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int], progress: Checkpoint
+) -> dict[str, dict[str, str]]:
+    """Why trainings count as a constant prediction, in each phase where some do."""
+    found = {
+        "search": {record["start"]: record[DIVERGED] for record in progress.history if DIVERGED in record},
+        "choice": progress.diverged,
+        "retrain": {
+            f"{method}/{seed}": test[DIVERGED]
+            for method, of_method in tests.items()
+            for seed, test in zip(seeds, of_method, strict=True)
+            if DIVERGED in test
+        },
+    }
+    return {phase: dict(reasons) for phase, reasons in found.items() if reasons}
 
 
 def _search_facts(options: Options, checked: CheckedPlan, state: State) -> dict[str, Any]:

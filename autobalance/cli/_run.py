@@ -27,11 +27,13 @@ from autobalance.cli._plan import baselines_of, checked_plan
 from autobalance.cli._progress import Display
 from autobalance.cli._result import chosen_facts, provenance, result_of
 from autobalance.cli._tested_arms import InCheckpoint, compare_arms
+from autobalance.cli._words import as_flags
 from autobalance.common import write_text
 from autobalance.data import keep_or_check
 from autobalance.losses import save_loss
 from autobalance.report import choice_sentence, unmet_sentence, write_report
 from autobalance.tasks.objectives import Blend
+from autobalance.training import advice
 
 #: A checkpoint is written when this much time has passed since the last one, and whenever the search ends.
 CHECKPOINT_SECONDS = 2.0
@@ -164,9 +166,9 @@ def _search(this: Run) -> Any:
     if state.skipped:
         display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
     if stopped_early(state):
-        display.say(
-            "the search stopped early after several such steps in a row and keeps its last good loss; try a lower --lr"
-        )
+        checked = this.checked
+        help = as_flags(advice(checked.recipe, checked.setting.problem.train), vars(this.options))
+        display.say(f"the search stopped early after several such steps in a row and keeps its last good loss; {help}")
     assert finished(search, state)
     return state
 
@@ -227,7 +229,7 @@ def _choose(this: Run, state: Any) -> Choice | None:
         spent()
         this.save()
 
-    choice = select(checked, state, progress.held_out, on_training, on_trained)
+    choice = select(checked, state, progress.held_out, progress.diverged, on_training, on_trained)
     assert choice is not None
     if not progress.trainings:  # a resumed run repeats a comparison whose time was counted before
         spent()

@@ -72,7 +72,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
-    from autobalance.report import choice_sentence, found_recipe, unmet_sentence
+    from autobalance.report import choice_sentence, diverged_sentences, found_recipe, unmet_sentence
 
     cost, chosen = result["cost"], result["chosen"]
     choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
@@ -81,7 +81,7 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
         f"({cost['train_seconds']:.1f} s){choice}.",
         highlight=False,
     )
-    for sentence in filter(None, (choice_sentence(result), unmet_sentence(result))):
+    for sentence in filter(None, (choice_sentence(result), unmet_sentence(result), *diverged_sentences(result))):
         console.print(sentence, highlight=False)
     if (recipe := found_recipe(result)) and (chosen == "searched" or chosen.endswith("+rates")):
         console.print(f"Train with the recipe parameters that were found along with it: {recipe}.", highlight=False)

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from autobalance.bilevel import CheckedPlan
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._sampling import resampled
+from autobalance.common import InputError
 from autobalance.study import Cell, Desk, Display, Kept, Result, run_cells
-from autobalance.tasks import outputs
 from autobalance.training import Arm
+
+#: Of a test whose training counts as a constant prediction: why.
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
 class TestArm:
-    """Trains an arm from scratch on all samples but the test split, and tests it once.
+    """Trains an arm from scratch on all samples but the test split, and tests it once; the seconds are of both.
 
     Args:
         checked: the plan.
@@ -38,13 +41,14 @@ class TestArm:
         def on_epoch(epoch: int, loss: float) -> None:
             desk.tell(epoch, f"{what}  training loss {loss:.3f}")
 
-        begun = time.perf_counter()
-        model = self.arm.train(setting, setting.problem.final_training, self.seed, on_epoch)
-        seconds = time.perf_counter() - begun
         test = setting.problem.test
-        output = outputs(model, test)
+        begun = time.perf_counter()
+        answered = self.arm.answers(setting, (setting.problem.final_training, test), self.seed, on_epoch)
+        seconds, output = time.perf_counter() - begun, answered.output
         objective = checked.bench.objective.figures(output, test.without_inputs())
         found = {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
+        if answered.diverged is not None:
+            found[DIVERGED] = answered.diverged
         return {**found, "resampled": resampled(checked, output)} if self.alone else found
 
 
@@ -80,10 +84,15 @@ def compare_arms(
         seeds: of the trainings.
         store: where the results are kept, by ``arm/seed``.
         display: shows the progress.
+
+    Raises:
+        InputError: every training diverged.
     """
     cells = [
         Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed, len(seeds) == 1), None, weight=checked.recipe.epochs)
         for seed in seeds
         for arm in arms
     ]
-    run_cells(cells, store, display=display, name="retrain")
+    tests = run_cells(cells, store, display=display, name="retrain")
+    if all(DIVERGED in test for test in tests.values()):
+        raise InputError(f"every tested training diverges, with {arms[0].name}: {next(iter(tests.values()))[DIVERGED]}")

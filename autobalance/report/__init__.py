@@ -15,7 +15,13 @@ from autobalance.report._markdown import markdown_table, p_text, plural, spread_
 from autobalance.report._published import Published, read_published
 from autobalance.report._ranking import Ranking, ranking
 from autobalance.report._scores import Score, scores
-from autobalance.report._sentences import choice_sentence, constraint_sentences, found_recipe, unmet_sentence
+from autobalance.report._sentences import (
+    choice_sentence,
+    constraint_sentences,
+    diverged_sentences,
+    found_recipe,
+    unmet_sentence,
+)
 from autobalance.report._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ __all__ = [
     "comparison_csv",
     "comparison_markdown",
     "constraint_sentences",
+    "diverged_sentences",
     "draw_comparison",
     "found_recipe",
     "markdown_table",

@@ -20,7 +20,14 @@ from autobalance.report._groups import group_table
 from autobalance.report._ranking import as_float, digits
 from autobalance.report._run import Run
 from autobalance.report._scores import Score, best_fixed, best_scores, scores
-from autobalance.report._sentences import choice_sentence, chosen, constraint_sentences, found_recipe, unmet_sentence
+from autobalance.report._sentences import (
+    choice_sentence,
+    chosen,
+    constraint_sentences,
+    diverged_sentences,
+    found_recipe,
+    unmet_sentence,
+)
 from autobalance.report._svg import colours
 from autobalance.report._verdict import verdict
 from autobalance.report._words import number, spread, words
@@ -53,6 +60,7 @@ def page(run: Run, directory: Path) -> str:
         subject=_subject(run),
         verdict=verdict(run.result),
         choice=[one for one in (choice_sentence(run.result), unmet_sentence(run.result)) if one],
+        diverged=diverged_sentences(run.result),
         table=_table(run, rows),
         overview=_svgs([plots.by_seed(run, rows), plots.class_counts(run)]),
         learned=_svgs(_learned(run)),

@@ -70,6 +70,23 @@ def _nearer(result: dict[str, Any], text: str) -> str:
     return f" (with {words(name)} {significant(as_float(candidates[name]['value']), 3)})"
 
 
+def diverged_sentences(result: dict[str, Any]) -> list[str]:
+    """Which trainings count as a constant prediction and why; empty where none does."""
+    told = []
+    for phase, reasons in (result.get("diverged") or {}).items():
+        part = {"choice": "fold", "retrain": "seed"}.get(phase, "")
+        for why in dict.fromkeys(reasons.values()):
+            numbers: dict[str, list[str]] = {}
+            for name, _, number in (key.partition("/") for key, reason in reasons.items() if reason == why):
+                numbers.setdefault(words(name), []).extend([number] if number else [])
+            names = [f"{name} ({part} {', '.join(each)})" if each else name for name, each in numbers.items()]
+            told.append(
+                f"Diverged in the {phase}, and counts as a constant prediction: {'; '.join(names)}. "
+                f"{why[0].upper()}{why.replace('`', '')[1:]}."
+            )
+    return told
+
+
 def found_recipe(result: dict[str, Any]) -> str:
     """The recipe parameters that were found; empty where none was searched."""
     found = (result.get("search") or {}).get("rates") or {}

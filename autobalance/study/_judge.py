@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from autobalance.data import Samples
 from autobalance.study._method import Method, OnEpoch
-from autobalance.tasks import Task, outputs, task_of
-from autobalance.training import Recipe, Setting, peak_memory_mb, reset_peak_memory
+from autobalance.tasks import Task, task_of
+from autobalance.training import Recipe, Setting, answers, peak_memory_mb, reset_peak_memory
 
 #: Figures of a model by name, plain JSON values.
 Figures = dict[str, Any]
@@ -75,20 +74,13 @@ class Conditions:
         self, method: Method, samples: Samples, judges: Samples, seed: int, on_epoch: OnEpoch | None
     ) -> tuple[Tensor, bool]:
         """What the trained model answers, and whether the training diverged."""
-        try:
-            output = outputs(method.train(self.setting, samples, seed, self.recipe, on_epoch), judges)
-            if torch.isfinite(output).all():
-                return output, False
-        except FloatingPointError:
-            pass
-        return self.constant_output(samples, len(judges)), True
-
-    def constant_output(self, samples: Samples, number: int) -> Tensor:
-        """What the best constant prediction after ``samples`` answers for ``number`` samples."""
-        if self.setting.problem.bin_edges is not None:
-            return samples.y.mean().expand(number)
-        classes = self.setting.problem.num_classes
-        return F.one_hot(samples.class_counts(classes).argmax(), classes).float().expand(number, -1)
+        found = answers(
+            lambda: method.train(self.setting, samples, seed, self.recipe, on_epoch),
+            self.setting.problem,
+            samples,
+            judges,
+        )
+        return found.output, found.diverged is not None
 
     def score(self, figures: Mapping[str, Any], metric: str | None = None) -> float:
         """What tuning makes small: the task's main metric, or another; for classes its tie-breaker, a cross-entropy,

@@ -162,6 +162,7 @@ class Method:
 
     def check(self, setting: Setting, recipe: Recipe) -> None:
         """Raises an InputError where the method does not fit the problem or the model, before anything takes time."""
+        setting.check_own_model(0)
         training = self.training(setting, setting.problem.train, 0, recipe)
         model = self.model_of(training)
         if self.prepare is None and self.loss_of(training).needs_features:

@@ -1,5 +1,10 @@
 """How models are trained: the recipe, one training, and several side by side."""
 
+from autobalance.training._advice import advice as advice
+from autobalance.training._answers import NOT_FINITE as NOT_FINITE
+from autobalance.training._answers import Answers as Answers
+from autobalance.training._answers import answers as answers
+from autobalance.training._answers import constant_output as constant_output
 from autobalance.training._arm import Arm as Arm
 from autobalance.training._features import WithFeatures as WithFeatures
 from autobalance.training._features import on_features as on_features

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.data.augmentation import Policy
 from autobalance.losses import Loss
 from autobalance.models import Smoothing
+from autobalance.training._answers import Answers, answers
 from autobalance.training._recipe import Recipe
 from autobalance.training._setting import Setting
 from autobalance.training._train import train
@@ -60,11 +60,24 @@ class Arm:
             on_epoch: called after each epoch with (epochs done, mean training loss).
 
         Raises:
-            InputError: the training loss became NaN or infinite.
+            FloatingPointError: the training loss became NaN or infinite.
         """
         model = self.new_model(setting, seed)
-        try:
-            train(model, samples, self.loss.to(setting.device), self.recipe, seed, on_epoch, self.policy)
-        except FloatingPointError as error:
-            raise InputError(f"training with {self.name}: {error}, `lr`") from None
+        train(model, samples, self.loss.to(setting.device), self.recipe, seed, on_epoch, self.policy)
         return model
+
+    def answers(
+        self,
+        setting: Setting,
+        parts: tuple[Samples, Samples],
+        seed: int,
+        on_epoch: Callable[[int, float], None] | None = None,
+    ) -> Answers:
+        """What a model that was trained from scratch answers, see `answers`.
+
+        Args:
+            setting: makes the model.
+            parts: what it is trained on, and what it answers.
+            seed, on_epoch: see `train`.
+        """
+        return answers(lambda: self.train(setting, parts[0], seed, on_epoch), setting.problem, *parts)

@@ -73,9 +73,7 @@ def run_epochs(
         for place, mean in enumerate(means):
             if not math.isfinite(mean):
                 which = f" of model {place}" if len(means) > 1 else ""
-                raise FloatingPointError(
-                    f"the training loss{which} is {mean} in epoch {epoch + 1}; lower the learning rate"
-                )
+                raise FloatingPointError(f"the training loss{which} is {mean} in epoch {epoch + 1}")
         on_epoch(epoch + 1, means)
     return state
 

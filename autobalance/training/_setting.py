@@ -13,6 +13,7 @@ from torch import nn
 from autobalance.common import InputError
 from autobalance.data import Problem, Samples
 from autobalance.models import default_model, make_model, rescaled
+from autobalance.training._check_model import check_model
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ class Setting:
         """
         torch.manual_seed(seed)
         return self.make(seed, head).to(self.device)
+
+    def check_own_model(self, seed: int) -> None:
+        """Refuses a user's model that cannot be trained, see `check_model`; reference models can.
+
+        Raises:
+            InputError: why it cannot be trained.
+        """
+        if self.model_name == "own":
+            check_model(self.new_model(seed), self.problem.train.take(torch.arange(2)))
 
     @property
     def pool(self) -> Samples:

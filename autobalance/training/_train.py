@@ -11,6 +11,7 @@ from autobalance.data import Batch, Samples
 from autobalance.data.augmentation import Policy
 from autobalance.losses import Loss
 from autobalance.models import started_at
+from autobalance.training._advice import advice
 from autobalance.training._epochs import Watched, no_objective, run_epochs
 from autobalance.training._features import WithFeatures
 from autobalance.training._recipe import Recipe
@@ -40,7 +41,7 @@ def train(
 
     Raises:
         InputError: the loss needs features and the model offers none, or has a start bias that it has no place for.
-        FloatingPointError: the training loss became NaN or infinite.
+        FloatingPointError: the training loss became NaN or infinite; it says what may help.
     """
     trained = WithFeatures(model) if loss.needs_features else model
     watched, generator = Watched(loss), torch.Generator().manual_seed(seed)
@@ -61,4 +62,7 @@ def train(
 
     with started_at(model, samples.first(2), loss.start_bias):
         inner = recipe.inner(trained, watched, no_objective, len(samples))
-        run_epochs(inner, [watched], recipe.epochs, draw, ended).copy_to(trained)
+        try:
+            run_epochs(inner, [watched], recipe.epochs, draw, ended).copy_to(trained)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error}; {advice(recipe, samples)}") from None

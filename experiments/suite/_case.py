@@ -21,6 +21,7 @@ from autobalance.cli import (
 from autobalance.data import Problem, Samples, fewer_samples, split_again
 from autobalance.study import Conditions, Figures, Method, train_methods
 from autobalance.tasks import outputs
+from autobalance.training import constant_output
 from experiments.suite._plan import METRICS, Entry
 
 
@@ -80,7 +81,7 @@ class Case:
             output = None if model is None else outputs(model, samples)
         broken = output is None or not torch.isfinite(output).all()
         if output is None or broken:
-            output = self.conditions.constant_output(self.everything, len(samples))
+            output = constant_output(self.problem, self.everything, len(samples))
         tested = task.test(output, samples, task.counts(self.everything))
         numbers = {name: value for name, value in tested.items() if isinstance(value, float)}
         return {**numbers, "diverged": broken}

@@ -190,5 +190,22 @@ def test_what_cannot_be_is_refused():
         checked(free=("w",))
     with pytest.raises(InputError, match="`budget` is 0"):
         PredictionSpace(budget=0)
-    with pytest.raises(InputError, match="not finite in epoch 1; lower `lr`"):
+    with pytest.raises(InputError, match="not finite in epoch 1; lower the learning rate, `lr`"):
         run(checked(recipe=replace(RECIPE, lr=1e200)).search)
+
+
+def test_a_start_that_diverges_counts_as_a_constant_prediction_and_the_others_go_on(monkeypatch):
+    made = checked(PredictionSpace(folds=3, budget=2), candidates=("ce",))
+    alone = checked(PredictionSpace(folds=3, budget=2))
+    broken = made.search._trainees["ce"]
+    monkeypatch.setattr(type(broken), "mean_loss", lambda self, loss: torch.nan if self is broken else loss / 3)
+    records = []
+    state = run(made.search, on_step=lambda state, record: records.append(record))
+    assert len(records) == made.search.length == 2 * 3 + 1 and state.diverged == ("ce",) and state.winner == "la"
+    told = [record["diverged"] for record in records if "diverged" in record]
+    assert told == [records[3]["diverged"]] and "not finite in epoch 1; lower the learning rate" in told[0]
+    assert set(state.outputs["ce"].argmax(1).tolist()) == {0} and len(state.outputs["ce"]) == len(state.outputs["la"])
+    assert torch.equal(state.offsets, run(alone.search).offsets)
+    assert select(made, state).held_out["ce"] == 100  # of the worst class
+    stopped = type(state).from_dict(state.to_dict())
+    assert same(stopped.to_dict(), state.to_dict())

@@ -72,7 +72,7 @@ def test_a_torn_file_is_refused_wherever_it_is_cut_or_spoilt(tmp_path):
     "change", [{"version": 1}, {"version": None}, {"more": 1}, {"history": "left out"}], ids=lambda change: str(change)
 )
 def test_another_version_or_other_parts_are_refused(tmp_path, change):
-    content = {"version": 2, **vars(example()), **change}
+    content = {"version": 3, **vars(example()), **change}
     content = {key: value for key, value in content.items() if value != "left out"}
     torch.save(content, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="is not a checkpoint of this release"):
@@ -95,7 +95,7 @@ class Payload:
 @pytest.mark.parametrize("form", ("zip", "pickle"))
 def test_nothing_in_a_file_is_run(tmp_path, form):
     path, mark = tmp_path / "checkpoint.pt", tmp_path / "ran"
-    content = {"version": 2, **vars(example()), "history": [Payload(str(mark))]}
+    content = {"version": 3, **vars(example()), "history": [Payload(str(mark))]}
     if form == "zip":
         torch.save(content, path)
         assert zipfile.is_zipfile(path)

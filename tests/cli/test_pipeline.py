@@ -205,7 +205,10 @@ def test_a_search_whose_hypergradients_break_ends_with_its_start_and_says_so(
 def test_a_training_that_diverges_is_an_error_with_a_whole_history(tmp_path, data, capsys, no_page):
     assert search(data, tmp_path / "run", "--lr", "1e30") == 2
     told = capsys.readouterr().err.splitlines()
-    assert told[-1].startswith("error: training with searched: the training loss is") and "--lr" in told[-1]
+    assert (
+        told[-1].startswith("error: every tested training diverges, with searched: the training loss is")
+        and "--lr" in told[-1]
+    )
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert history[-1]["objective"] is None and load_loss(tmp_path / "run" / "loss.json").w.isfinite().all()
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from autobalance.data import DataOptions, load, stratified_folds
 from autobalance.study import Conditions, named_method
-from autobalance.training import Recipe, setting_of
+from autobalance.training import Recipe, constant_output, setting_of
 
 
 def test_figures_are_of_all_held_out_samples_together() -> None:
@@ -36,7 +36,7 @@ def test_a_training_that_diverged_counts_as_a_constant_prediction() -> None:
     largest = problem.train.class_counts(10).argmax()
     assert figures["class_error"][largest] == 0
     numbers = setting_of(load("diabetes", DataOptions(task="regression")), "linear")
-    constant = Conditions(numbers, Recipe()).constant_output(numbers.problem.train, 3)
+    constant = constant_output(numbers.problem, numbers.problem.train, 3)
     torch.testing.assert_close(constant, numbers.problem.train.y.mean().repeat(3))
 
 
