@@ -10,10 +10,11 @@ from pathlib import Path
 
 from autobalance.cli._options import AnyOptions, RunOptions, shown
 from autobalance.cli._run_directory import run_directory
+from autobalance.cli._stopping import say_stopped, stoppable
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError, Unfinished
 
-DONE, UNFINISHED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, UNFINISHED, BAD_INPUT = 0, 1, 2
 
 
 def run_command(
@@ -28,15 +29,15 @@ def run_command(
             exists, and no other process works in it.
 
     Returns:
-        the exit status: 0 done; 1 unfinished; 2 bad input, after one line that says what is wrong; 130 interrupted, and
-        ``--resume`` continues.
+        the exit status: 0 done; 1 unfinished; 2 bad input, after one line that says what is wrong; 130 or 143
+        stopped by Ctrl-C or SIGTERM, and ``--resume`` continues.
     """
     directory: Path | None = None
     known: set[str] = set()
     try:
         options, resume = read()
         known = {field.name for field in fields(options)}
-        with run_directory(options, resume, program.rpartition(".")[2] + "-") as directory:
+        with stoppable(), run_directory(options, resume, program.rpartition(".")[2] + "-") as directory:
             work(options, directory, resume)
     except InputError as error:
         return _fail(as_flags(str(error), known), BAD_INPUT)
@@ -45,10 +46,8 @@ def run_command(
     except OSError as error:
         what = f"{error.strerror or error}: {error.filename or directory}; all files written before are intact"
         return _fail(what, BAD_INPUT)
-    except KeyboardInterrupt:
-        place = f"; continue with: python -m {program} --out {directory} --resume" if directory else ""
-        print(f"\ninterrupted{place}", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        return say_stopped(error, program, directory)
     return DONE
 
 

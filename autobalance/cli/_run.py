@@ -62,6 +62,13 @@ class Run:
     def save(self) -> None:
         self.progress.save(self.directory / "checkpoint.pt")
 
+    def save_search(self, state: Any) -> None:
+        """Keeps the state that the search is in, and its history."""
+        self.progress.search = state.to_dict()
+        self.save()
+        lines = [json.dumps(record, allow_nan=False) + "\n" for record in self.progress.history]
+        write_text(self.directory / "history.jsonl", "".join(lines))
+
 
 def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
     """The whole run.
@@ -86,8 +93,6 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     if warning := _warning(this.checked):
         display.say(warning)
     state = _search(this)
-    lines = [json.dumps(record, allow_nan=False) for record in this.progress.history]
-    write_text(directory / "history.jsonl", "\n".join(lines) + "\n")
     found = this.checked.search.found(state)
     _save_searched(this, found, None)
     choice = _choose(this, state)
@@ -145,8 +150,7 @@ def _search(this: Run) -> Any:
         progress.history.append(record)
         state = now_at
         if now - saved > CHECKPOINT_SECONDS:
-            progress.search = state.to_dict()
-            this.save()
+            this.save_search(state)
             saved = time.perf_counter()
         if "objective" in record:  # the figures of held-out samples, which not every epoch takes
             objective = "not finite" if record["objective"] is None else f"{record['objective']:.3f}"
@@ -161,8 +165,7 @@ def _search(this: Run) -> Any:
         run(search, state, on_step, on_share if parts > 1 else None)
     finally:  # an interruption keeps every finished step, wherever it falls
         del progress.history[state.done :]
-        progress.search = state.to_dict()
-        this.save()
+        this.save_search(state)
     if state.skipped:
         display.say(f"{state.skipped} steps were skipped because a loss or a hypergradient was not finite")
     if stopped_early(state):

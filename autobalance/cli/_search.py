@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING, Any
 from autobalance.cli._config import Options, parse
 from autobalance.cli._processes import aside, joined, leads
 from autobalance.cli._run_directory import run_directory
+from autobalance.cli._stopping import say_stopped, stoppable
 from autobalance.cli._words import as_flags
 from autobalance.common import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, BAD_INPUT = 0, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted, with a
-        checkpoint that ``--resume`` starts from.
+        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 or 143 stopped by
+        Ctrl-C or SIGTERM, with a checkpoint that ``--resume`` starts from.
     """
     directory: Path | None = None
     try:
         options, resume = parse(arguments)
         if leads():
-            with run_directory(options, resume) as directory:
+            with stoppable(), run_directory(options, resume) as directory:
                 _run(options, directory, resume)
         else:
-            with aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
+            with stoppable(), aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
                 _run(options, place, resume)
     except InputError as error:
         return _fail(as_flags(" ".join(str(error).split()), {field.name for field in fields(Options)}))
@@ -42,11 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = directory is not None and (directory / "config.yaml").exists()
         after = "all files written before are intact" if begun else "give another --out"
         return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         begun = directory is not None and (directory / "config.yaml").exists()
-        hint = f"; continue with: python -m autobalance.search --out {directory} --resume" if begun else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
-        return INTERRUPTED
+        return say_stopped(error, "autobalance.search", directory if begun else None)
     return DONE
 
 

@@ -324,6 +324,6 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path,
         patch.setattr(Checkpoint, "save", lambda self, path: None)
         interrupt(patch, 2)
         assert search(data, out) == 130
-    assert {path.name for path in out.iterdir()} == {"config.yaml", "data.json"}
+    assert {path.name for path in out.iterdir()} == {"config.yaml", "data.json", "history.jsonl"}
     assert main(["--out", str(out), "--resume"]) == 0
     same_run(out, whole)
