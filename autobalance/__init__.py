@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from autobalance.models import load_fds as load_fds
     from autobalance.tasks import fairness_report as fairness_report
     from autobalance.training import Recipe as Recipe
+    from autobalance.training import TrainedModel as TrainedModel
+    from autobalance.training import load_model as load_model
 
 _HOMES = {
     "FDS": "models",
@@ -40,6 +42,7 @@ _HOMES = {
     "Recipe": "training",
     "Replay": "hypergradients",
     "SearchResult": "bilevel",
+    "TrainedModel": "training",
     "Unrolled": "hypergradients",
     "fairness_report": "tasks",
     "fixed_point": "losses.named",
@@ -48,6 +51,7 @@ _HOMES = {
     "load_augmentation": "data.augmentation",
     "load_fds": "models",
     "load_loss": "losses",
+    "load_model": "training",
     "save_loss": "losses",
     "search_loss": "bilevel",
 }

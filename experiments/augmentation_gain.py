@@ -17,7 +17,6 @@ from typing import Any
 from autobalance.bilevel import AugmentationSpace
 from autobalance.cli import Display, OpenConditions, ProblemOptions
 from autobalance.data.augmentation import save_augmentation
-from autobalance.report import markdown_table, spread_text
 from autobalance.study import (
     Cell,
     Desk,
@@ -32,6 +31,7 @@ from autobalance.study import (
     policy_to_dict,
     run_cells,
 )
+from autobalance.study.report import markdown_table, spread_text
 from autobalance.tasks import task_of
 from autobalance.training import Recipe, Setting
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from autobalance.cli import Display, positive
-from autobalance.report import markdown_table
 from autobalance.study import Cell, Changes, Desk, Directory, Result, named_method, run_cells
+from autobalance.study.report import markdown_table
 from experiments.development import classifications, make_parser, run
 from experiments.suite._case import Case, open_case
 from experiments.suite._plan import Entry

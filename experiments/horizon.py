@@ -28,7 +28,7 @@ from autobalance.bilevel import (
 from autobalance.cli import Display
 from autobalance.data import Batch
 from autobalance.hypergradients import Abilities, Hypergradient, Inner, InnerState, Replay
-from autobalance.report import markdown_table
+from autobalance.study.report import markdown_table
 from autobalance.tasks.objectives import make_objective
 from experiments.development import classifications, make_parser
 from experiments.development import run as run_with

@@ -36,8 +36,8 @@ from autobalance.bilevel import (
 from autobalance.cli import Display, positive
 from autobalance.common import significant
 from autobalance.data import stratified_folds
-from autobalance.report import markdown_table
 from autobalance.study import Cell, Desk, Directory, Result, run_cells
+from autobalance.study.report import markdown_table
 from autobalance.tasks import outputs
 from experiments.development import make_parser
 from experiments.development import run as run_with

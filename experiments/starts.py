@@ -23,8 +23,8 @@ from torch import Tensor
 
 from autobalance.cli import Display, positive
 from autobalance.data import stratified_folds
-from autobalance.report import markdown_table
 from autobalance.study import Cell, Desk, Directory, Result, run_cells
+from autobalance.study.report import markdown_table
 from autobalance.tasks import outputs
 from experiments.development import make_parser, run
 from experiments.kinds import KINDS

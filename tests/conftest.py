@@ -20,4 +20,4 @@ def no_page(monkeypatch):
 @pytest.fixture
 def no_figure(monkeypatch):
     """Comparisons without their figure, which takes longer than the table."""
-    monkeypatch.setattr("autobalance.report.draw_comparison", lambda results, path: None)
+    monkeypatch.setattr("autobalance.study.report.draw_comparison", lambda results, path: None)

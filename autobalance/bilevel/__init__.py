@@ -10,6 +10,8 @@ from autobalance.bilevel._auto import Auto as Auto
 from autobalance.bilevel._bench import Bench as Bench
 from autobalance.bilevel._check import CheckedPlan as CheckedPlan
 from autobalance.bilevel._check import check as check
+from autobalance.bilevel._conduct import Outcome as Outcome
+from autobalance.bilevel._conduct import conduct as conduct
 from autobalance.bilevel._guard import SEARCHED as SEARCHED
 from autobalance.bilevel._guard import Choice as Choice
 from autobalance.bilevel._guard import choose as choose

@@ -13,18 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.bilevel._auto import Auto
-from autobalance.bilevel._check import check
+from autobalance.bilevel._conduct import conduct
 from autobalance.bilevel._guard import Choice, member
 from autobalance.bilevel._plan import STRATEGY_SETTINGS, PlanKeywords, SearchPlan, strategy_of
 from autobalance.bilevel._prediction_space import PredictionSpace
-from autobalance.bilevel._select import chosen_arm, select
-from autobalance.bilevel._strategy import State, run
+from autobalance.bilevel._strategy import State
 from autobalance.common import InputError, write_text
 from autobalance.common.density import check_edges, make_bin_edges
 from autobalance.data import Part, Problem, Samples, as_number_samples, as_samples, check_names
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Member, RegressionLoss, ScheduledLoss, save_loss
-from autobalance.tasks import task_of
 from autobalance.training import Recipe, setting_of_model
 
 
@@ -116,7 +114,6 @@ def search_loss(
             raise InputError("`bins` have no effect beside a loss to start from, which has its own")
         bins = start.bin_edges
     problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
-    checked = check(_plan(settings), setting_of_model(problem, model), task_of(problem))
     history: list[dict[str, Any]] = []
 
     def keep(state: State, record: dict[str, Any]) -> None:
@@ -124,22 +121,18 @@ def search_loss(
         if on_epoch is not None:
             on_epoch(record)
 
-    state = run(checked.search, on_step=keep)
-    found = checked.search.found(state)
-    diverged: dict[str, str] = {}
-    choice = select(checked, state, diverged=diverged)
-    chosen = chosen_arm(checked, found, choice)
+    done = conduct(_plan(settings), setting_of_model(problem, model), keep)
     return SearchResult(
-        member(chosen.name, chosen.loss),
+        member(done.arm.name, done.arm.loss),
         history,
-        state.outer_steps,
-        state.skipped,
-        found.policy,
-        found.strength,
-        chosen.recipe,
-        choice,
-        found.loss,
-        diverged,
+        done.state.outer_steps,
+        done.state.skipped,
+        done.found.policy,
+        done.found.strength,
+        done.arm.recipe,
+        done.choice,
+        done.found.loss,
+        done.diverged,
     )
 
 

@@ -25,8 +25,8 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     from autobalance.cli._progress import Display
     from autobalance.common import write_text
     from autobalance.data import keep_or_check
-    from autobalance.report import read_published
     from autobalance.study import Directory, run_cells
+    from autobalance.study.report import read_published
 
     published = read_published(options.published) if options.published else []
     comparison = comparison_of(options)
@@ -85,8 +85,8 @@ def _write(
 ) -> None:
     """Writes the tables, the figure and ``results.json``."""
     from autobalance.common import write_json, write_text
-    from autobalance.report import comparison_csv, comparison_markdown, draw_comparison
     from autobalance.study import summarise
+    from autobalance.study.report import comparison_csv, comparison_markdown, draw_comparison
 
     results = {**summarise(comparison, done), "options": options.identity()}
     write_json(directory / "results.json", results)

@@ -13,7 +13,7 @@ from autobalance.cli._config import Options
 from autobalance.cli._sampling import sampling_facts
 from autobalance.cli._tested_arms import DIVERGED
 from autobalance.hypergradients import RECIPE_PARAMETERS
-from autobalance.report import verdict
+from autobalance.study.report import verdict
 from autobalance.tasks import summarise_figures
 from autobalance.training import peak_memory_mb, versions
 

@@ -14,6 +14,7 @@ from autobalance.bilevel import (
     Choice,
     Found,
     arms,
+    chosen_arm,
     finished,
     member,
     run,
@@ -23,6 +24,7 @@ from autobalance.bilevel import (
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
 from autobalance.cli._found_files import save_augmentation_found
+from autobalance.cli._kept_model import KeptModel
 from autobalance.cli._plan import baselines_of, checked_plan
 from autobalance.cli._progress import Display
 from autobalance.cli._result import chosen_facts, provenance, result_of
@@ -31,7 +33,7 @@ from autobalance.cli._words import as_flags
 from autobalance.common import write_text
 from autobalance.data import keep_or_check
 from autobalance.losses import save_loss
-from autobalance.report import choice_sentence, unmet_sentence, write_report
+from autobalance.study.report import choice_sentence, unmet_sentence, write_report
 from autobalance.tasks.objectives import Blend
 from autobalance.training import advice
 
@@ -83,9 +85,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         the content of ``result.json``.
     """
     this = Run(options, checked_plan(options), directory, display)
-    kept = directory / "checkpoint.pt"
-    if resume and kept.exists():
-        this.progress = Checkpoint.load(kept)
+    checkpoint = directory / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        this.progress = Checkpoint.load(checkpoint)
     keep_or_check(this.checked.setting.problem, directory / "data.json", resume)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
@@ -102,7 +104,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     _save_chosen(this, found, SEARCHED if choice is None else choice.chosen)
     compared = arms(this.checked, found, baselines_of(options, this.checked.task.defaults.baselines))
     seeds = range(options.seed, options.seed + options.seeds)
-    compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display)
+    kept = KeptModel(this.checked, chosen_arm(this.checked, found, choice), options.seed, directory)
+    compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display, kept)
+    kept.complete(display)
     result = result_of(options, this.checked, state, [arm.name for arm in compared], facts, this.progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)

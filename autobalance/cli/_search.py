@@ -60,7 +60,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
     from autobalance.cli._progress import Display
     from autobalance.cli._run import search_and_compare
-    from autobalance.report import results_table, verdict_lines
+    from autobalance.study.report import results_table, verdict_lines
 
     with joined(options.device), Display() as display:
         result = search_and_compare(options, directory, resume, display)
@@ -71,7 +71,7 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
-    from autobalance.report import choice_sentence, diverged_sentences, found_recipe, unmet_sentence
+    from autobalance.study.report import choice_sentence, diverged_sentences, found_recipe, unmet_sentence
 
     cost, chosen = result["cost"], result["chosen"]
     choice = f", with the choice {cost['total_ratio']:.2f} times" if cost["choice_seconds"] else ""
@@ -91,6 +91,7 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
         "searched.json": "the searched loss, which was not chosen",
         "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
         "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
+        "model.json": f'a model trained with it, to predict with, for autobalance.load_model("{directory}")',
         "result.json": "all results",
     }.items():
         if (directory / name).exists():

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from autobalance.bilevel import CheckedPlan
 from autobalance.cli._checkpoint import Checkpoint
+from autobalance.cli._kept_model import KeptModel
 from autobalance.cli._sampling import resampled
 from autobalance.common import InputError
 from autobalance.study import Cell, Desk, Display, Kept, Result, run_cells
@@ -26,6 +29,7 @@ class TestArm:
         arm: what is trained.
         seed: of the training.
         alone: whether this is the only seed, so that the test samples have to say how sure its figures are.
+        kept: is offered the model.
     """
 
     __test__ = False  # no test of pytest's
@@ -34,6 +38,7 @@ class TestArm:
     arm: Arm
     seed: int
     alone: bool = False
+    kept: KeptModel | None = None
 
     def __call__(self, desk: Desk) -> Result:
         checked, setting, what = self.checked, self.checked.setting, f"{self.arm.name}, seed {self.seed}"
@@ -43,12 +48,16 @@ class TestArm:
 
         test = setting.problem.test
         begun = time.perf_counter()
-        answered = self.arm.answers(setting, (setting.problem.final_training, test), self.seed, on_epoch)
+        models: list[nn.Module] = []
+        parts = setting.problem.final_training, test
+        answered = self.arm.answers(setting, parts, self.seed, on_epoch, models.append)
         seconds, output = time.perf_counter() - begun, answered.output
         objective = checked.bench.objective.figures(output, test.without_inputs())
         found = {**checked.task.test(output, test, checked.counts), **objective, "seconds": seconds}
         if answered.diverged is not None:
             found[DIVERGED] = answered.diverged
+        elif self.kept is not None:
+            self.kept.offer(self.arm, self.seed, models[0])
         return {**found, "resampled": resampled(checked, output)} if self.alone else found
 
 
@@ -74,7 +83,12 @@ class InCheckpoint:
 
 
 def compare_arms(
-    checked: CheckedPlan, arms: Sequence[Arm], seeds: Sequence[int], store: InCheckpoint, display: Display
+    checked: CheckedPlan,
+    arms: Sequence[Arm],
+    seeds: Sequence[int],
+    store: InCheckpoint,
+    display: Display,
+    kept: KeptModel | None = None,
 ) -> None:
     """Trains and tests every arm with every seed that the checkpoint does not have yet.
 
@@ -84,12 +98,14 @@ def compare_arms(
         seeds: of the trainings.
         store: where the results are kept, by ``arm/seed``.
         display: shows the progress.
+        kept: is offered every model.
 
     Raises:
         InputError: every training diverged.
     """
+    alone, epochs = len(seeds) == 1, checked.recipe.epochs
     cells = [
-        Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed, len(seeds) == 1), None, weight=checked.recipe.epochs)
+        Cell(f"{arm.name}/{seed}", TestArm(checked, arm, seed, alone, kept), None, weight=epochs)
         for seed in seeds
         for arm in arms
     ]

@@ -1,18 +1,15 @@
-"""Checked numpy arrays, and the tensors that are made of them."""
+"""Checked numpy arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
 from autobalance.data._image_files import ImageFiles
-from autobalance.data._samples import Samples
 
 
 @dataclass(frozen=True)
@@ -118,59 +115,16 @@ def check_finite(x: NDArray[Any], place: str) -> None:
             )
 
 
-def to_samples(parts: Sequence[Arrays], *, standardise: bool = True) -> list[Samples]:
-    """Tensors of the parts of a data set, standardised with the statistics of the first one, the training split.
-
-    Vectors (N, D) are standardised by column, images by channel; what is constant in training is divided by 1.
-    Images of shape (N, H, W), (N, H, W, C) or (N, C, H, W) come out as (N, C, H, W). In doubt four dimensions of bytes
-    are channels-last, and of floats channels-first. Images in files stay there.
-
-    Args:
-        parts: checked arrays, the training split first.
-        standardise: False leaves floats as they are; bytes are standardised all the same.
+def channels_first(x: Any) -> NDArray[Any]:
+    """Images as (N, C, H, W), a view; vectors as they are. In doubt four dimensions of bytes are channels-last, and of
+    floats channels-first.
 
     Raises:
-        InputError: the samples of a part have another shape than the training samples.
+        InputError: inputs of another shape, or images in files.
     """
-    inputs = [part.x if isinstance(part.x, ImageFiles) else channels_first(part.x) for part in parts]
-    for x in inputs[1:]:
-        if x.shape[1:] != inputs[0].shape[1:] or type(x) is not type(inputs[0]):
-            raise InputError(
-                f"samples of shape {x.shape[1:]} beside training samples of shape {inputs[0].shape[1:]}: "
-                "all parts need the same shape, and all or none of them images in files"
-            )
-    return [
-        Samples(
-            x,
-            torch.from_numpy(part.y.astype(np.float32 if part.y.dtype.kind == "f" else np.int64)),
-            None if part.group is None else torch.from_numpy(part.group.copy()),
-        )
-        for x, part in zip(_standardised(inputs, standardise), parts, strict=True)
-    ]
-
-
-def _standardised(inputs: Sequence[Any], standardise: bool) -> Sequence[Any]:
-    """Tensors, or images in files with a mean and standard deviation."""
-    if isinstance(inputs[0], ImageFiles):
-        measured = inputs[0] if inputs[0].mean else inputs[0].standardised()
-        return [measured.with_files(x.files) for x in inputs]
-    if standardise or inputs[0].dtype == np.uint8:
-        mean, scale = _statistics(inputs[0])
-    else:
-        mean, scale = np.zeros(1), np.ones(1)
-    return [torch.from_numpy(_scaled(x, mean, scale)) for x in inputs]
-
-
-def _scaled(x: NDArray[Any], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float32]:
-    """``(x - mean) / scale``; in float64 unless ``x`` holds bytes, for which float32 is exact and half the memory."""
-    work: NDArray[Any] = np.array(x, dtype=np.float32 if x.dtype == np.uint8 else np.float64, order="C")
-    work -= mean
-    work /= scale
-    return work.astype(np.float32, copy=False)
-
-
-def channels_first(x: NDArray[Any]) -> NDArray[Any]:
-    """Images as (N, C, H, W), a view; vectors as they are."""
+    if isinstance(x, ImageFiles):
+        raise InputError("images in files beside training samples that are none: all parts need the same shape, and "
+                         "all or none of them images in files")  # fmt: skip
     if x.ndim == 2:
         return x
     if x.ndim == 3:
@@ -180,12 +134,3 @@ def channels_first(x: NDArray[Any]) -> NDArray[Any]:
     first, last = x.shape[1] in (1, 3), x.shape[3] in (1, 3)
     channels_last = not (first and not last) if x.dtype == np.uint8 else last and not first
     return np.moveaxis(x, 3, 1) if channels_last else x
-
-
-def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation by column or channel, shaped to broadcast over ``x``; 1 where ``x`` is constant."""
-    axes = (0,) if x.ndim == 2 else (0, 2, 3)
-    mean = x.mean(axis=axes, dtype=np.float64, keepdims=True)
-    scale = x.std(axis=axes, dtype=np.float64, keepdims=True)
-    constant = x.max(axis=axes, keepdims=True) == x.min(axis=axes, keepdims=True)
-    return mean, np.where(constant, 1.0, scale)

@@ -10,13 +10,16 @@ import numpy as np
 from torch import nn
 
 from autobalance.common import InputError
-from autobalance.data._arrays import Arrays, to_samples
+from autobalance.data._arrays import Arrays
 from autobalance.data._grounds import Grounds
+from autobalance.data._image_files import ImageFiles
 from autobalance.data._long_tail import long_tail_subset
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_names, num_groups
 from autobalance.data._problem import Problem
 from autobalance.data._split import TEST_SHARE, divide
+from autobalance.data._to_samples import fit_encoder, to_samples
+from autobalance.data.encoders import ArrayEncoder, Encoder, ImageEncoder
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Found:
         group_names: G names; None: the numbers 0..G-1, where there are groups.
         make_model: builds the model that the source brings along.
         standardise: False leaves float inputs as they are.
+        files: where the inputs are the bytes of images in files: how those are read.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Found:
     group_names: Sequence[str] | None = None
     make_model: Callable[[], nn.Module] | None = None
     standardise: bool = True
+    files: ImageFiles | None = None
 
 
 def assemble(found: Found, options: DataOptions) -> Problem:
@@ -76,7 +81,8 @@ def assemble(found: Found, options: DataOptions) -> Problem:
         validation = None if validation is None else grounds.misleading(validation, generator)
     if validation is None:
         train, validation = split(train, options.validation_share, generator)
-    samples = to_samples([train, validation, test], standardise=found.standardise)
+    encoder = fit_encoder(train, standardise=found.standardise)
+    samples = to_samples([train, validation, test], encoder)
     problem = Problem(
         found.name,
         samples[0],
@@ -86,5 +92,14 @@ def assemble(found: Found, options: DataOptions) -> Problem:
         make_model=found.make_model,
         own_validation=found.validation is not None,
         group_names=groups,
+        encoder=_of_files(encoder, found.files),
     )
     return problem.binned(options.bins) if options.regression else problem
+
+
+def _of_files(encoder: ArrayEncoder | ImageEncoder, files: ImageFiles | None) -> Encoder:
+    """What encodes further samples: where the inputs were bytes read from images, other images in files."""
+    if files is None or isinstance(encoder, ImageEncoder):
+        return encoder
+    mean, scale = (tuple((table.flatten() / 255).tolist()) for table in (encoder.mean, encoder.scale))
+    return ImageEncoder(files.size, files.centre, mean, scale)

@@ -21,6 +21,8 @@ from autobalance.data._crops import CropAndFlip, draw_crops
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+#: Ends of the names of images.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 #: Mean and standard deviation of ImageNet's pixels by channel, as nearly all published recipes use them.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: The shorter side is resized to this many times the side of the square that is then cut out (256 for 224).

@@ -37,7 +37,7 @@ class DataOptions:
 
     Args:
         target: for tables: the column that holds the class, or the number to predict.
-        text: for tables: a column of free text, or two columns whose texts are compared, see `encode_texts`.
+        text: for tables: a column of free text, or two columns whose texts are compared, see `TextEncoder`.
         drop: for tables: columns to leave out.
         split: for tables: the column that says whether a row is for train, val or test.
         group: for tables: the columns that say which group a row belongs to, numbers with cuts, such as ``age:25``; see

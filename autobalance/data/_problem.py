@@ -12,6 +12,7 @@ from torch import nn
 from autobalance.common import trimmed
 from autobalance.common.density import make_bin_edges
 from autobalance.data._samples import Samples
+from autobalance.data.encoders import Encoder
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Problem:
         own_validation: whether the source said which samples are for validation; else they were drawn from the training
             samples.
         group_names: G names, in the order of the group indices, where the samples have groups; otherwise None.
+        encoder: turns further samples into inputs like those of ``train``; None: they are inputs as they come.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Problem:
     bin_edges: tuple[float, ...] | None = None
     own_validation: bool = False
     group_names: tuple[str, ...] | None = None
+    encoder: Encoder | None = None
 
     @property
     def final_training(self) -> Samples:

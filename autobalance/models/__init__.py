@@ -13,4 +13,4 @@ from autobalance.models._make import model_names as model_names
 from autobalance.models._output_bias import output_bias as output_bias
 from autobalance.models._output_bias import start_at as start_at
 from autobalance.models._output_bias import started_at as started_at
-from autobalance.models._regression import rescaled as rescaled
+from autobalance.models._structure import Structure as Structure

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from autobalance.models._base import FeatureModel
-
 
 class Rescale(nn.Module):
     """``centre + spread * z``: the model learns numbers about zero and answers in the unit of the targets.
@@ -23,10 +21,3 @@ class Rescale(nn.Module):
 
     def extra_repr(self) -> str:
         return f"centre={self.centre:.4g}, spread={self.spread:.4g}"
-
-
-def rescaled(model: FeatureModel, targets: Tensor) -> FeatureModel:
-    """The model with a head that answers in the unit of ``targets``, (N,)."""
-    y = targets.double()
-    model.head = nn.Sequential(model.head, Rescale(y.mean().item(), y.std(correction=0).item()))
-    return model

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from autobalance.bilevel import SearchPlan, check, chosen_arm, member, run, select
+from autobalance.bilevel import SearchPlan, conduct, member
 from autobalance.data.augmentation import Policy
 from autobalance.losses import loss_to_dict
-from autobalance.tasks import task_of
 from autobalance.training import Recipe, Setting
 
 #: ``loss``, ``recipe`` (what is changed), ``policy`` and ``strength`` (None where there is none), and ``about``.
@@ -22,17 +21,14 @@ def find(plan: SearchPlan, setting: Setting) -> Found:
     Raises:
         InputError: the plan does not fit the problem.
     """
-    checked = check(plan, setting, task_of(setting.problem))
-    state = run(checked.search)
-    found = checked.search.found(state)
-    choice = select(checked, state)
-    arm = chosen_arm(checked, found, choice)
-    about: dict[str, Any] = {"skipped": state.skipped, "steps": state.outer_steps}
+    done = conduct(plan, setting)
+    arm, choice = done.arm, done.choice
+    about: dict[str, Any] = {"skipped": done.state.skipped, "steps": done.state.outer_steps}
     if choice is not None:
         about |= {name: getattr(choice, name) for name in ("chosen", "margin", "confidence")}
     return {
         "loss": loss_to_dict(member(arm.name, arm.loss.cpu())),
-        "recipe": _changes(checked.recipe, arm.recipe),
+        "recipe": _changes(done.checked.recipe, arm.recipe),
         "policy": None if arm.policy is None else policy_to_dict(arm.policy.cpu()),
         "strength": None if arm.smoothing is None else arm.smoothing.strength,
         "about": about,

@@ -22,3 +22,6 @@ from autobalance.training._targets import SeesTargets as SeesTargets
 from autobalance.training._targets import end_epoch as end_epoch
 from autobalance.training._together import train_together as train_together
 from autobalance.training._train import train as train
+from autobalance.training._trained_model import MODEL_FILE as MODEL_FILE
+from autobalance.training._trained_model import TrainedModel as TrainedModel
+from autobalance.training._trained_model import load_model as load_model

@@ -72,6 +72,7 @@ class Arm:
         parts: tuple[Samples, Samples],
         seed: int,
         on_epoch: Callable[[int, float], None] | None = None,
+        keep: Callable[[nn.Module], None] | None = None,
     ) -> Answers:
         """What a model that was trained from scratch answers, see `answers`.
 
@@ -79,5 +80,13 @@ class Arm:
             setting: makes the model.
             parts: what it is trained on, and what it answers.
             seed, on_epoch: see `train`.
+            keep: is given the model, unless its training diverged.
         """
-        return answers(lambda: self.train(setting, parts[0], seed, on_epoch), setting.problem, *parts)
+
+        def trained() -> nn.Module:
+            model = self.train(setting, parts[0], seed, on_epoch)
+            if keep is not None:
+                keep(model)
+            return model
+
+        return answers(trained, setting.problem, *parts)

@@ -61,6 +61,7 @@ def on_features(problem: Problem, device: str, batch_size: int = 256) -> Problem
         validation=_features(model, problem.validation, batch_size),
         test=_features(model, problem.test, batch_size),
         make_model=None,
+        encoder=None,
     )
 
 

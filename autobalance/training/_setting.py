@@ -12,7 +12,7 @@ from torch import nn
 
 from autobalance.common import InputError
 from autobalance.data import Problem, Samples
-from autobalance.models import default_model, make_model, rescaled
+from autobalance.models import Structure, default_model
 from autobalance.training._check_model import check_model
 
 
@@ -25,12 +25,14 @@ class Setting:
         model_name: a name of `autobalance.models`, or "own" where the model is the user's.
         make: (seed, head) -> a model with the weights that the seed draws; heads are "linear" and "cosine".
         device: where the models go.
+        structure: what ``make`` builds, but for the head; None where the model is the user's.
     """
 
     problem: Problem
     model_name: str
     make: Callable[[int, str], nn.Module]
     device: torch.device | str = "cpu"
+    structure: Structure | None = None
 
     def new_model(self, seed: int, head: str = "linear") -> nn.Module:
         """The model with the weights that ``seed`` draws, on the device.
@@ -73,13 +75,12 @@ def setting_of(problem: Problem, model: str | None = None, device: str = "cpu") 
     if problem.make_model is not None:
         own, name = problem.make_model, problem.name
         return Setting(problem, "own", lambda seed, head: _own_model(own, head, name), device)
-    chosen = model or default_model(problem.train.shape)
-
-    def make(seed: int, head: str) -> nn.Module:
-        made = make_model(chosen, problem.train.shape, problem.num_outputs, head=head)
-        return made if problem.bin_edges is None else rescaled(made, problem.train.y.cpu())
-
-    return Setting(problem, chosen, make, device)
+    chosen, shape = model or default_model(problem.train.shape), problem.train.shape
+    if problem.bin_edges is None:
+        structure = Structure(chosen, shape, problem.num_outputs)
+    else:
+        structure = Structure.of_numbers(chosen, shape, problem.train.y.cpu())
+    return Setting(problem, chosen, lambda seed, head: replace(structure, head=head).build(), device, structure)
 
 
 def setting_of_model(problem: Problem, model: nn.Module) -> Setting:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from autobalance.report import markdown_table, spread_text
 from autobalance.study import Conditions, mean_and_std
+from autobalance.study.report import markdown_table, spread_text
 from autobalance.training import versions
 from experiments.fairness._options import FairnessOptions
 from experiments.fairness._work import FIGURES

@@ -25,7 +25,7 @@ from autobalance.bilevel import find_offsets
 from autobalance.cli import Display, positive
 from autobalance.data import Batch, DataOptions, load
 from autobalance.models import make_model
-from autobalance.report import markdown_table
+from autobalance.study.report import markdown_table
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import make_objective
 from experiments.papers._plan import METHODS, START, Training, groups, on_folds

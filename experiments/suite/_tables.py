@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autobalance.report import markdown_table, p_text
+from autobalance.study.report import markdown_table, p_text
 from experiments.suite._plan import METRICS
 from experiments.suite._verdict import LEVEL, bars
 

@@ -28,7 +28,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_table(monkeypatch, no_page):
-    monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
+    monkeypatch.setattr("autobalance.study.report.results_table", lambda result: "")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def done(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("chosen") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_run, "write_report", lambda directory: None)
-        patch.setattr("autobalance.report.results_table", lambda result: "")
+        patch.setattr("autobalance.study.report.results_table", lambda result: "")
         assert search(data, out, options=CHOOSING) == 0
     return out
 
@@ -159,7 +159,7 @@ def test_options_that_cannot_be(data: Path, tmp_path, capsys, options, message):
 
 
 def test_the_page_says_what_was_chosen_and_with_which_recipe_parameters(data, tmp_path, monkeypatch):
-    from autobalance.report import choice_sentence, write_report
+    from autobalance.study.report import choice_sentence, write_report
 
     out = tmp_path / "run"
     assert search(data, out, "--free", "l,weight_decay", options=CHOOSING) == 0

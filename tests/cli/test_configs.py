@@ -8,8 +8,8 @@ import pytest
 from make_comparison import ROOT
 
 from autobalance.cli._compare_options import parse
-from autobalance.report import read_published
 from autobalance.study import methods_of
+from autobalance.study.report import read_published
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments" / "configs").glob("*.yaml")), ids=lambda path: path.stem)

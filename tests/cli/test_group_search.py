@@ -13,7 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.losses.named import fixed_point
 from autobalance.models import make_model
-from autobalance.report import ranking, scores, verdict, write_report
+from autobalance.study.report import ranking, scores, verdict, write_report
 from autobalance.tasks import outputs
 from autobalance.training import Recipe, train
 

@@ -12,8 +12,8 @@ from autobalance import Recipe
 from autobalance.cli._config import parse
 from autobalance.cli._plan import checked_plan
 from autobalance.losses import load_loss
-from autobalance.report import constraint_sentences, ranking, unmet_sentence, write_report
 from autobalance.search import main
+from autobalance.study.report import constraint_sentences, ranking, unmet_sentence, write_report
 from autobalance.tasks import outputs
 from autobalance.training import train
 

@@ -114,7 +114,7 @@ def test_a_run_ends_as_an_interrupted_and_resumed_one(done, table, tmp_path, mon
     monkeypatch.setattr(InterleavedSearch, "step", stop)
     assert main(["--data", table, "--target", "price", *RUN, "--out", str(out)]) == 130
     monkeypatch.setattr(InterleavedSearch, "step", step)
-    monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
+    monkeypatch.setattr("autobalance.study.report.results_table", lambda result: "")
     assert main(["--out", str(out), "--resume"]) == 0
     assert (out / "loss.json").read_bytes() == (done / "loss.json").read_bytes()
     assert result_of(out)["test"] == result_of(done)["test"]

@@ -19,7 +19,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_table(monkeypatch, no_page):
-    monkeypatch.setattr("autobalance.report.results_table", lambda result: "")
+    monkeypatch.setattr("autobalance.study.report.results_table", lambda result: "")
 
 
 def test_a_run_in_rounds(data, tmp_path, capsys):

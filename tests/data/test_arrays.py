@@ -5,10 +5,17 @@ import pytest
 import torch
 
 from autobalance.common import InputError
-from autobalance.data._arrays import Arrays, check_arrays, to_samples
+from autobalance.data._arrays import Arrays, check_arrays
+from autobalance.data._to_samples import fit_encoder
+from autobalance.data._to_samples import to_samples as encoded
 
 RNG = np.random.default_rng(0)
 Y = np.array([0, 1, 0, 1])
+
+
+def to_samples(parts, **how):
+    """As a source does it: encoded as the first part says."""
+    return encoded(parts, fit_encoder(parts[0], **how))
 
 
 def of_bytes(*shape):

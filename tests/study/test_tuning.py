@@ -88,7 +88,7 @@ def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_study_is_imported_without_what_only_some_of_it_needs() -> None:
-    code = "import sys, autobalance.study, autobalance.compare, autobalance.report\n"
+    code = "import sys, autobalance.study, autobalance.compare, autobalance.study.report\n"
     code += (
         "print([name for name in ('optuna', 'scipy', 'pandas', 'distributed', 'matplotlib') if name in sys.modules])"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
-from autobalance.data.sources._read_table import is_number, row_name
+from autobalance.data._table_file import finite, is_number, row_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,22 +82,4 @@ def numbers_of(column: pd.Series) -> NDArray[np.float64]:
     values = finite(column, "the target")
     if values.min() == values.max():
         raise InputError(f"the target {column.name!r} is constant, always {column.iloc[0]}: choose another column")
-    return values
-
-
-def finite(column: pd.Series, what: str) -> NDArray[np.float64]:
-    """The values of a column of numbers.
-
-    Args:
-        column: without missing values.
-        what: it is, for the message: "column" or "the target".
-
-    Raises:
-        InputError: a value that is not a finite float32 number, with its row.
-    """
-    values = column.to_numpy(np.float64)
-    fine = np.abs(values) <= np.finfo(np.float32).max
-    if not fine.all():
-        value, row = values[np.argmin(fine)], row_name(column, ~fine)
-        raise InputError(f"{what} {column.name!r} is {value} in {row}: it must be finite")
     return values

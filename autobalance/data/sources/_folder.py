@@ -12,13 +12,12 @@ import numpy as np
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
-from autobalance.data._image_files import ImageFiles, image_files
+from autobalance.data._image_files import SUFFIXES, ImageFiles, image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
 from autobalance.data._source import TAIL, Source
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 DEFAULT_SIZE = 32
 #: Images that take more than this as float32 stay on disk.
 IN_MEMORY = 2**30
@@ -51,7 +50,15 @@ def load_folder(source: str, options: DataOptions) -> Problem:
         parts = {part: Arrays(found.x, numbers[found.y]) for part, found in parts.items()}
         check_varied(parts["train"].y, f"{path}: the target")
     parts = in_memory(parts)
-    found = Found(path.resolve().name, parts["train"], parts.get("test"), parts.get("val"), names, groups)
+    found = Found(
+        path.resolve().name,
+        parts["train"],
+        parts.get("test"),
+        parts.get("val"),
+        names,
+        groups,
+        files=unmeasured([], size),
+    )
     return assemble(found, options)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
-from autobalance.data.sources._read_table import is_number, row_name
+from autobalance.data._table_file import is_number, row_name
 
 if TYPE_CHECKING:
     import pandas as pd

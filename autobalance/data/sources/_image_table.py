@@ -11,9 +11,10 @@ from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
 from autobalance.data._source import Source
 from autobalance.data._split import Index
+from autobalance.data._table_file import row_name
 from autobalance.data.sources._image_lists import IMAGE_OPTIONS, Listing, problem_of_images
 from autobalance.data.sources._labelled import open_labelled
-from autobalance.data.sources._read_table import is_table, row_name
+from autobalance.data.sources._read_table import is_table
 
 
 def load_image_table(source: str, options: DataOptions) -> Problem:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autobalance.common import InputError
 from autobalance.data._options import DataOptions
 from autobalance.data._split import Index
+from autobalance.data._table_file import SUFFIXES, is_number, read_table, row_name
 from autobalance.data.sources._part_files import PART_NAMES, part_files
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -74,66 +71,6 @@ def open_rows(path: Path, options: DataOptions) -> Rows:
         given = _parts_of_column(frame, options.split, path)
         frame = frame.drop(columns=[options.split])
     return Rows(rows.name, frame.drop(columns=list(options.drop)), given)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The rows of a file, its column names as text. In .tsv files quotation marks are characters like any other.
-
-    Raises:
-        InputError: there is no such file, it cannot be read or has no rows; two columns have one name; a row has more
-            fields than the header.
-    """
-    import pandas as pd
-
-    own: dict[str, Any] = {"sep": "\t", "quoting": 3} if path.name.endswith((".tsv", ".tsv.gz")) else {}
-
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-            names = [str(name) for name in frame.columns]
-        else:
-            # The header as a row of its own: else pandas renames columns of one name, and takes the first column for
-            # an index where the next row is longer, whose line is said here.
-            header = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, **own)
-            names = header.iloc[0].tolist()
-            frame = pd.read_csv(path, low_memory=False, **own)
-    except ImportError as error:
-        raise InputError(f"{path} needs pyarrow to be read: pip install 'autobalance[parquet]'") from error
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path} is empty") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read as a table: {reason}") from error
-    frame.columns = [str(column) for column in frame.columns]
-    if twice := next((name for name in names if name and names.count(name) > 1), None):
-        raise InputError(
-            f"{path} has {names.count(twice)} columns called {twice!r}: rename or remove all but one; a copy of the "
-            "target would give the answer away"
-        )
-    if len(frame.columns) == 1 and (other := next((sign for sign in ";\t|" if sign in frame.columns[0]), None)):
-        raise InputError(
-            f"{path} has one column, {frame.columns[0]!r:.80}: its values seem to be separated by {other!r}, where a "
-            ".csv has commas; write it again, as pandas.read_csv(..., sep=...).to_csv(...) does"
-        )
-    if len(frame) == 0:
-        raise InputError(f"{path} has a header but no rows")
-    return frame
-
-
-def row_name(column: pd.Series, bad: pd.Series | NDArray[np.bool_]) -> str:
-    """The first row of ``column`` at which ``bad`` is True, counted from 1 without the header."""
-    import pandas as pd
-
-    at = int(np.argmax(np.asarray(bad)))
-    return f"data row {at + 1}" if isinstance(column.index, pd.RangeIndex) else str(column.index[at])
-
-
-def is_number(column: pd.Series) -> bool:
-    import pandas as pd
-
-    return pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def _stem(path: Path) -> str:

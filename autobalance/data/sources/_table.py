@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from autobalance.common import InputError
-from autobalance.data._arrays import Arrays, to_samples
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
+from autobalance.data._samples import Samples
 from autobalance.data._source import Source
 from autobalance.data._split import Index, divide, three_parts
-from autobalance.data.sources._encode import encode
+from autobalance.data.encoders import TableEncoder
 from autobalance.data.sources._labelled import Labelled, open_labelled
 from autobalance.data.sources._read_table import is_table
 
@@ -26,7 +27,7 @@ def load_table(source: str, options: DataOptions) -> Problem:
     seed, stratified by class and group, or along the whole range of numbers.
 
     The classes are the values of the target column, sorted. Of the other columns those in ``options.text`` become
-    vectors as `encode_texts` does it; of the rest numbers are standardised and texts one-hot encoded, as the training
+    vectors as `TextEncoder` does it; of the rest numbers are standardised and texts one-hot encoded, as the training
     split has them; a text that the training split lacks is encoded as zeros.
 
     With ``options.group`` every part has samples of each class in each group, and the columns that the groups come from
@@ -60,9 +61,15 @@ def problem_of_rows(table: Labelled, options: DataOptions) -> Problem:
     if options.regression:
         check_varied(targets[positions[0]], f"the target {options.target!r} of the training rows")
     others = [options.target, *hidden] if options.target else []
-    none = f"{rows.name} has no column beside the target {options.target!r}" + "".join(f" and {c}" for c in hidden)
-    encoded = encode(rows.frame.drop(columns=others), options.text, positions[0], none)
-    samples = to_samples([Arrays(encoded[i], targets[i], table.group(i)) for i in positions], standardise=False)
+    inputs = rows.frame.drop(columns=others)
+    if inputs.shape[1] == 0:
+        hid = "".join(f" and {column}" for column in hidden)
+        raise InputError(f"{rows.name} has no column beside the target {options.target!r}{hid}")
+    encoder = TableEncoder.fit(inputs, options.text, positions[0])
+    x, y = encoder.encode(inputs), torch.tensor(targets)
+    y = y.float() if y.is_floating_point() else y
+    group = None if table.groups is None else torch.from_numpy(table.groups.of_row)
+    samples = [Samples(x, y, group).subset(torch.from_numpy(index)) for index in positions]
     problem = Problem(
         rows.name,
         samples[0],
@@ -71,6 +78,7 @@ def problem_of_rows(table: Labelled, options: DataOptions) -> Problem:
         class_names=table.class_names or (),
         own_validation=rows.own_validation,
         group_names=table.group_names,
+        encoder=encoder,
     )
     return problem.binned(options.bins) if options.regression else problem
 

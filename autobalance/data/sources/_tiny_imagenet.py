@@ -45,7 +45,8 @@ def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
         labels.append(number[words[1]])
     test = Arrays(unmeasured(files, size), np.array(labels, dtype=np.int64))
     parts = in_memory({"train": train, "test": test})
-    return assemble(Found(path.resolve().name, parts["train"], parts["test"], class_names=names), options)
+    found = Found(path.resolve().name, parts["train"], parts["test"], class_names=names, files=unmeasured([], size))
+    return assemble(found, options)
 
 
 TINY_IMAGENET = Source(

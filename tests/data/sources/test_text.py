@@ -7,9 +7,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from autobalance.common import InputError
 from autobalance.data import DataOptions, load
-from autobalance.data.sources._text import encode_texts
+from autobalance.data.encoders._text import TextEncoder
 
 WORDS = ["red", "green", "blue", "cat", "dog", "bird", "sits", "runs", "flies", "under", "over", "tree", "house"]
+
+
+def encode_texts(texts, train):
+    """All texts as vectors, with what the rows at ``train`` know."""
+    return TextEncoder.fit(texts.iloc[train]).vectors(texts)
 
 
 def sentences(n, seed=0):

@@ -17,7 +17,7 @@ from autobalance.losses.named import (
     register,
     unregister,
 )
-from autobalance.report import results_table
+from autobalance.study.report import results_table
 
 
 def root_la(class_counts, power=0.5):

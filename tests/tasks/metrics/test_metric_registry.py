@@ -10,8 +10,8 @@ import torch
 import autobalance
 from autobalance import Recipe
 from autobalance.common import InputError
-from autobalance.report import write_report
 from autobalance.search import main
+from autobalance.study.report import write_report
 from autobalance.tasks.metrics import Metric, metric_named, metrics, register, unregister
 
 
