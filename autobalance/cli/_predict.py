@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from autobalance.cli._command import BAD_INPUT, DONE, INTERRUPTED
+from autobalance.cli._command import BAD_INPUT, DONE
 from autobalance.cli._options import Parser
+from autobalance.cli._stopping import INTERRUPTED
 from autobalance.common import InputError
 
 if TYPE_CHECKING:
