@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autobalance.cli._command import BAD_INPUT, DONE
 from autobalance.cli._options import Parser
-from autobalance.cli._stopping import INTERRUPTED
+from autobalance.cli._stopping import say_stopped, stoppable
 from autobalance.common import InputError
 
 if TYPE_CHECKING:
@@ -53,18 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 interrupted.
+        the exit status: 0 done; 2 bad input, after one line that says what is wrong; 130 or 143 stopped, and nothing
+        was written.
     """
     try:
         given = make_parser().parse_args(arguments)
-        print(_predict(given.run, given.data, given.out))
+        with stoppable():
+            print(_predict(given.run, given.data, given.out))
     except (InputError, OSError) as error:
         what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.strerror else str(error)
         print("error:", " ".join(what.split()), file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        return say_stopped(error, "autobalance.predict", None)
     return DONE
 
 
