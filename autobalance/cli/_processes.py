@@ -42,7 +42,7 @@ def aside(checkpoint: Path | None) -> Iterator[Path]:
     """A temporary directory for what a process that does not lead would write; what it prints is dropped.
 
     Args:
-        checkpoint: the one to resume from, copied there if it exists.
+        checkpoint: the one to resume from, copied there with the one before it, if they exist.
     """
     with (
         tempfile.TemporaryDirectory() as place,
@@ -50,6 +50,6 @@ def aside(checkpoint: Path | None) -> Iterator[Path]:
         redirect_stdout(nowhere),
         redirect_stderr(nowhere),
     ):
-        if checkpoint is not None and checkpoint.exists():
-            shutil.copy(checkpoint, place)
+        for kept in () if checkpoint is None else checkpoint.parent.glob(f"{checkpoint.stem}*{checkpoint.suffix}"):
+            shutil.copy(kept, place)
         yield Path(place)

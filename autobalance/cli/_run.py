@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field
@@ -85,9 +86,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         the content of ``result.json``.
     """
     this = Run(options, checked_plan(options), directory, display)
-    checkpoint = directory / "checkpoint.pt"
-    if resume and checkpoint.exists():
-        this.progress = Checkpoint.load(checkpoint)
+    identity = _identity(options)
+    checkpoint = Checkpoint.latest(directory / "checkpoint.pt", identity, display.say) if resume else None
+    this.progress = checkpoint or Checkpoint(run=identity)
     keep_or_check(this.checked.setting.problem, directory / "data.json", resume)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
@@ -111,6 +112,11 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)
     return result
+
+
+def _identity(options: Options) -> str:
+    """What tells a run's checkpoint apart from another's: a digest of the options that decide the results."""
+    return hashlib.sha256(json.dumps(options.identity(), sort_keys=True).encode()).hexdigest()
 
 
 def _opening(checked: CheckedPlan) -> str:

@@ -23,8 +23,8 @@ def stoppable() -> Iterator[None]:
     """Within it SIGTERM raises `Terminated` where Ctrl-C raises a KeyboardInterrupt.
 
     The first of either hands both back to the system, for the rest of the process: a second one ends it at once,
-    without a traceback, also while the first is still being dealt with. Signals that are ignored stay so (``nohup``), and
-    threads other than the main one cannot have handlers.
+    without a traceback, also while the first is still being dealt with. Signals that are ignored stay so (``nohup``),
+    and threads other than the main one cannot have handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

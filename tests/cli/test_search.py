@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,13 +207,30 @@ def test_another_run_is_not_written_over(tmp_path, data, whole, capsys):
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
 
 
-def test_a_torn_checkpoint_is_told(tmp_path, data, capsys):
-    assert search(data, tmp_path / "run") == 0
+def test_a_torn_checkpoint_is_told(tmp_path, data, whole, capsys):
+    out = tmp_path / "run"
+    assert search(data, out) == 0
     capsys.readouterr()
-    kept = tmp_path / "run" / "checkpoint.pt"
+    kept = out / "checkpoint.pt"
     kept.write_bytes(kept.read_bytes()[:999])
-    assert main(["--out", str(tmp_path / "run"), "--resume"]) == 2
+    assert main(["--out", str(out), "--resume"]) == 0
+    told = capsys.readouterr().err
+    assert f"warning: {kept} cannot be read" in told and "goes on from the one before it" in told
+    same_run(out, whole)
+    for each in out.glob("checkpoint*.pt"):
+        each.write_bytes(each.read_bytes()[:999])
+    assert main(["--out", str(out), "--resume"]) == 2
     assert "checkpoint.pt cannot be read" in one_line(capsys)
+
+
+def test_the_checkpoint_of_another_seed_is_refused(tmp_path, data, whole, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        assert search(data, tmp_path / "run", "--seed", "1") == 130
+    capsys.readouterr()
+    shutil.copy(whole / "checkpoint.pt", tmp_path / "run")
+    assert main(["--out", str(tmp_path / "run"), "--resume"]) == 2
+    assert "checkpoint.pt is of a run with other options" in one_line(capsys)
 
 
 def test_a_full_disk_is_one_line(tmp_path, data, monkeypatch, capsys):
