@@ -28,6 +28,8 @@ a method is a fixed loss, for classes with any of these behind it:
   +posthoc  logits adjusted after training; la-posthoc is short for ce+posthoc
   +crt      the classifier trained again, on class-balanced batches; crt is short for ce+crt
   +ssp      the body pre-trained to tell rotations of images apart: ldam-drw+ssp
+  +subsample  as many samples of each class, or class in a group, as there are of the smallest: ce+subsample
+  +jtt      just train twice: what a first, short training gets wrong counts more: ce+jtt
 
 examples:
   python -m autobalance.compare --losses ce,la,ldam-drw --seeds 5

@@ -291,6 +291,37 @@ def test_keywords_that_no_search_has(keywords: dict[str, object], words: str) ->
         search_method("ours", keywords)
 
 
+def samples_of(setting: Setting, name: str, **hyper: float) -> Samples:
+    method = named_method(name).at(hyper)
+    (step,) = (step for step in method.steps if step.samples is not None)
+    assert step.samples is not None
+    return step.samples(method.training(setting, setting.problem.train, 0, RECIPE))
+
+
+def test_subsampling_takes_as_many_of_each_cell(setting: Setting) -> None:
+    counts = setting.problem.train.y.bincount()
+    kept = samples_of(setting, "ce+subsample")
+    assert kept.y.bincount().tolist() == [int(counts.min())] * 10 and counts.min() < counts.max()
+    rows = {tuple(x.flatten().tolist()) for x in setting.problem.train.x}
+    assert all(tuple(x.flatten().tolist()) in rows for x in kept.x)
+    of_groups = setting_of(load("digits-groups"), "mlp")
+    cells = of_groups.problem.train.cell_counts(2, 2)
+    assert torch.equal(samples_of(of_groups, "ce+subsample").cell_counts(2, 2), torch.full((2, 2), int(cells.min())))
+
+
+def test_just_train_twice_repeats_the_errors_of_a_short_training(setting: Setting) -> None:
+    samples = setting.problem.train
+    first = trained(setting, "ce", Recipe(epochs=1)).eval()
+    with torch.no_grad():
+        wrong = first(samples.x).argmax(1) != samples.y
+    assert 5 < wrong.sum() < len(samples)
+    found = samples_of(setting, "ce+jtt", jtt_share=0.5, jtt_factor=4)
+    expected = torch.cat([samples.x, *[samples.x[wrong]] * 3])
+    assert torch.equal(found.x, expected) and len(found.y) == len(expected)
+    plain, twice = trained(setting, "ce"), trained(setting, "ce+jtt", jtt_share=0.5, jtt_factor=4)
+    assert not torch.equal(next(plain.parameters()), next(twice.parameters()))
+
+
 def test_methods_can_be_sent_to_other_processes(setting: Setting) -> None:
     for method in (*methods_of(["all", "ldam+csl", "la+drw+crt"]), tunable_search()):
         sent = pickle.loads(pickle.dumps(method))

@@ -6,6 +6,8 @@ from autobalance.study.steps import _csl as _csl  # isort: skip
 from autobalance.study.steps import _posthoc as _posthoc  # isort: skip
 from autobalance.study.steps import _crt as _crt  # isort: skip
 from autobalance.study.steps import _ssp as _ssp  # isort: skip
+from autobalance.study.steps import _subsample as _subsample  # isort: skip
+from autobalance.study.steps import _jtt as _jtt  # isort: skip
 from autobalance.study.steps._crt import ClassBalanced as ClassBalanced
 from autobalance.study.steps._ssp import Turned as Turned
 from autobalance.study.steps._step import Step as Step
