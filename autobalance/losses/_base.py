@@ -138,18 +138,20 @@ def full_precision(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
-def reduce(losses: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
+def reduce(losses: Tensor, weights: Tensor | None, reduction: str, counted: Tensor | None = None) -> Tensor:
     """Reduces per-sample ``losses`` (B,) that already carry their ``weights`` (B,).
 
-    ``mean``: sum of the losses over the sum of the weights, as torch's weighted cross-entropy; ``batch_mean``: over B;
-    ``sum``; ``none``.
+    ``mean``: sum of the losses over the sum of the weights, as torch's weighted cross-entropy; ``batch_mean``: over the
+    samples that are ``counted``, (B,), or all B; ``sum``; ``none``.
     """
     if reduction == "none":
         return losses
     total = losses.sum()
     if reduction == "sum":
         return total
-    return total / (losses.numel() if reduction == "batch_mean" or weights is None else weights.sum())
+    if reduction == "mean" and weights is not None:
+        return total / weights.sum()
+    return total / (losses.numel() if counted is None else counted.sum())
 
 
 def feature_norms(features: Tensor | None, batch: int, order: int, loss: str) -> Tensor:
@@ -178,8 +180,7 @@ def feature_norms(features: Tensor | None, batch: int, order: int, loss: str) ->
 def check_call(logits: Tensor, target: Tensor, group: Tensor | None, num_classes: int, num_groups: int = 0) -> None:
     """Raises the InputErrors of a loss call that cannot be right; shared by all losses of the package.
 
-    The ranges are checked on the CPU only: on an accelerator the check would wait for the device, whose own kernels
-    refuse such an index.
+    The ranges are checked on the CPU only, see `check_range`.
     """
     if logits.dim() != 2 or logits.shape[1] != num_classes:
         raise InputError(f"logits have shape {tuple(logits.shape)}, the loss has {num_classes} classes: "
@@ -188,18 +189,30 @@ def check_call(logits: Tensor, target: Tensor, group: Tensor | None, num_classes
         raise InputError(f"target has shape {tuple(target.shape)}, logits have {logits.shape[0]} rows")
     if target.dtype != torch.int64:
         raise InputError(f"target has dtype {target.dtype}; class indices are torch.int64")
-    _check_range("target", target, num_classes, "classes")
+    check_range("target", target, num_classes, "classes")
     if num_groups:
-        if group is None:
-            raise InputError(f"the loss has {num_groups} groups: call loss(logits, target, group=...)")
-        if group.shape != target.shape:
-            raise InputError(f"group has shape {tuple(group.shape)}, target has {tuple(target.shape)}")
-        if group.dtype != torch.int64:
-            raise InputError(f"group has dtype {group.dtype}; group indices are torch.int64")
-        _check_range("group", group, num_groups, "groups")
+        check_group(group, target.shape, num_groups)
 
 
-def _check_range(name: str, index: Tensor, number: int, unit: str) -> None:
-    if index.device.type == "cpu" and index.numel() and (int(index.min()) < 0 or int(index.max()) >= number):
+def check_group(group: Tensor | None, shape: torch.Size, num_groups: int) -> None:
+    """Raises an InputError where a loss of ``num_groups`` groups is called without the group of each target."""
+    if group is None:
+        raise InputError(f"the loss has {num_groups} groups: call loss(logits, target, group=...)")
+    if group.shape != shape:
+        raise InputError(f"group has shape {tuple(group.shape)}, target has {tuple(shape)}")
+    if group.dtype != torch.int64:
+        raise InputError(f"group has dtype {group.dtype}; group indices are torch.int64")
+    check_range("group", group, num_groups, "groups")
+
+
+def check_range(name: str, index: Tensor, number: int, unit: str) -> None:
+    """Raises an InputError for an index that is not 0 to ``number`` - 1.
+
+    Values are looked at on the CPU only, and not while a graph is compiled or a function transformed: on an accelerator
+    that would wait for the device, whose own kernels refuse such an index.
+    """
+    if index.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return
+    if index.numel() and (int(index.min()) < 0 or int(index.max()) >= number):
         bad = index[(index < 0) | (index >= number)][0].item()
         raise InputError(f"{name} {bad} is out of range: the loss has {number} {unit}, 0 to {number - 1}")

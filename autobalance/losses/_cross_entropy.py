@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 
-@dataclass(frozen=True)
-class Adjustment:
+class Adjustment(NamedTuple):
     """a, b and c of ``u_j = a_j z_j + b_j - c [j = y]``; None where there is none.
 
     Args:
@@ -25,11 +23,8 @@ class Adjustment:
     offset: Tensor | None = None
     shift: Tensor | None = None
 
-    def terms(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        return self.factor, self.offset, self.shift
-
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """u, (B, K), for ``logits`` (B, K) and ``target`` (B,)."""
+    def __call__(self, logits: Tensor, target: Tensor | None = None) -> Tensor:
+        """u, (B, K), for ``logits`` (B, K) and, where there is a shift, ``target`` (B,)."""
         adjusted = logits
         if self.factor is not None and self.offset is not None:
             adjusted = torch.addcmul(self.offset, logits, self.factor)
@@ -37,7 +32,7 @@ class Adjustment:
             adjusted = logits * self.factor
         elif self.offset is not None:
             adjusted = logits + self.offset
-        if self.shift is None:
+        if self.shift is None or target is None:
             return adjusted
         return adjusted.scatter_add(1, target[:, None], -self.shift[:, None].to(adjusted.dtype))
 
@@ -48,9 +43,8 @@ def adjusted_cross_entropy(logits: Tensor, target: Tensor, adjustment: Adjustmen
     Where only the logits are differentiated, as in plain training, u is not kept and its gradient is written in place:
     about the time and memory of ``F.cross_entropy`` on the raw logits.
     """
-    terms = adjustment.terms()
-    if _only_logits_are_differentiated(logits, terms):
-        return _AdjustedCrossEntropy.apply(logits, target, *terms)
+    if _only_logits_are_differentiated(logits, adjustment):
+        return _AdjustedCrossEntropy.apply(logits, target, *adjustment)
     return F.cross_entropy(adjustment(logits, target), target, reduction="none")
 
 

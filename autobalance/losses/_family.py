@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from autobalance.losses._base import full_precision, reduce
 from autobalance.losses._cross_entropy import Adjustment, adjusted_cross_entropy
@@ -29,24 +31,28 @@ def _of_target(table: Tensor, target: Tensor, group: Tensor | None) -> Tensor:
     return table[target] if table.dim() == 1 else table[target, group]
 
 
-def _of_logits(table: Tensor, group: Tensor | None) -> Tensor:
+def of_logits(table: Tensor, group: Tensor | None) -> Tensor:
     """The entries of all classes for each sample: (K,) without groups, (B, K) with them."""
     return table if table.dim() == 1 else table.t()[group]
 
 
-def adjustment(parameters: Mapping[str, Tensor], target: Tensor, group: Tensor | None = None) -> Adjustment:
-    """What the parameters do to the logits: s Δ z + l - s m_y [j = y]. Parameters that are absent have no effect."""
-    scale, factor, offset, margin = (parameters.get(name) for name in ("scale", "delta", "l", "margin"))
+def without_margin(parameters: Mapping[str, Tensor], group: Tensor | None = None) -> Adjustment:
+    """s Δ z + l. Parameters that are absent have no effect."""
+    scale, factor, offset = (parameters.get(name) for name in ("scale", "delta", "l"))
     if factor is not None:
-        factor = _of_logits(factor, group)
+        factor = of_logits(factor, group)
     if scale is not None:
         factor = scale if factor is None else scale * factor
-    if offset is not None:
-        offset = _of_logits(offset, group)
-    shift = None if margin is None else _of_target(margin, target, group)
-    if shift is not None and scale is not None:
-        shift = scale * shift
-    return Adjustment(factor, offset, shift)
+    return Adjustment(factor, None if offset is None else of_logits(offset, group))
+
+
+def adjustment(parameters: Mapping[str, Tensor], target: Tensor, group: Tensor | None = None) -> Adjustment:
+    """What the parameters do to the logits: s Δ z + l - s m_y [j = y]."""
+    adjusted, scale, margin = without_margin(parameters, group), parameters.get("scale"), parameters.get("margin")
+    if margin is None:
+        return adjusted
+    shift = _of_target(margin, target, group)
+    return adjusted._replace(shift=shift if scale is None else scale * shift)
 
 
 def parametric_loss(
@@ -55,28 +61,62 @@ def parametric_loss(
     parameters: Mapping[str, Tensor],
     group: Tensor | None = None,
     reduction: str = "mean",
+    ignore_index: int | None = None,
 ) -> Tensor:
     """The family as a function, differentiable (any number of times) in the logits and in every parameter.
 
     Args:
         logits: (B, K). Half-precision logits are taken to float32 first.
-        target: (B,), int64, values 0..K-1.
+        target: (B,), int64, values 0..K-1 or ``ignore_index``.
         parameters: any of ``w``, ``l``, ``delta``, ``margin``, each (K,) or (K, G), and of the numbers ``scale`` and
             ``gamma``.
         group: (B,), int64, values 0..G-1; needed where a table is (K, G).
         reduction: see `reduce`.
+        ignore_index: a target that does not count, whose loss and weight are 0; None: all count.
 
     Returns:
         a scalar, or (B,) for ``reduction="none"``.
     """
-    losses = adjusted_cross_entropy(full_precision(logits), target, adjustment(parameters, target, group))
-    gamma = parameters.get("gamma")
+    logits, w, gamma = full_precision(logits), parameters.get("w"), parameters.get("gamma")
+    if gamma is None and parameters.get("margin") is None and (w is None or _fixed(w)):
+        weight = None if w is None else w.to(logits.dtype)
+        return _torch_loss(without_margin(parameters, group)(logits), target, weight, reduction, ignore_index)
+    counted = None
+    if ignore_index is not None:
+        counted = target != ignore_index
+        target = target.where(counted, 0)
+    losses = adjusted_cross_entropy(logits, target, adjustment(parameters, target, group))
     if gamma is not None:
-        # 1 - p without cancellation; the floor keeps the power differentiable where p rounds to one.
-        miss = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
-        losses = miss**gamma * losses
-    weights = None
-    if (w := parameters.get("w")) is not None:
-        weights = _of_target(w, target, group).to(losses.dtype)
-        losses = weights * losses
-    return reduce(losses, weights, reduction)
+        losses = focused(losses, gamma)
+    weights = None if w is None else _of_target(w, target, group).to(losses.dtype)
+    if counted is not None:
+        weights = counted.to(losses.dtype) if weights is None else weights * counted
+    return reduce(losses if weights is None else weights * losses, weights, reduction, counted)
+
+
+def focused(losses: Tensor, gamma: Tensor) -> Tensor:
+    """(1 - p)^γ (-log p), for -log p."""
+    # 1 - p without cancellation; the floor keeps the power differentiable where p rounds to one.
+    miss = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
+    return miss**gamma * losses
+
+
+def _fixed(table: Tensor) -> bool:
+    """Whether nothing is differentiated in a table (K,): torch's own loss has no derivative in its weights."""
+    if table.dim() > 1 or table.requires_grad:
+        return False
+    if torch.compiler.is_compiling():
+        return True
+    return not torch._C._are_functorch_transforms_active() and forward_ad.unpack_dual(table).tangent is None
+
+
+def _torch_loss(
+    logits: Tensor, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int | None
+) -> Tensor:
+    """torch's cross-entropy, one pass each way."""
+    ignored = -100 if ignore_index is None else ignore_index
+    if reduction != "batch_mean" or weight is None:
+        how = "mean" if reduction == "batch_mean" else reduction
+        return F.cross_entropy(logits, target, weight, ignore_index=ignored, reduction=how)
+    total = F.cross_entropy(logits, target, weight, ignore_index=ignored, reduction="sum")
+    return total / (target.numel() if ignore_index is None else (target != ignore_index).sum())

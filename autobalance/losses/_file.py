@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
@@ -71,12 +71,23 @@ def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
     return {name: new.tolist() for name, (old, new) in values.items() if not torch.equal(old, new)}
 
 
-def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> Member | ScheduledLoss:
+class CallSettings(TypedDict, total=False):
+    """What `load_loss` takes beside the file: see `ParametricLoss`."""
+
+    reduction: str
+    ignore_index: int
+    label_smoothing: float
+
+
+def load_loss(
+    path: str | os.PathLike[str], dtype: torch.dtype | None = None, **settings: Unpack[CallSettings]
+) -> Member | ScheduledLoss:
     """Reads a loss that `save_loss` or the search wrote.
 
     Args:
         path: a ``loss.json``.
         dtype: of the loss's numbers; torch's default where None.
+        **settings: ``reduction`` in place of the file's; for classes ``ignore_index`` and ``label_smoothing``.
 
     Returns:
         an ``nn.Module``: a `ParametricLoss`, ``loss(logits, target)`` or, with groups, ``loss(logits, target,
@@ -87,7 +98,11 @@ def load_loss(path: str | os.PathLike[str], dtype: torch.dtype | None = None) ->
             of wrong lengths or values that are not finite numbers. Names the file and the fault.
         FileNotFoundError: there is no such file.
     """
-    return _loss(*FORMAT.read(path), dtype)
+    loss = _loss(*FORMAT.read(path), dtype)
+    if not settings:
+        return loss
+    stages = [(stage.start, stage.loss.replace(**settings)) for stage in loss.stages if isinstance(stage.loss, Member)]
+    return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
 
 
 def loss_from_dict(content: Any) -> Member | ScheduledLoss:

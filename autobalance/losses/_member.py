@@ -18,6 +18,7 @@ class Member(Loss):
     Attributes:
         task: of its files: ``classification`` or ``regression``.
         settings: names of what it is made with beside its parameters.
+        of_calls: names of what it is made with that is a caller's affair and in no file.
         defaults: each parameter with its value where nothing is said.
         tables: those of them that are tables over the K classes (or bins), and groups where there are some.
         positive: those numbers that are above 0.
@@ -27,6 +28,7 @@ class Member(Loss):
 
     task: ClassVar[str]
     settings: ClassVar[tuple[str, ...]]
+    of_calls: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, float]]
     tables: ClassVar[tuple[str, ...]]
     positive: ClassVar[tuple[str, ...]]
@@ -79,8 +81,8 @@ class Member(Loss):
                 raise InputError(f"{name} is {getattr(self, name).item()}; it is above 0")
         self._active = tuple(name for name, at in self.defaults.items() if (getattr(self, name) != at).any())
 
-    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._check_values()
 
     @property
@@ -95,7 +97,7 @@ class Member(Loss):
 
     def replace(self, **changes: Any) -> Member:
         """A loss like this one with some of its parameters or `settings`, by name, changed."""
-        same = {name: getattr(self, name) for name in (*self.settings, *self.defaults)}
+        same = {name: getattr(self, name) for name in (*self.settings, *self.of_calls, *self.defaults)}
         return type(self)(**{**same, "dtype": self.w.dtype, **changes}).to(self.w.device)
 
     def reweighted(self, weight: Table) -> Member:

@@ -8,10 +8,13 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from autobalance.common import InputError
-from autobalance.losses._base import Table, check_call, check_reduction
+from autobalance.common import InputError, check_value
+from autobalance.losses._base import Table, check_range, check_reduction
+from autobalance.losses._drop_in import DropIn
 from autobalance.losses._family import IDENTITY, TABLES, parametric_loss
 from autobalance.losses._member import Member
+from autobalance.losses._rows import Rows
+from autobalance.losses._shares import shares_loss, smoothed_loss
 
 
 class Parameters(TypedDict, total=False):
@@ -25,13 +28,15 @@ class Parameters(TypedDict, total=False):
     gamma: float
 
 
-class ParametricLoss(Member):
+class ParametricLoss(Member, DropIn):
     """A member of the family of classification losses, its parameters held as buffers; called like
-    ``nn.CrossEntropyLoss``.
+    ``nn.CrossEntropyLoss``, see `DropIn`.
 
     Args:
         num_classes: K.
         reduction: ``mean`` (sum of w_y * loss over the sum of w_y, as torch), ``batch_mean``, ``sum`` or ``none``.
+        ignore_index: a target that does not count.
+        label_smoothing: ε, from 0 to 1, see `smoothed_loss`. Neither is kept in files: `load_loss` takes them.
         class_names, group_names: for people; saved with the loss.
         start_bias: b, (K,), to be added to the bias of the model's output before training, which should not be decayed
             after that. A search that has moved l by offsets of the outputs, l - b, hands it out: from there the model
@@ -52,6 +57,7 @@ class ParametricLoss(Member):
 
     task = "classification"
     settings = ("num_classes", "reduction", "class_names", "group_names", "start_bias")
+    of_calls = ("ignore_index", "label_smoothing")
     defaults = IDENTITY
     tables = TABLES
     positive = ("scale",)
@@ -65,6 +71,8 @@ class ParametricLoss(Member):
         num_classes: int,
         *,
         reduction: str = "mean",
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
         class_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
         start_bias: Tensor | Sequence[float] | None = None,
@@ -73,6 +81,8 @@ class ParametricLoss(Member):
     ) -> None:
         super().__init__()
         self.num_classes, self.num_groups, self.reduction = num_classes, 0, check_reduction(reduction)
+        check_value("label_smoothing", label_smoothing, at_least=0, at_most=1)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
         self._hold(parameters, dtype)
         self.class_names = self._check_names("class", class_names, num_classes)
         self.group_names = self._check_names("group", group_names, self.num_groups)
@@ -111,24 +121,46 @@ class ParametricLoss(Member):
         return parametric_loss(output, target, parameters, group, self.reduction)
 
     def forward(
-        self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
+        self, input: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None, **_: object
     ) -> Tensor:
         """The loss.
 
         Args:
-            logits: (B, K).
-            target: (B,), int64.
-            group: (B,), int64, where the loss has groups; otherwise ignored.
-            features: ignored.
+            input: logits, (B, K), (B, K, d1, ...) or (K,).
+            target: classes, int64, of the shape of the logits without K; or shares of the classes, floating, of the
+                shape of the logits: then it is the mean of the losses of the classes by their shares.
+            group: (B,), int64, or of the shape of the classes, where the loss has groups; otherwise ignored.
+            features: ignored, as are keywords that trainers pass along.
 
         Returns:
-            a scalar, or (B,) for ``reduction="none"``.
+            a scalar, or for ``reduction="none"`` of the shape of the classes.
 
         Raises:
-            InputError: see `check_call`.
+            InputError: see `Rows.of`; or a class that is out of range, on the CPU.
         """
-        check_call(logits, target, group, self.num_classes, self.num_groups)
-        return self.value(logits, target, self.parameters_in_effect, group)
+        rows = Rows.of(input, target, group, self.num_classes, self.num_groups)
+        if torch.compiler.is_compiling():
+            return self._of_rows(rows)
+        try:
+            return self._of_rows(rows)
+        except (IndexError, RuntimeError):  # torch looks at the classes anyway: a check of our own would take as long
+            if not rows.target.is_floating_point():
+                counted = rows.target[rows.target != self.ignore_index]
+                check_range("target", counted, self.num_classes, "classes")
+            raise
+
+    def _of_rows(self, rows: Rows) -> Tensor:
+        logits, target, parameters = rows.logits, rows.target, self.parameters_in_effect
+        if target.is_floating_point():
+            smoothing = self.label_smoothing
+            shares = target if not smoothing else (1 - smoothing) * target + smoothing / self.num_classes
+            value = shares_loss(logits, shares, parameters, rows.group, self.reduction)
+        elif self.label_smoothing:
+            smoothed = self.reduction, self.ignore_index, self.label_smoothing
+            value = smoothed_loss(logits, target, parameters, rows.group, *smoothed)
+        else:
+            value = parametric_loss(logits, target, parameters, rows.group, self.reduction, self.ignore_index)
+        return value.reshape(rows.shape) if self.reduction == "none" else value
 
     def extra_repr(self) -> str:
         shown = ", ".join(self._active) or "plain cross-entropy"

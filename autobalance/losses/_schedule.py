@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from autobalance.common import InputError
 from autobalance.losses._base import Loss, Stage, Table, check_progress
 from autobalance.losses._csl import CostSensitive
+from autobalance.losses._drop_in import DropIn
 
 
-class ScheduledLoss(Loss):
+class ScheduledLoss(Loss, DropIn):
     """Different losses in different parts of training.
 
     ``start_epoch(progress)`` chooses the stage. Until it is called, which a training loop that knows no schedules never
@@ -82,10 +83,10 @@ class ScheduledLoss(Loss):
         return ScheduledLoss([(stage.start, stage.loss.reweighted(weight)) for stage in self.stages])
 
     def forward(
-        self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
+        self, input: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None, **_: object
     ) -> Tensor:
         """The present stage's loss."""
-        return self.current(logits, target, group=group, features=features)
+        return self.current(input, target, group=group, features=features)
 
     def extra_repr(self) -> str:
         return f"starts={self.starts}"

@@ -185,9 +185,9 @@ def test_float64_logits_with_a_float32_loss_and_the_other_way_round():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"logits": torch.zeros(2, 5)}, r"\(2, 5\).*4 classes"),
-        ({"logits": torch.zeros(2, 3, 4)}, r"\(2, 3, 4\)"),
-        ({"target": torch.tensor([0, 1, 2])}, r"\(3,\).*2 rows"),
+        ({"input": torch.zeros(2, 5)}, r"\(2, 5\).*4 classes"),
+        ({"input": torch.zeros(2, 3, 4)}, r"\(2, 3, 4\)"),
+        ({"target": torch.tensor([0, 1, 2])}, r"\(3,\).*classes need \(2,\)"),
         ({"target": torch.tensor([0.0, 1.0])}, "float32.*int64"),
         ({"target": torch.tensor([0, 4])}, "target 4 .*4 classes"),
         ({"target": torch.tensor([-1, 0])}, "target -1 .*4 classes"),
@@ -199,6 +199,6 @@ def test_float64_logits_with_a_float32_loss_and_the_other_way_round():
 )
 def test_calls_that_cannot_be_right(change, message):
     loss = ParametricLoss(4, l=torch.zeros(4, 2))
-    call = {"logits": torch.zeros(2, 4), "target": torch.tensor([0, 1]), "group": torch.tensor([0, 1]), **change}
+    call = {"input": torch.zeros(2, 4), "target": torch.tensor([0, 1]), "group": torch.tensor([0, 1]), **change}
     with pytest.raises(ValueError, match=message):
         loss(**call)
