@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.losses.named import fixed_point
-from autobalance.report import markdown_table
+from autobalance.study.report import markdown_table
 
 LOSSES = ("ce", "weighted", "la", "vs", "focal", "ldam")
 #: Samples, classes, and calls a measurement.
