@@ -12,7 +12,7 @@ from autobalance.bilevel._guard import CHOICE_FOLDS, SEARCHED, member
 from autobalance.bilevel._plan import SearchPlan
 from autobalance.bilevel._strategy import Search
 from autobalance.bilevel.space import AUGMENT, FREE, SMOOTHING, Found
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data import Fold
 from autobalance.hypergradients import RECIPE_PARAMETERS, Needs, check_engine, processes
 from autobalance.tasks import Task
@@ -103,7 +103,9 @@ def _check_free(plan: SearchPlan) -> None:
     """Refuses what cannot be searched, and settings of what is not."""
     free = plan.free or ()
     if unknown := [name for name in free if name not in FREE]:
-        raise InputError(f"{unknown[0]!r} cannot be searched; `free` are any of {', '.join(FREE)}")
+        raise InputError(
+            f"{unknown[0]!r} cannot be searched; `free` are any of {', '.join(FREE)}{nearest(unknown[0], FREE)}"
+        )
     if bound := [name for name in plan.late if name not in free]:
         raise InputError(f"{bound[0]!r} is `late` but not `free`: only what is searched can be switched on late")
     if plan.late_start is not None and not plan.late:

@@ -66,6 +66,8 @@ class OuterLoop:
         if self.every is not None:
             check_value("every", self.every, at_least=1, whole=True)
         check_value("lr", self.lr, above=0)
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise InputError(f"`betas` is {self.betas!r}; it has to be two numbers, as (0.8, 0.99)")
         for beta in self.betas:
             check_value("betas", beta, at_least=0, below=1)
         check_value("batch_size", self.batch_size, at_least=1, whole=True)

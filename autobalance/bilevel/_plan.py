@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._interleaved import Interleaved, OuterLoop
 from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import Strategy
 from autobalance.bilevel._whole_trainings import WholeTrainings
-from autobalance.common import InputError, check_one_of
+from autobalance.common import InputError, check_listed, check_one_of, check_value
 from autobalance.hypergradients import Engine, Replay
 from autobalance.losses import Loss
 from autobalance.tasks import Task
@@ -39,6 +39,9 @@ class SearchPlan:
             strategy says.
         candidates: further fixed losses by name.
         seed: of weights, splits and the order of the samples.
+
+    Raises:
+        InputError: a value that cannot be.
     """
 
     objective: str | OwnFunction | None = None
@@ -56,6 +59,19 @@ class SearchPlan:
     confidence: float | None = None
     candidates: Sequence[str] = ()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("free", "late", "operations", "candidates"):
+            if (value := getattr(self, name)) is not None:
+                check_listed(name, value)
+        check_value("seed", self.seed, at_least=0, below=2**32, whole=True)
+        if self.folds is not None:
+            check_value("folds", self.folds, at_least=2, whole=True)
+        if self.confidence is not None:
+            check_value("confidence", self.confidence, at_least=0)
+        _check_kind("start", self.start, str | Loss | None, "a loss by its name, or a loss of autobalance")
+        _check_kind("tie", self.tie, str | None, "a name")
+        _check_kind("recipe", self.recipe, Recipe | None, "a Recipe, as Recipe(epochs=30)")
 
     def completed(self, task: Task) -> SearchPlan:
         """The plan with what it leaves to the task."""
@@ -75,6 +91,12 @@ class SearchPlan:
     def start_name(self) -> str:
         """What the start is called."""
         return self.start if isinstance(self.start, str) else "start"
+
+
+def _check_kind(name: str, value: object, kind: Any, words: str) -> None:
+    """Raises an InputError for a value of another kind."""
+    if not isinstance(value, kind):
+        raise InputError(f"`{name}` is {str(value)[:60]!r}, a {type(value).__name__}; it has to be {words}")
 
 
 def _recipe(lr: float | None) -> Recipe:
@@ -132,6 +154,9 @@ def strategy_of(
     Raises:
         InputError: an unknown name, or a setting that has no effect.
     """
+    _check_kind("outer", outer, OuterLoop | None, "an OuterLoop, as OuterLoop(every=20)")
+    if hypergradient is not None and not callable(hypergradient):
+        raise InputError(f"`hypergradient` is {hypergradient!r}; it has to be an engine, as Replay(steps=5)")
     name = strategy or ("auto" if rounds is None else "whole")
     check_one_of("strategy", name, STRATEGIES)
     given = {"budget": budget, "hypergradient": hypergradient, "outer": outer, "rounds": rounds}

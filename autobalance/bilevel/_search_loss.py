@@ -18,12 +18,12 @@ from autobalance.bilevel._guard import Choice, member
 from autobalance.bilevel._plan import STRATEGY_SETTINGS, PlanKeywords, SearchPlan, strategy_of
 from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import State
-from autobalance.common import InputError, write_text
+from autobalance.common import InputError, nearest, write_text
 from autobalance.common.density import check_edges, make_bin_edges
 from autobalance.data import Part, Problem, Samples, as_number_samples, as_samples, check_names
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Member, RegressionLoss, ScheduledLoss, save_loss
-from autobalance.training import Recipe, setting_of_model
+from autobalance.training import Recipe, check_module, setting_of_model
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ def _plan(settings: PlanKeywords) -> SearchPlan:
         TypeError: one of them is unknown.
     """
     if unknown := set(settings) - PlanKeywords.__annotations__.keys():
-        raise TypeError(f"search_loss() has no argument {sorted(unknown)[0]!r}")
+        name = sorted(unknown)[0]
+        raise TypeError(f"search_loss() has no argument {name!r}{nearest(name, PlanKeywords.__annotations__)}")
     given: dict[str, Any] = dict(settings)
     of_strategy = {name: given.pop(name, None) for name in STRATEGY_SETTINGS}
     strategy = strategy_of(**of_strategy, folds=given.get("folds"))
@@ -156,6 +157,7 @@ def _problem(
     model: nn.Module, train_set: Part, validation_set: Part, task: str, bins: int | Sequence[float] | Tensor | None
 ) -> Problem:
     """The samples, where the model is, as a problem without test samples."""
+    check_module(model)
     weight = next(model.parameters())
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
@@ -163,6 +165,10 @@ def _problem(
         raise InputError('`bins` have no effect on a classification: give task="regression" too')
     convert = as_samples if task == "classification" else as_number_samples
     train, validation = (part.to(weight.device, weight.dtype) for part in convert(train_set, validation_set))
+    if train.shape != validation.shape:
+        raise InputError(
+            f"the training samples have shape {train.shape}, the validation samples {validation.shape}: make them equal"
+        )
     edges: tuple[float, ...] | None = None
     if task == "regression":
         train, validation = (Samples(part.x, part.y.to(weight.dtype)) for part in (train, validation))

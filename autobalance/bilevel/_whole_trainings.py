@@ -77,7 +77,7 @@ class WholeTrainings:
     confidence: ClassVar[float] = 0.8
 
     def __post_init__(self) -> None:
-        check_value("rounds", self.rounds, at_least=1, whole=True)
+        check_value("rounds", self.rounds, at_least=1, at_most=1000, whole=True)
 
     @property
     def hypergradient(self) -> Replay:

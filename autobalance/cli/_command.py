@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from autobalance.cli._failures import explained
 from autobalance.cli._options import AnyOptions, RunOptions, shown
 from autobalance.cli._run_directory import run_directory
 from autobalance.cli._stopping import say_stopped, stoppable
 from autobalance.cli._words import as_flags
-from autobalance.common import InputError, Unfinished
+from autobalance.common import Unfinished
 
 DONE, UNFINISHED, BAD_INPUT = 0, 1, 2
 
@@ -39,15 +41,17 @@ def run_command(
         known = {field.name for field in fields(options)}
         with stoppable(), run_directory(options, resume, program.rpartition(".")[2] + "-") as directory:
             work(options, directory, resume)
-    except InputError as error:
-        return _fail(as_flags(str(error), known), BAD_INPUT)
     except Unfinished as error:
         return _fail(f"{error}; --resume continues it", UNFINISHED)
-    except OSError as error:
-        what = f"{error.strerror or error}: {error.filename or directory}; all files written before are intact"
-        return _fail(what, BAD_INPUT)
     except KeyboardInterrupt as error:
         return say_stopped(error, program, directory)
+    except (Exception, SystemExit) as error:
+        if (said := explained(error, directory, Path(inspect.getfile(work)).parent)) is not None:
+            return _fail(as_flags(said, known), BAD_INPUT)
+        if not isinstance(error, OSError):
+            raise
+        what = f"{error.strerror or error}: {error.filename or directory}; all files written before are intact"
+        return _fail(what, BAD_INPUT)
     return DONE
 
 

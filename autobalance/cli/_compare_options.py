@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from autobalance.cli._option_values import names, number, positive, seed
+from autobalance.cli._option_values import names, number, positive, seed, seeds
 from autobalance.cli._options import (
     GroupOptions,
     Parser,
@@ -112,7 +112,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, tuning, weights and the order of samples", type=seed, metavar="S")
-    option(run, "seeds", "trainings of each method that are tested, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "seeds", "trainings of each method that are tested, with seeds S, S+1, ...", type=seeds, metavar="N")
     add_work_options(run, default)
     add_run_options(run, default)
     return parser

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, several, share
+from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, seeds, several, share
 from autobalance.cli._options import (
     GroupOptions,
     Parser,
@@ -175,7 +175,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, weights and the order of samples", type=seed, metavar="S")
-    option(run, "seeds", "trainings of each loss in the comparison, with seeds S, S+1, ...", type=positive, metavar="N")
+    option(run, "seeds", "trainings of each loss in the comparison, with seeds S, S+1, ...", type=seeds, metavar="N")
     option(run, "baselines", "fixed losses to compare with; unset: ce,la, with groups also group-weighted,group-la; "
            "for regression l1,sqinv,inv,lds",
            type=names, metavar="LOSSES")  # fmt: skip

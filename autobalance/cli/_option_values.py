@@ -6,11 +6,25 @@ import argparse
 import csv
 from collections.abc import Callable, Sequence
 
+from autobalance.common import nearest
+
+#: Of a whole number.
+MOST_DIGITS = 40
+#: More is a slip: each is a training of every method.
+MOST_SEEDS = 10_000
+
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def seeds(text: str) -> int:
+    """How many seeds: a whole number from 1 to `MOST_SEEDS`."""
+    if positive(text) > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text} is more than {MOST_SEEDS}: give fewer")
     return int(text)
 
 
@@ -93,7 +107,9 @@ def names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
         found = names(text)
         if unknown := [name for name in found if name not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"{unknown[0]!r} is none of {', '.join(known)}{nearest(unknown[0], known)}"
+            )
         return found
 
     return parse

@@ -22,7 +22,7 @@ from autobalance.cli._option_values import (
     share,
     two_counts,
 )
-from autobalance.common import InputError, read_yaml
+from autobalance.common import InputError, nearest, read_yaml
 
 # Named here a second time because the registry needs torch. A test compares them.
 MODELS = ("linear", "mlp", "cnn", "resnet20", "resnet32", "resnet18", "resnet50")
@@ -133,6 +133,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ")
         hint = "" if unknown == message else self._meant(unknown.split()[0])
+        if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            hint = nearest(choice[1], re.findall(r"[^', ]+", choice[2]))
         raise InputError(f"{message}{hint} (--help lists the options)")
 
     def _meant(self, unknown: str) -> str:
@@ -309,7 +311,10 @@ def checked_values(
     """
     known = {field.name.replace("_", "-") for field in fields(kind)}
     if unknown := [str(key) for key in content if key not in known]:
-        raise InputError(f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}")
+        raise InputError(
+            f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}"
+            f"{nearest(unknown[0], known)}"
+        )
     flags = {action.dest for action in parser._actions if action.nargs == 0}
     arguments = []
     for key, value in content.items():

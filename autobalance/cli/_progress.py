@@ -55,6 +55,8 @@ class Display:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+        if value is not None and self._name:
+            value.add_note(f"in the phase {self._name}")
 
     def phase(self, name: str, total: int, done: int = 0, quiet_for: float = 0.0) -> None:
         """Begins a phase of ``total`` steps of which ``done`` were done before.

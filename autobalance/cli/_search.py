@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autobalance.cli._config import Options, parse
+from autobalance.cli._failures import explained
 from autobalance.cli._processes import aside, joined, leads
 from autobalance.cli._run_directory import run_directory
 from autobalance.cli._stopping import say_stopped, stoppable
 from autobalance.cli._words import as_flags
-from autobalance.common import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,15 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             with stoppable(), aside(Path(options.out) / "checkpoint.pt" if resume and options.out else None) as place:
                 _run(options, place, resume)
-    except InputError as error:
-        return _fail(as_flags(" ".join(str(error).split()), {field.name for field in fields(Options)}))
-    except OSError as error:
-        begun = directory is not None and (directory / "config.yaml").exists()
-        after = "all files written before are intact" if begun else "give another --out"
-        return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
     except KeyboardInterrupt as error:
         begun = directory is not None and (directory / "config.yaml").exists()
         return say_stopped(error, "autobalance.search", directory if begun else None)
+    except (Exception, SystemExit) as error:
+        if (said := explained(error, directory)) is not None:
+            return _fail(as_flags(" ".join(said.split()), {field.name for field in fields(Options)}))
+        if not isinstance(error, OSError):
+            raise
+        begun = directory is not None and (directory / "config.yaml").exists()
+        after = "all files written before are intact" if begun else "give another --out"
+        return _fail(f"{error.strerror or error}: {error.filename or directory}; {after}")
     return DONE
 
 

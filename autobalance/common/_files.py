@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from autobalance.common._errors import InputError
+from autobalance.common._fields import is_finite
 
 #: Makes an error that says what is wrong, and in which file.
 Fault = Callable[[str], InputError]
@@ -168,12 +168,5 @@ def check_table(what: str, table: Any, fault: Fault) -> None:
 
 def check_number(what: str, number: Any, fault: Fault) -> None:
     """Raises for anything but a finite number."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or not _finite(number):
+    if isinstance(number, bool) or not isinstance(number, int | float) or not is_finite(number):
         raise fault(f"{what} holds {str(number)[:40]!r}, which is not a finite number")
-
-
-def _finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond the range of floats
-        return False

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autobalance.common._errors import InputError
+from autobalance.common._foreign import ForeignError, described
+from autobalance.common._nearest import nearest
 
 
 def import_function(source: str) -> Callable[..., Any]:
@@ -26,10 +28,13 @@ def import_function(source: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError, TypeError) as error:
         raise InputError(f"the module {module_name!r} of {source} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a module of the user's own may raise
+        raise ForeignError(f"the module {module_name!r} of {source} cannot be imported: {described(error)}") from error
     finally:
         if added:
             sys.path.remove(here)
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise InputError(f"the module {module_name!r} has no function {function_name!r}")
+        there = [name for name in dir(module) if callable(getattr(module, name))]
+        raise InputError(f"the module {module_name!r} has no function {function_name!r}{nearest(function_name, there)}")
     return function

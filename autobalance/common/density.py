@@ -125,6 +125,10 @@ def fill_empty(values: Tensor, counts: Tensor) -> Tensor:
     return values[full[distance.argmin(1)]]
 
 
+#: Each bin has parameters, and rows in tables, of its own.
+MOST_BINS = 10_000
+
+
 def make_bin_edges(targets: Tensor | Sequence[float], num_bins: int | None = None) -> Tensor:
     """Edges of bins over a float target, (K + 1,), float64.
 
@@ -148,6 +152,8 @@ def make_bin_edges(targets: Tensor | Sequence[float], num_bins: int | None = Non
         num_bins = min(50, max(5, math.ceil(math.sqrt(len(values)))))
     if num_bins < 2:
         raise InputError(f"{num_bins} bins cannot tell a rare target from a frequent one: give at least 2")
+    if num_bins > MOST_BINS:
+        raise InputError(f"{num_bins} bins are more than {MOST_BINS}: give fewer")
     return torch.linspace(low, high, num_bins + 1, dtype=torch.float64)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data._arrays import Arrays, channels_first
 from autobalance.data._image_files import ImageFiles
 
@@ -69,7 +69,9 @@ class Grounds:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"no `ground` is called {self.kind!r}; there are {', '.join(KINDS)}")
+            raise InputError(
+                f"no `ground` is called {self.kind!r}; there are {', '.join(KINDS)}{nearest(self.kind, KINDS)}"
+            )
         if self.number < 2 or (self.kind == "negative" and self.number > 2):
             of_them = "are always two" if self.kind == "negative" else "must be two or more"
             raise InputError(f"`ground` {self.kind}:{self.number}: grounds of this kind {of_them}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
 from autobalance.data._source import Source
@@ -57,4 +57,6 @@ def load(source: str, options: DataOptions | None = None) -> Problem:
             return known.open(source, options)
     names = [known.name for known in _KNOWN if known.matches is None]
     kinds = dict.fromkeys(known.words for known in _KNOWN if known.matches is not None)
-    raise InputError(f"the data source {source!r} is unknown: give {', '.join([*names, *kinds])}")
+    raise InputError(
+        f"the data source {source!r} is unknown: give {', '.join([*names, *kinds])}{nearest(source, names)}"
+    )

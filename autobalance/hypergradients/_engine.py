@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data import Batch
 from autobalance.hypergradients._inner import Inner, InnerState
 from autobalance.hypergradients._optimiser import Tensors
@@ -113,7 +113,7 @@ def make_engine(name: str, steps: int | None = None) -> Engine:
         InputError: no engine has the name, or its number of steps is fixed.
     """
     if name not in ENGINES:
-        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
+        raise InputError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}{nearest(name, ENGINES)}")
     kind: Callable[..., Engine] = ENGINES[name]
     if steps is None:
         return kind()

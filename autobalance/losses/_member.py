@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.losses._base import Loss, Table
 
 
@@ -49,6 +49,7 @@ class Member(Loss):
         if unknown := sorted(set(parameters) - set(self.defaults)):
             raise InputError(
                 f"{type(self).__name__} has no parameter {unknown[0]!r}; it has {', '.join(self.defaults)}"
+                f"{nearest(unknown[0], self.defaults)}"
             )
         for name, default in self.defaults.items():
             value = parameters.get(name)
@@ -74,6 +75,8 @@ class Member(Loss):
                 raise InputError(f"{name} is not finite: {value.tolist()}")
         if (self.w < 0).any():
             raise InputError(f"w has a negative weight: {self.w.tolist()}")
+        if not (self.w > 0).any():
+            raise InputError("w is 0 for every class: no sample would be learned from; give a weight above 0")
         if self.gamma < 0:
             raise InputError(f"gamma is {self.gamma.item()}; the focusing exponent is at least 0")
         for name in self.positive:

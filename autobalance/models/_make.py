@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.models._base import CosineLinear, FeatureModel
 from autobalance.models._bodies import cnn_body, linear_body, mlp_body
 from autobalance.models._resnet import cifar_resnet_body, torchvision_body
@@ -46,7 +46,9 @@ def make_model(
         InputError: an unknown name, head or shortcut; an image model for vectors; a shortcut for a model without one.
     """
     if name not in model_names():
-        raise InputError(f"model {name!r} is unknown: choose one of {', '.join(model_names())}")
+        raise InputError(
+            f"model {name!r} is unknown: choose one of {', '.join(model_names())}{nearest(name, model_names())}"
+        )
     if shortcut is not None and name not in _CIFAR_DEPTH:
         raise InputError(f"a shortcut has no effect on the model {name}: it is for {' and '.join(_CIFAR_DEPTH)}")
     if name not in _FOR_ANY and len(sample_shape) != 3:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.losses import Member, load_loss
 from autobalance.losses.named import named_loss, named_losses
 from autobalance.study._losses import Named, Ready
@@ -40,7 +40,10 @@ def named_method(name: str, task: str = "classification") -> Method:
                          f"with {', '.join(steps())} behind any of them, and all")  # fmt: skip
     wanted = [f"+{step}" for step in behind]
     if unknown := [step for step in wanted if step not in steps()]:
-        raise InputError(f"{name!r} has the unknown step {unknown[0]!r}; there are {', '.join(steps())}")
+        raise InputError(
+            f"{name!r} has the unknown step {unknown[0]!r}; there are {', '.join(steps())}"
+            f"{nearest(unknown[0], steps())}"
+        )
     if len(set(wanted)) < len(wanted):
         raise InputError(f"{name!r} has a step twice")
     loss, around = named_loss(base), tuple(steps()[step] for step in wanted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from autobalance.bilevel import Auto, OuterLoop, PlanKeywords, PredictionSpace, SearchPlan, strategy_of
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from autobalance.losses.named import Range, named_loss
 from autobalance.study._found import Found, find
@@ -79,7 +79,10 @@ def _check(keywords: Mapping[str, Any]) -> None:
     tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
     for table, known in tables:
         if unknown := set(table) - known:
-            raise InputError(f"a search has no keyword {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}")
+            raise InputError(
+                f"a search has no keyword {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}"
+                f"{nearest(sorted(unknown)[0], known)}"
+            )
     if "rounds" in keywords and (beside := sorted({"outer", "hypergradient", "unroll"} & set(keywords))):
         raise InputError(f"{beside[0]} has no effect beside rounds; leave one of the two out")
     _engine(keywords.get("hypergradient", "replay"), keywords.get("unroll"))

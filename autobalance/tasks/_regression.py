@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from autobalance.common import InputError, significant
+from autobalance.common import InputError, nearest, significant
 from autobalance.common.density import bin_index
 from autobalance.data import Batch, Samples
 from autobalance.losses import Loss
@@ -51,6 +51,7 @@ class Regression(Task):
         if name not in fixed_points("regression"):
             raise InputError(
                 f"no regression loss is called {name!r}; there are {', '.join(fixed_points('regression'))}"
+                f"{nearest(name, fixed_points('regression'))}"
             )
         hyper = {**named_loss(name).in_deviations, **hyper}
         return fixed_point(name, bin_counts=counts, bin_edges=self.edges, scale=self.scale, **hyper)

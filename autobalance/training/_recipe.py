@@ -19,6 +19,8 @@ from autobalance.training._optimisers import OPTIMIZERS
 SCHEDULES = ("cosine", "steps")
 AUGMENTATIONS = ("none", "crop-flip", "resized-crop")
 PRECISIONS = ("float32", "bfloat16")
+#: More is a slip: a training that would not end, and a step that leaves the range of single precision.
+MOST_EPOCHS, MOST_DECAY = 1_000_000, 1e30
 #: Where the schedule ``steps`` lowers the learning rate, and by what factor, where nothing is said: as after 160 and
 #: 180 of 200 epochs in the long-tailed literature since Cao et al. 2019.
 MILESTONES, LR_DECAY = (0.8, 0.9), 0.1
@@ -69,17 +71,20 @@ class Recipe:
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        check_value("epochs", self.epochs, at_least=1, whole=True)
+        check_value("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS, whole=True)
         check_value("batch_size", self.batch_size, at_least=1, whole=True)
         check_value("warmup_epochs", self.warmup_epochs, at_least=0, whole=True)
         check_one_of("schedule", self.schedule, SCHEDULES)
         check_one_of("augment", self.augment, AUGMENTATIONS)
         check_one_of("precision", self.precision, PRECISIONS)
         check_one_of("optimizer", self.optimizer, OPTIMIZERS)
+        for name in ("compiled", "nesterov"):
+            if getattr(self, name) not in (None, True, False):
+                raise InputError(f"`{name}` is {getattr(self, name)!r}; it has to be True or False")
         self._fill_in_optimizer()
         self._fill_in_schedule()
         check_value("lr", self.lr, above=0)
-        check_value("weight_decay", self.weight_decay, at_least=0)
+        check_value("weight_decay", self.weight_decay, at_least=0, at_most=MOST_DECAY)
         if self.clip is not None:
             check_value("clip", self.clip, above=0)
 

@@ -50,7 +50,7 @@ class Setting:
             InputError: why it cannot be trained.
         """
         if self.model_name == "own":
-            check_model(self.new_model(seed), self.problem.train.take(torch.arange(2)))
+            check_model(self.new_model(seed), self.problem.train.take(torch.arange(2)), self.problem.num_outputs)
 
     @property
     def pool(self) -> Samples:

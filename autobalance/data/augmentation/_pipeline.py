@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data.augmentation._colour import COLOUR
 from autobalance.data.augmentation._erasing import ERASING
 from autobalance.data.augmentation._geometry import GEOMETRY
@@ -65,7 +65,10 @@ def check_operations(names: Sequence[str], shape: Sequence[int]) -> tuple[str, .
 def check_known(kind: str, names: Iterable[str]) -> None:
     """Raises an InputError for a name that is not an operation on samples of this kind."""
     if unknown := [name for name in names if name not in OPERATIONS[kind]]:
-        raise InputError(f"no operation on {kind}s is called {unknown[0]!r}; there are {', '.join(OPERATIONS[kind])}")
+        raise InputError(
+            f"no operation on {kind}s is called {unknown[0]!r}; there are {', '.join(OPERATIONS[kind])}"
+            f"{nearest(unknown[0], OPERATIONS[kind])}"
+        )
 
 
 def draw(kind: str, names: Sequence[str], x: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data._table_file import finite, is_number, row_name
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def target_column(frame: pd.DataFrame, target: str | None, path: Path, what: str
     if target is None:
         raise InputError(f"{path} needs `target`, the column that holds the {what}: one of {columns}")
     if target not in frame.columns:
-        raise InputError(f"{path} has no column {target!r}: it has {columns}")
+        raise InputError(f"{path} has no column {target!r}: it has {columns}{nearest(target, columns.split(', '))}")
     column = frame[target]
     if column.isna().any():
         row, number = row_name(column, column.isna()), int(column.isna().sum())

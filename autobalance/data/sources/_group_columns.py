@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data._table_file import is_number, row_name
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def _split(part: str, frame: pd.DataFrame, path: Path) -> tuple[str, str]:
     """A column and the text of its cuts."""
     name, _, cuts = (part.strip(), "", "") if part.strip() in frame.columns else part.strip().partition(":")
     if name not in frame.columns:
-        raise InputError(f"{path} has no column {name!r} for `group`: it has {', '.join(frame.columns)}")
+        raise InputError(
+            f"{path} has no column {name!r} for `group`: it has {', '.join(frame.columns)}"
+            f"{nearest(name, frame.columns)}"
+        )
     return name, cuts
 
 

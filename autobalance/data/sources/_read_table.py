@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.data._options import DataOptions
 from autobalance.data._split import Index
 from autobalance.data._table_file import SUFFIXES, is_number, read_table, row_name
@@ -58,7 +58,10 @@ def open_rows(path: Path, options: DataOptions) -> Rows:
     for name in ("text", "drop"):
         for column in getattr(options, name):
             if column not in frame.columns:
-                raise InputError(f"`{name}`: {path} has no column {column!r}: it has {', '.join(frame.columns)}")
+                raise InputError(
+                    f"`{name}`: {path} has no column {column!r}: it has {', '.join(frame.columns)}"
+                    f"{nearest(column, frame.columns)}"
+                )
             if column == options.target:
                 raise InputError(f"`{name}` {column} is the target")
     if len(options.text) > 2:
@@ -98,7 +101,9 @@ def _rows_of_files(folder: Path) -> Rows:
 
 def _parts_of_column(frame: pd.DataFrame, name: str, path: Path) -> dict[str, Index]:
     if name not in frame.columns:
-        raise InputError(f"`split`: {path} has no column {name!r}: it has {', '.join(frame.columns)}")
+        raise InputError(
+            f"`split`: {path} has no column {name!r}: it has {', '.join(frame.columns)}{nearest(name, frame.columns)}"
+        )
     words = frame[name].astype(str)
     unknown = ~words.str.lower().isin(PART_NAMES)
     if unknown.any():

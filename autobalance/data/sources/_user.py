@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance.common import InputError, import_function
+from autobalance.common import ForeignError, InputError, check_arguments, described, foreign, import_function, nearest
 from autobalance.common.density import check_edges
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._convert import to_given
@@ -36,7 +36,10 @@ def load_user(source: str, options: DataOptions) -> Problem:
     Raises:
         InputError: the function cannot be imported, or what it returns cannot be used.
     """
-    returned = import_function(source)()
+    function = import_function(source)
+    check_arguments(source, function)
+    with foreign(f"{source} fails"):
+        returned = function()
     if isinstance(returned, Problem):
         options.refuse(["validation", "bins"], source)
         problem = _check_problem(source, returned, options)
@@ -53,7 +56,9 @@ def _from_dict(source: str, returned: Mapping[str, Any], options: DataOptions) -
     keys = _REGRESSION_KEYS if options.regression else _KEYS
     for key in returned:
         if key not in keys:
-            raise InputError(f"{source} returns the unknown key {key!r}: the keys are {', '.join(keys)}")
+            raise InputError(
+                f"{source} returns the unknown key {key!r}: the keys are {', '.join(keys)}{nearest(key, keys)}"
+            )
     for key in ("train", "test"):
         if key not in returned:
             raise InputError(f"{source} returns no {key!r}: it must return the {key} samples")
@@ -103,8 +108,10 @@ def _check_model(source: str, problem: Problem) -> None:
         raise InputError(
             f"the model of {source} must be a function that builds a fresh nn.Module, not a {make_model!r:.60}"
         )
+    check_arguments(f"the model function of {source}", make_model)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        model = make_model()
+        with foreign(f"the model function of {source} fails"):
+            model = make_model()
         if not isinstance(model, nn.Module):
             raise InputError(f"the model function of {source} builds a {type(model).__name__}, not an nn.Module")
         try:
@@ -112,6 +119,8 @@ def _check_model(source: str, problem: Problem) -> None:
         except RuntimeError as error:
             shape, reason = problem.train.shape, " ".join(str(error).split())
             raise InputError(f"the model of {source} fails on samples of shape {shape}: {reason}") from error
+        except (Exception, SystemExit) as error:
+            raise ForeignError(f"the model of {source} fails: {described(error)}") from error
     wanted = (2, problem.num_outputs)
     one_number = problem.bin_edges is not None and isinstance(logits, Tensor) and logits.shape == (2,)
     if not one_number and (not isinstance(logits, Tensor) or logits.shape != wanted):

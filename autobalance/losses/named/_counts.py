@@ -19,9 +19,16 @@ def check_classes(counts: Numbers) -> Tensor:
     Raises:
         InputError: another shape, or a class without samples.
     """
+    if isinstance(counts, str):
+        raise InputError(f"class_counts must be one count of at least 1 a class, got {counts!r}")
     classes = torch.as_tensor(counts, dtype=torch.float64)
-    if classes.dim() != 1 or not torch.isfinite(classes).all() or (classes < 1).any():
+    if classes.dim() != 1 or not torch.isfinite(classes).all() or not len(classes) or (classes < 1).any():
         raise InputError(f"class_counts must be one count of at least 1 a class, got {classes.tolist()}")
+    if len(classes) == 1:
+        raise InputError(f"class_counts {classes.tolist()} are of one class: there is nothing to tell apart")
+    if (classes != classes.round()).any():
+        fraction = classes[classes != classes.round()][0].item()
+        raise InputError(f"class_counts must be whole numbers of samples, got {fraction}: give counts, not shares")
     return classes
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.losses import Loss
 from autobalance.losses.named._range import Range
 
@@ -116,4 +116,6 @@ class NamedLoss:
         known = self.hyper_parameters
         if unknown := sorted(set(hyper) - set(known)):
             has = ", ".join(known) or "none"
-            raise InputError(f"{self.name} has no hyper-parameter {unknown[0]!r}; it has {has}")
+            raise InputError(
+                f"{self.name} has no hyper-parameter {unknown[0]!r}; it has {has}{nearest(unknown[0], known)}"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.losses.named._record import Index, NamedLoss
 
 _LOSSES: dict[str, NamedLoss] = {}
@@ -41,7 +41,7 @@ def named_loss(name: str) -> NamedLoss:
         InputError: no loss is called so.
     """
     if name not in _LOSSES:
-        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(_LOSSES)}")
+        raise InputError(f"no fixed loss is called {name!r}; there are {', '.join(_LOSSES)}{nearest(name, _LOSSES)}")
     return _LOSSES[name]
 
 

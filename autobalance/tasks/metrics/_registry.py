@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.tasks.metrics._family import MetricFamily
 from autobalance.tasks.metrics._metric import Context, Metric
 
@@ -70,7 +70,7 @@ def metric_named(name: str) -> Metric:
     for metric in _METRICS.values():
         if metric.key == name:
             return metric
-    raise InputError(f"no metric is called {name!r}; there are {', '.join(_METRICS)}")
+    raise InputError(f"no metric is called {name!r}; there are {', '.join(_METRICS)}{nearest(name, _METRICS)}")
 
 
 def metrics(context: Context | None = None) -> tuple[Metric, ...]:

@@ -16,6 +16,10 @@ _BOUND = re.compile(r"(?P<sign>>=|<=|≥|≤)\s*(?P<bound>[0-9.eE+-]+)")
 _WORDS = re.compile(r"(subject\s+to|and)\b\s*")
 
 
+#: Terms and constraints of an objective.
+MOST = 100
+
+
 class Call(NamedTuple):
     """``name(arguments)``; the arguments are None where there are no brackets."""
 
@@ -63,6 +67,8 @@ def parse(text: str) -> Expression:
         weight, rest = _weight(text, rest)
         call, rest = _call(text, rest)
         terms.append(Term(weight, call))
+        if len(terms) > MOST:
+            raise InputError(f"the objective {text[:60]!r}... has more than {MOST} terms: give fewer")
         if not rest.startswith("+"):
             break
         rest = rest[1:].lstrip()
@@ -72,6 +78,8 @@ def parse(text: str) -> Expression:
             raise _fault(text, rest)
         bound, rest = _bound(text, rest[words.end() :])
         bounds.append(bound)
+        if len(bounds) > MOST:
+            raise InputError(f"the objective {text[:60]!r}... has more than {MOST} constraints: give fewer")
     return Expression(terms, bounds)
 
 

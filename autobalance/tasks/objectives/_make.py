@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 from autobalance.tasks.metrics import Context, Metric, families, metrics
 from autobalance.tasks.objectives._blend import GROUPS_FROM, Blend, Part
 from autobalance.tasks.objectives._constrained import Constrained, Constraint
@@ -87,6 +87,7 @@ def _metric(call: Call, context: Context | None) -> Metric:
         there = [*known, *([] if numbers else [family.usage for family in families().values()])]
         raise InputError(
             f"no objective is called {call.name!r}; {'for regression ' if numbers else ''}there are {', '.join(there)}"
+            f"{nearest(call.name, there)}"
         )
     return metric if call.arguments is None else _with_surrogate(metric, call)
 
