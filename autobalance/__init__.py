@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from autobalance.bilevel import OuterLoop as OuterLoop
     from autobalance.bilevel import SearchResult as SearchResult
     from autobalance.bilevel import search_loss as search_loss
+    from autobalance.bilevel.estimators import AutoBalanceClassifier as AutoBalanceClassifier
+    from autobalance.bilevel.estimators import AutoBalanceRegressor as AutoBalanceRegressor
     from autobalance.common import InputError as InputError
     from autobalance.common.density import lds_weights as lds_weights
     from autobalance.data.augmentation import load_augmentation as load_augmentation
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from autobalance.training import load_model as load_model
 
 _HOMES = {
+    "AutoBalanceClassifier": "bilevel.estimators",
+    "AutoBalanceRegressor": "bilevel.estimators",
     "FDS": "models",
     "InputError": "common",
     "OuterLoop": "bilevel",

@@ -12,6 +12,8 @@ import autobalance
 from autobalance.data.augmentation import Policy, save_augmentation
 
 NAMES = {
+    "AutoBalanceClassifier",
+    "AutoBalanceRegressor",
     "FDS",
     "InputError",
     "OuterLoop",
