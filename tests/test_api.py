@@ -3,7 +3,6 @@
 import inspect
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
 from fresh import printed
@@ -78,10 +77,3 @@ def test_loading_an_augmentation_imports_none_of_the_search(tmp_path):
 def test_importing_the_package_imports_no_torch():
     code = "import sys, autobalance; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_console_script_is_the_command():
-    from autobalance.search import main
-
-    (script,) = entry_points(group="console_scripts", name="autobalance")
-    assert script.load() is main

@@ -9,6 +9,7 @@ from autobalance.cli._command import command_line as command_line
 from autobalance.cli._command import run_command as run_command
 from autobalance.cli._conditions import OpenConditions as OpenConditions
 from autobalance.cli._conditions import executor_of as executor_of
+from autobalance.cli._main import main as main
 from autobalance.cli._option_values import names as names
 from autobalance.cli._option_values import number as number
 from autobalance.cli._option_values import positive as positive
