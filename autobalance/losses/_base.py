@@ -14,6 +14,7 @@ A training loop needs two things beyond ``nn.CrossEntropyLoss``:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import NamedTuple
@@ -65,6 +66,23 @@ class Loss(nn.Module):
         Args:
             progress: epochs done over all epochs, from 0 (a training run begins) to below 1.
         """
+
+    def export_python(self, path: str | os.PathLike[str]) -> None:
+        """Writes the loss as a Python file of under 60 lines that needs torch alone: a class ``Loss``, whose values and
+        gradients are those of this loss up to rounding.
+
+        It is called as ``Loss()(logits, target)`` with logits (B, K) and classes (B,), with ``group=g`` where there are
+        groups, or ``Loss()(prediction, target)``.
+
+        Args:
+            path: the file to write or replace.
+
+        Raises:
+            InputError: the loss is no member of a family, or has label smoothing.
+        """
+        from autobalance.losses._export import write_python
+
+        write_python(self, path)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
