@@ -31,7 +31,7 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     published = read_published(options.published) if options.published else []
     comparison = comparison_of(options)
     setting = comparison.open().setting
-    keep_or_check(setting.problem, directory / "data.json", resume)
+    keep_or_check(setting.problem, directory / "data.json", resume, options.data)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     problem, cells = setting.problem, comparison.cells()

@@ -89,7 +89,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     identity = _identity(options)
     checkpoint = Checkpoint.latest(directory / "checkpoint.pt", identity, display.say) if resume else None
     this.progress = checkpoint or Checkpoint(run=identity)
-    keep_or_check(this.checked.setting.problem, directory / "data.json", resume)
+    keep_or_check(this.checked.setting.problem, directory / "data.json", resume, options.data)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     display.say(_opening(this.checked))

@@ -18,15 +18,24 @@ from autobalance.data._samples import Samples
 
 #: Samples whose inputs are looked at, and image files, evenly spread.
 _SAMPLES, _FILES = 64, 1000
+#: Bytes of the largest file that is hashed as a whole, which takes a few seconds.
+_LARGEST = 2**32
 
 
-def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
+def keep_or_check(problem: Problem, file: Path, resume: bool, source: str | None = None) -> None:
     """Writes the fingerprint of a run's data to ``file``, or where the run is resumed compares it.
 
     It holds the names of classes and groups in their order; of each part the number and shape of the samples, a hash of
     targets and groups, and of 64 samples a sum of the inputs in which each place has a weight of its own, so that other
     values and another order are noticed (compared to 1 in 1000, since machines round differently), or a hash of the
-    names and sizes of 1000 image files. A run of an earlier release has no such file; it gets one.
+    names and sizes of 1000 image files. Where the data are one file it holds the checksum of that. A run of an earlier
+    release has no such file; it gets one.
+
+    Args:
+        problem: the data.
+        file: where the fingerprint is kept.
+        resume: whether to compare.
+        source: what the data were read from, of which a file is hashed if it is not too large.
 
     Raises:
         InputError: the data have changed.
@@ -36,12 +45,14 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
         "class": [str(name) for name in problem.class_names],
         "group": [str(name) for name in problem.group_names or ()],
     }
+    content = _content(source)
     if not resume or not file.exists():
-        write_text(file, json.dumps({**now, "names": names}, indent=1) + "\n")
+        write_text(file, json.dumps({**now, "names": names, "content": content}, indent=1) + "\n")
         return
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
         compared = [(part, what, _same(before[part].get(what), now[part][what])) for part in now for what in now[part]]
+        changed = None not in (content, before["content"]) and content != before["content"]
         renamed = [kind for kind in names if before["names"].get(kind) != names[kind]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{file} is damaged, or of an earlier release: start a new run") from None
@@ -56,6 +67,19 @@ def keep_or_check(problem: Problem, file: Path, resume: bool) -> None:
                 f"these are not the data that the run in {file.parent} started with: the {what} of the {part} "
                 "samples differ; bring the old data back, or start another run with another `out`"
             )
+    if changed:
+        raise InputError(
+            f"these are not the data that the run in {file.parent} started with: the content of {source} differs; "
+            "bring the old data back, or start another run with another `out`"
+        )
+
+
+def _content(source: str | None) -> str | None:
+    """The checksum of a file, None for what is none or takes long to read."""
+    if source is None or not Path(source).is_file() or Path(source).stat().st_size > _LARGEST:
+        return None
+    with Path(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _of(samples: Samples) -> dict[str, Any]:

@@ -64,6 +64,20 @@ def test_image_files_of_another_size_are_noticed_and_another_folder_is_not(tmp_p
         keep_or_check(problem(test=moved), tmp_path / "data.json", resume=True)
 
 
+def test_a_file_is_compared_as_a_whole(tmp_path):
+    table = tmp_path / "table.csv"
+    for before, now, same in (("a\n1\n", "a\n1\n", True), ("a\n1\n", "a\n1.0000001\n", False)):
+        table.write_text(before)
+        keep_or_check(problem(), tmp_path / "data.json", resume=False, source=str(table))
+        table.write_text(now)
+        if same:
+            keep_or_check(problem(), tmp_path / "data.json", resume=True, source=str(table))
+            continue
+        with pytest.raises(InputError, match=r"the content of .*table\.csv differs"):
+            keep_or_check(problem(), tmp_path / "data.json", resume=True, source=str(table))
+    keep_or_check(problem(), tmp_path / "data.json", resume=True, source="digits")
+
+
 def test_a_torn_file(tmp_path):
     (tmp_path / "data.json").write_text('{"train": ')
     with pytest.raises(InputError, match=r"data.json is damaged"):
