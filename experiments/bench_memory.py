@@ -2,6 +2,7 @@
 
 Rows of a long-tailed mixture of normal distributions go to a file; the command then searches on it, once without the
 choice at its end and once with it, each in a process of its own, whose largest resident memory the system reports.
+With ``--outer-steps 500`` it searches from Python instead and reports the resident memory as hypergradient steps go by.
 """
 
 from __future__ import annotations
@@ -57,15 +58,61 @@ def measure(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
     }
 
 
+def resident_mb() -> float:
+    """Resident memory of this process, in MiB (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def over_steps(number: int) -> list[dict[str, Any]]:
+    """The resident memory over at least ``number`` hypergradient steps of one search: a row after each tenth of it."""
+    import torch
+    from torch import nn
+
+    from autobalance import OuterLoop, Recipe, Replay, search_loss
+
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for counts in ([200] * 5 + [40] * 5, [40] * 10):
+        y = torch.arange(10).repeat_interleave(torch.tensor(counts))
+        parts.append((torch.eye(10)[y] * 2 + torch.randn(len(y), 10, generator=generator), y))
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 10))
+    every, batch = 8, 64
+    epochs = -(-number * every // round(len(parts[0][1]) / batch)) + 1
+    found = []
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        if record["epoch"] % max(1, epochs // 10) == 0:
+            found.append({"epoch": record["epoch"], "resident_mb": resident_mb()})
+
+    recipe, outer = Recipe(epochs=epochs, batch_size=batch), OuterLoop(every=every, warmup=0.0)
+    within: Any = {"strategy": "interleaved", "recipe": recipe, "outer": outer, "hypergradient": Replay(5)}
+    result = search_loss(model, *parts, on_epoch=on_epoch, **within)
+    return [{**row, "outer_steps": round(row["epoch"] / epochs * result.outer_steps)} for row in found]
+
+
+def keep(found: list[dict[str, Any]], path: Path | None) -> int:
+    """Writes the rows to a file, if one is asked for, and gives the exit status: 1 where a run failed."""
+    if path is not None:
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return max(row.get("status", 0) != 0 for row in found)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--outer-steps", type=int, help="instead: resident memory over so many hypergradient steps")
     parser.add_argument("--json", type=Path, help="where the rows of the table go as well")
     parser.add_argument("options", nargs="*", help="more options of the search, after --")
     arguments = parser.parse_args()
     found = []
+    if arguments.outer_steps is not None:
+        found = over_steps(arguments.outer_steps)
+        print(*map(json.dumps, found), sep="\n")
+        return keep(found, arguments.json)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "rows.npz"
         write_rows(data, arguments.rows, arguments.columns, arguments.classes)
@@ -75,9 +122,7 @@ def main() -> int:
             print(json.dumps(row), flush=True)
             if row["status"]:
                 print((Path(folder) / f"{number}.log").read_text(encoding="utf-8", errors="replace")[-500:])
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return max(row["status"] != 0 for row in found)
+    return keep(found, arguments.json)
 
 
 if __name__ == "__main__":
