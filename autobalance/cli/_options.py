@@ -6,7 +6,9 @@ Imports no torch, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import csv
 import difflib
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -30,10 +32,12 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
 def shown(value: Any) -> str:
-    """A value as it stands on the command line."""
+    """A value as it stands on the command line; of names in a list as `names` reads them."""
     if not isinstance(value, tuple):
         return str(value)
-    return ",".join(f'"{part}"' if "," in str(part) else str(part) for part in value)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(value)
+    return text.getvalue()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -87,13 +88,14 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
     if (recipe := found_recipe(result)) and (chosen == "searched" or chosen.endswith("+rates")):
         console.print(f"Train with the recipe parameters that were found along with it: {recipe}.", highlight=False)
     beside = "" if chosen == "searched" else "; it goes with searched.json"
+    place = json.dumps(str(directory), ensure_ascii=False)
     for name, what in {
         "report.html": "the report, for a browser",
         "loss.json": f'the loss to use ({chosen}), for autobalance.load_loss("...")',
         "searched.json": "the searched loss, which was not chosen",
         "fds.json": 'the feature smoothing, for autobalance.load_fds("...", model, sample)',
         "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
-        "model.json": f'a model trained with it, to predict with, for autobalance.load_model("{directory}")',
+        "model.json": f"a model trained with it, to predict with, for autobalance.load_model({place})",
         "result.json": "all results",
     }.items():
         if (directory / name).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -62,6 +63,7 @@ def say_stopped(error: KeyboardInterrupt, program: str, directory: Path | None) 
         the exit status.
     """
     terminated = isinstance(error, Terminated)
-    place = "" if directory is None else f"; continue with: python -m {program} --out {directory} --resume"
+    out = "" if directory is None else shlex.quote(str(directory))
+    place = f"; continue with: python -m {program} --out {out} --resume" if out else ""
     print(f"\n{'terminated' if terminated else 'interrupted'}{place}", file=sys.stderr)
     return TERMINATED if terminated else INTERRUPTED

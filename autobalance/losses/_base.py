@@ -71,8 +71,8 @@ class Loss(nn.Module):
         """Writes the loss as a Python file of under 60 lines that needs torch alone: a class ``Loss``, whose values and
         gradients are those of this loss up to rounding.
 
-        It is called as ``Loss()(logits, target)`` with logits (B, K) and classes (B,), with ``group=g`` where there are
-        groups, or ``Loss()(prediction, target)``.
+        It is called as ``Loss()(logits, target)`` with logits (B, K) and classes (B,), or (B, K, d1, ...) and (B, d1,
+        ...), with ``group=g`` of the classes' shape where there are groups; or ``Loss()(prediction, target)``.
 
         Args:
             path: the file to write or replace.

@@ -48,7 +48,9 @@ class Loss(nn.Module):
 _CLASSES = """\
     def forward(self, logits, target, group=None):
         p = {name: getattr(self, f"{name}{self.stage}") for name in STAGES[self.stage][1]}
-        z = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        shape, half = target.shape, logits.dtype in (torch.float16, torch.bfloat16)
+        z = (logits.float() if half else logits).movedim(1, -1).reshape(-1, logits.shape[1])
+        target, group = target.flatten(), None if group is None else group.flatten()
         counted = target != IGNORED
         y = target.where(counted, 0)
         of_classes = {name: t.t()[group] if t.dim() == 2 else t for name, t in p.items()}
@@ -66,11 +68,11 @@ _NUMBERS = """\
         p = {name: getattr(self, f"{name}{self.stage}") for name in STAGES[self.stage][1]}
         half = prediction.dtype in (torch.float16, torch.bfloat16)
         f = (prediction.float() if half else prediction).flatten()
+        target = (target if target.is_floating_point() else target.double()).flatten()
         edges = torch.tensor(EDGES[1:-1], dtype=target.dtype, device=target.device)
-        bins = torch.bucketize(target.detach().flatten(), edges, right=True)
-        y = target.flatten().to(f.dtype) / p["scale"]
-        f = f / p["scale"]
-        counted = torch.ones_like(y)
+        bins = torch.bucketize(target.detach(), edges, right=True)
+        y, f = target.to(f.dtype) / p["scale"], f / p["scale"]
+        counted, shape = torch.ones_like(y), y.shape
 """
 
 _BALANCED_MSE = """\
@@ -97,7 +99,7 @@ _REDUCED = {
     "mean": "(w * losses).sum() / w.sum()",
     "batch_mean": "(w * losses).sum() / counted.sum()",
     "sum": "(w * losses).sum()",
-    "none": "w * losses",
+    "none": "(w * losses).reshape(shape)",
 }
 
 
@@ -120,7 +122,7 @@ def _text(first: ParametricLoss | RegressionLoss, members: Sequence[tuple[float,
     ]
     if isinstance(first, ParametricLoss):
         about = f"A loss for {first.num_classes} classes: {', '.join(first.class_names or ()) or '0, 1, ...'}."
-        use = "loss(logits (B, K), target (B,)" + (", group=g (B,))" if first.num_groups else ")")
+        use = "loss(logits (B, K, ...), target (B, ...)" + (", group=g (B, ...))" if first.num_groups else ")")
         more, body = [f"IGNORED = {first.ignore_index}"], _CLASSES
     else:
         about, use = "A loss for numbers to predict.", "loss(prediction (B,) or (B, 1), target of the same shape)"

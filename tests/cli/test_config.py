@@ -10,6 +10,7 @@ import yaml
 
 from autobalance.cli import _config as config
 from autobalance.cli import _options as _options
+from autobalance.cli._command import command_line
 from autobalance.cli._config import EXAMPLES, Options, make_parser, parse
 from autobalance.common import InputError
 
@@ -95,12 +96,19 @@ def test_the_examples_of_the_help_parse(line, tmp_path, monkeypatch):
         Options(data="a b.csv", target="yes", imbalance=1e-7, lr=1e22, free=("l",), seed=2**32 - 1, out="-odd"),
         Options(data="0123", target="null", model="mlp", validation=0.25, weight_decay=0.0),
         Options(target="#,'\" ü:", late=("w",), late_start=0.5),
+        Options(drop=('size, "m"', "ü'"), text=("a,b",)),
     ],
 )
 def test_options_come_back_from_their_file(options, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(options.to_yaml(), encoding="utf-8")
     assert parse(["--config", str(path)]) == (options, False)
+
+
+def test_names_with_commas_and_quotes_stand_on_the_command_line_as_they_are_read():
+    options = Options(data="my table.csv", drop=('size, "m"', "it's"))
+    line = shlex.split(command_line("autobalance.search", options))
+    assert line[:3] == ["python", "-m", "autobalance.search"] and parse(line[3:])[0] == options
 
 
 def test_the_command_line_goes_before_the_file(tmp_path):

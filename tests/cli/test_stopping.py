@@ -1,8 +1,10 @@
 """Ctrl-C and SIGTERM: a checkpoint, a status, no traceback."""
 
 import os
+import shlex
 import signal
 import threading
+from pathlib import Path
 
 import fresh
 import pytest
@@ -13,7 +15,7 @@ from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._command import run_command
 from autobalance.cli._options import RunOptions
 from autobalance.cli._progress import Display
-from autobalance.cli._stopping import Terminated, stoppable
+from autobalance.cli._stopping import Terminated, say_stopped, stoppable
 from autobalance.search import main
 
 
@@ -107,3 +109,9 @@ def test_the_history_grows_as_the_search_goes(tmp_path, monkeypatch, no_page):
     )
     assert search(write_data(tmp_path / "data.npz"), out, "--seeds", "1", "--baselines", "ce") == 0
     assert lengths[:4] == [1, 2, 3, 4]
+
+
+def test_the_hint_can_be_pasted_into_a_shell(capsys):
+    assert say_stopped(KeyboardInterrupt(), "autobalance.search", Path("runs/it's mine")) == 130
+    told = capsys.readouterr().err.strip().partition("continue with: ")[2]
+    assert shlex.split(told) == ["python", "-m", "autobalance.search", "--out", "runs/it's mine", "--resume"]

@@ -39,6 +39,20 @@ def batch(dtype=torch.float64):
     return logits, torch.randint(K, (B,), generator=generator), torch.randint(G, (B,), generator=generator)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_positions_of_an_image_or_a_text(tmp_path, reduction):
+    loss = ParametricLoss(K, l=TABLE, w=CELLS, reduction=reduction, dtype=torch.float64)
+    logits, target, group = (each.unflatten(0, (5, 2, 4)) for each in batch())
+    target[0] = loss.ignore_index
+    same(loss, exported(loss, tmp_path), logits.movedim(-1, 1), target, group=group)
+
+
+def test_numbers_to_predict_that_are_whole(tmp_path):
+    loss = RegressionLoss(EDGES, w=TABLE, dtype=torch.float64)
+    target = torch.arange(8)
+    same(loss, exported(loss, tmp_path), target + 0.25, target)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "batch_mean", "sum", "none"])
 @pytest.mark.parametrize("gamma", [0.0, 1.5])
 def test_a_loss_over_classes(tmp_path, reduction, gamma):
