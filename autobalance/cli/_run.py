@@ -93,6 +93,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     display.say(_opening(this.checked))
+    encoder = this.checked.setting.problem.encoder
+    for line in () if encoder is None else encoder.describe():
+        display.say(as_flags(line, {"text"}))
     if warning := _warning(this.checked):
         display.say(warning)
     state = _search(this)

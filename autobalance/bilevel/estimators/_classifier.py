@@ -17,8 +17,8 @@ from autobalance.bilevel.estimators._estimator import SearchingEstimator
 class AutoBalanceClassifier(ClassifierMixin, SearchingEstimator):
     """A classifier for imbalanced classes, as scikit-learn has them, which searches the loss that suits an objective.
 
-    Inputs are numbers, or a DataFrame as it is: its numbers are standardised, its texts one-hot encoded, and the
-    columns ``text`` names become vectors. The parameters are those of `SearchingEstimator`.
+    Inputs are numbers, or a DataFrame as it is: its columns are read as `TableEncoder` says, and those that ``text``
+    names become vectors. The parameters are those of `SearchingEstimator`.
 
     Attributes:
         classes_: the labels, sorted.

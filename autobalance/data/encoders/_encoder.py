@@ -47,6 +47,10 @@ class Encoder(ABC):
             InputError: they are not of the kind that it was fitted on; with the place and the value.
         """
 
+    def describe(self) -> list[str]:
+        """How the samples are read, for people: some lines, or none where there is nothing to say."""
+        return []
+
     @abstractmethod
     def names(self, data: Any) -> list[str] | None:
         """What tells the samples apart for people, such as the paths of images; None: their place in the order."""

@@ -1,4 +1,4 @@
-"""The input columns of a table as vectors: numbers standardised, texts one-hot, free text by its words."""
+"""The input columns of a table as vectors: each as what its values are, free text by its words."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autobalance.common import InputError
-from autobalance.data._table_file import finite, is_number, read_table, row_name
-from autobalance.data.encoders._columns import COLUMNS, CategoryColumn, Column, NumberColumn, standard
+from autobalance.data._table_file import finite, is_number, read_table
+from autobalance.data.encoders._columns import (
+    COLUMNS,
+    MOST_CATEGORIES,
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    as_dates,
+    as_numbers,
+    standard,
+)
 from autobalance.data.encoders._encoder import Encoder, Kept
 from autobalance.data.encoders._text import TextEncoder
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_CATEGORIES = 1000
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class TableEncoder(Encoder):
         columns: what becomes of each column, those of numbers first.
         text: what becomes of free text; None where there is none.
         mean, scale: of the vectors of the free text.
+        dropped: names of columns that were left out, and why.
     """
 
     kind: ClassVar[str] = "table"
@@ -41,6 +50,7 @@ class TableEncoder(Encoder):
     text: TextEncoder | None = None
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    dropped: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def fit(cls, table: pd.DataFrame, text: Sequence[str] = (), rows: NDArray[np.int64] | None = None) -> TableEncoder:
@@ -56,12 +66,14 @@ class TableEncoder(Encoder):
         """
         train = table if rows is None else table.iloc[rows]
         others = table.drop(columns=list(text))
-        _check_missing(others)
-        for name in others:
-            _check_column(others[name])
-        numbers = [NumberColumn.fit(train[name]) for name in others if is_number(others[name])]
-        categories = [CategoryColumn.fit(train[name]) for name in others if not is_number(others[name])]
-        encoder = cls((*numbers, *categories))
+        fitted_columns = {str(name): fit_column(str(name), others[name], train[name]) for name in others}
+        dropped = tuple((name, each) for name, each in fitted_columns.items() if isinstance(each, str))
+        kept = [each for each in fitted_columns.values() if isinstance(each, Column)]
+        if not kept and not text:
+            reasons = "; ".join(f"{name}: {why}" for name, why in dropped)
+            raise InputError(f"there is no column to learn from ({reasons})")
+        order = list(COLUMNS)
+        encoder = cls(tuple(sorted(kept, key=lambda column: order.index(column.kind))), dropped=dropped)
         if not text:
             return encoder
         fitted = TextEncoder.fit(train[list(text)])
@@ -86,18 +98,31 @@ class TableEncoder(Encoder):
             raise InputError(
                 f"there is no column {missing[0]!r}, which the model needs: there are {', '.join(table.columns)}"
             )
-        _check_missing(table[[column.name for column in self.columns]])
         encoded: list[NDArray[np.float64]] = []
         if self.text is not None:
             encoded.append((self.text.vectors(table) - np.array(self.mean)) / np.array(self.scale))
         encoded += [column.encode(table[column.name]) for column in self.columns]
         return torch.from_numpy(np.hstack(encoded).astype(np.float32))
 
+    def describe(self) -> list[str]:
+        """How the columns were read, a line a kind."""
+        lines = []
+        for kind, plural in (("number", "numbers"), ("date", "dates, in parts"), ("category", "categories, one-hot")):
+            of_kind = [column for column in self.columns if column.kind == kind]
+            if of_kind:
+                lines.append(f"{plural}: {', '.join(_told(column) for column in of_kind)}")
+        if self.text is not None:
+            lines.append(f"free text: {', '.join(self.text.columns)}")
+        if self.dropped:
+            lines.append("left out: " + "; ".join(f"{name} ({why})" for name, why in self.dropped))
+        return lines
+
     def names(self, data: Any) -> None:
         return None
 
     def kept(self) -> Kept:
-        settings: dict[str, Any] = {"kind": self.kind, "columns": [column.to_dict() for column in self.columns]}
+        columns = [column.to_dict() for column in self.columns]
+        settings: dict[str, Any] = {"kind": self.kind, "columns": columns, "dropped": self.dropped}
         if self.text is None:
             return Kept(settings, {})
         text = self.text.kept()
@@ -107,37 +132,52 @@ class TableEncoder(Encoder):
     def made_of(cls, kept: Kept) -> TableEncoder:
         described = [dict(each) for each in kept.settings["columns"]]
         columns = tuple(COLUMNS[each.pop("kind")].from_dict(each) for each in described)
+        dropped = tuple((str(name), str(why)) for name, why in kept.settings["dropped"])
         if (settings := kept.settings.get("text")) is None:
-            return cls(columns)
+            return cls(columns, dropped=dropped)
         mean, scale = (tuple(map(float, kept.settings[name])) for name in ("mean", "scale"))
-        return cls(columns, TextEncoder.made_of(Kept(settings, kept.tensors)), mean, scale)
+        return cls(columns, TextEncoder.made_of(Kept(settings, kept.tensors)), mean, scale, dropped)
 
 
-def _check_missing(features: pd.DataFrame) -> None:
-    """Raises where values are missing, with all the columns that lack some, so that one look is enough."""
-    numbers = {str(name): int(features[name].isna().sum()) for name in features}
-    first, *others = [name for name, number in numbers.items() if number] or [""]
-    if not first:
-        return
-    named = [f"{name!r} in {numbers[name]} rows" for name in others[:5]]
-    more = [f"{len(others) - 5} more columns"] if len(others) > 5 else []
-    raise InputError(
-        f"column {first!r} has no value (NaN) in {row_name(features[first], features[first].isna())}"
-        + (f" and {numbers[first] - 1} more" if numbers[first] > 1 else "")
-        + (f"; nor have {', '.join(named + more)}" if others else "")
-        + ": fill them in (a median, or a text such as 'unknown'), drop the rows, or `drop` "
-        + ",".join([first, *others])
-    )
+def fit_column(name: str, column: pd.Series, train: pd.Series) -> Column | str:
+    """What becomes of a column, or why it is left out.
 
+    Args:
+        name: of the column.
+        column: all rows, which tell what kind it is.
+        train: the training rows, which tell the rest.
 
-def _check_column(column: pd.Series) -> None:
-    """Raises for a feature that cannot be encoded: values infinite, of a type or number that does not fit."""
+    Raises:
+        InputError: values that are infinite.
+    """
+    import pandas as pd
+
+    values = train.nunique()
+    if values < 2 and not (values and train.isna().any()):
+        return "no value" if not values else "always the same value"
     if is_number(column):
-        finite(column, "column")
-    elif column.dtype.kind in "mM":
-        raise InputError(f"column {column.name!r} holds dates: turn it into numbers or `drop` it")
-    elif column.astype(str).nunique() > MAX_CATEGORIES:
-        raise InputError(
-            f"column {column.name!r} has {column.astype(str).nunique()} different texts, more than {MAX_CATEGORIES}: "
-            "`drop` it, it looks like a name, or name it in `text` if it is free text"
-        )
+        known = pd.Series(as_numbers(column, written=False), column.index, name=name).fillna(0)
+        finite(known, "column")
+        return NumberColumn.fit(train)
+    if column.dtype.kind == "M":
+        return DateColumn.fit(train)
+    texts = column.dropna().astype(str)
+    if not np.isnan(as_numbers(texts, written=True)).any():
+        return NumberColumn.fit(train, written=True)
+    if texts.str.match(r"\d{4}-\d\d").all() and as_dates(texts).notna().all():
+        return DateColumn.fit(train)
+    if values == len(train) and values > MOST_CATEGORIES:
+        return "a different text in every row, like a name; free text has to be named in `text`"
+    return CategoryColumn.fit(train)
+
+
+def _told(column: Column) -> str:
+    """A column's name, and what was done to it beside what is done to all of its kind."""
+    told = []
+    if isinstance(column, CategoryColumn):
+        told = [f"{len(column.values)} values", *(["the rest joined"] if column.rare else [])]
+    if isinstance(column, NumberColumn) and column.written:
+        told.append("written as texts")
+    if getattr(column, "gaps", False):
+        told.append("gaps filled" if isinstance(column, NumberColumn) else "gaps marked")
+    return column.name + (f" ({', '.join(told)})" if told else "")

@@ -27,8 +27,7 @@ def load_table(source: str, options: DataOptions) -> Problem:
     seed, stratified by class and group, or along the whole range of numbers.
 
     The classes are the values of the target column, sorted. Of the other columns those in ``options.text`` become
-    vectors as `TextEncoder` does it; of the rest numbers are standardised and texts one-hot encoded, as the training
-    split has them; a text that the training split lacks is encoded as zeros.
+    vectors as `TextEncoder` does it, the rest as `TableEncoder` does, both fitted on the training split.
 
     With ``options.group`` every part has samples of each class in each group, and the columns that the groups come from
     are hidden from the model unless ``options.group_as_feature``.

@@ -68,7 +68,7 @@ def test_a_mixed_frame_is_read_as_it_is_and_the_trained_model_can_be_kept(tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda X, y: (X.assign(size=np.nan), y), "'size' has no value"),
+        (lambda X, y: (X.assign(size=np.r_[np.inf, X["size"][1:]]), y), "'size' is inf"),
         (lambda X, y: (X, pd.Series(y).where(y != "rare")), "contains NaN"),
         (lambda X, y: (X, y[1:]), "inconsistent numbers of samples"),
         (lambda X, y: (X, np.full(len(y), "one")), "y has one class, 'one'"),
