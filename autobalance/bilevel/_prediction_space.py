@@ -21,7 +21,7 @@ from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ParametricLoss, ScheduledLoss
 from autobalance.tasks.objectives import standing
-from autobalance.training import NOT_FINITE, advice, constant_output
+from autobalance.training import NOT_FINITE, advice, constant_output, free_memory_mb
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FOLDS, SPLIT_COST = (5, 3, 2), 0.8
 #: How often the figures of held-out samples are taken within a training, for people.
 FIGURES = 10
+#: Copies of all outputs in double precision that finding offsets takes at once, as measured.
+COPIES = 10
 #: With which the result has to beat the start: half a standard error.
 CONFIDENCE = 0.7
 
@@ -81,6 +83,8 @@ class PredictionSpace:
         number = self.folds or self._affordable(bench)
         folds, cost = (None, SPLIT_COST) if number is None else (bench.folds(number), number - 1)
         arms = bench.portfolio(max(0, int(self.budget / cost) - 1), bench.counts(folds))
+        if not bench.of_numbers:
+            _check_memory(bench, len(arms), held_out=folds is not None)
         moved = ("w",) if bench.of_numbers else ("l",)
         trainees = {arm.name: bench.trainee(arm, folds, moved, "class") for arm in arms}
         return PredictionSpaceSearch(trainees, bench)
@@ -93,6 +97,29 @@ class PredictionSpace:
             return min(FOLDS)
         smallest = int(bench.task.counts(bench.setting.pool).min())
         return next((folds for folds in FOLDS if folds - 1 <= self.budget and folds <= smallest), None)
+
+
+def _check_memory(bench: Bench, starts: int, held_out: bool) -> None:
+    """Refuses a search whose outputs do not fit into the memory: N samples of K classes are N K numbers.
+
+    Args:
+        bench: the plan on its setting.
+        starts: whose outputs are kept.
+        held_out: whether every sample of the pool is held out once; else the validation samples are.
+
+    Raises:
+        InputError: says how much it would take, how much there is, and what needs less.
+    """
+    problem, free = bench.setting.problem, free_memory_mb()
+    samples = len(problem.validation) + (len(problem.train) if held_out else 0)
+    classes = problem.num_classes
+    bytes_needed = samples * classes * (8 * COPIES + 4 * starts) + 8 * classes**2 * (starts + 1)
+    if free is not None and bytes_needed / 2**20 > free:
+        raise InputError(
+            f"the outputs for {samples} samples of {classes} classes would take about {bytes_needed / 2**30:.1f} GiB "
+            f"here, and {free / 2**10:.1f} GiB are free: use the `strategy` interleaved with `confidence` 0, which "
+            "keeps no outputs, or fewer samples"
+        )
 
 
 @dataclass(frozen=True)

@@ -209,3 +209,16 @@ def test_a_start_that_diverges_counts_as_a_constant_prediction_and_the_others_go
     assert select(made, state).held_out["ce"] == 100  # of the worst class
     stopped = type(state).from_dict(state.to_dict())
     assert same(stopped.to_dict(), state.to_dict())
+
+
+@pytest.mark.parametrize(("free", "fits"), [(0.03, False), (0.1, True), (None, True)])
+def test_outputs_that_do_not_fit_into_the_memory_are_refused_before_anything_takes_time(monkeypatch, free, fits):
+    # 160 samples of 3 classes: 10 copies in double precision and one start's, and 3 x 3 numbers: 40 464 bytes
+    monkeypatch.setattr("autobalance.bilevel._prediction_space.free_memory_mb", lambda: free)
+    if fits:
+        checked()
+        return
+    with pytest.raises(
+        InputError, match=r"outputs for 160 samples of 3 classes would take about 0\.0 GiB.*interleaved"
+    ):
+        checked()
