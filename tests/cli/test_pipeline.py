@@ -45,6 +45,7 @@ def checked(data):
 def test_a_run_leaves_these_files_and_figures(done):
     names = {"loss.json", "result.json", "history.jsonl", "report.html", "config.yaml", "checkpoint.pt", "data.json"}
     names |= {"model.json", "model.pt"}
+    names |= {"checkpoint.previous.pt"}
     assert {path.name for path in done.iterdir()} == names
     result = read(done)
     assert set(result["test"]) == {"searched", "ce", "la"}
