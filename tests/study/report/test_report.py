@@ -227,3 +227,11 @@ def test_groups_of_which_only_some_tables_were_searched(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(json.dumps(content))
     assert read_run(tmp_path).parameters["w"].shape == (10, 2)
     assert "additive adjustment" in write_report(tmp_path).read_text()
+
+
+def test_what_scrolls_can_be_scrolled_by_keyboard_and_has_a_name(tmp_path: Path) -> None:
+    page = write_report(write_run(tmp_path, result(BETTER))).read_text(encoding="utf-8")
+    scrolling = re.findall(r'<(?:pre|div class="card scroll")[^>]*>', page)
+    assert len(scrolling) >= 2
+    for tag in scrolling:
+        assert 'tabindex="0"' in tag and 'role="region"' in tag and re.search(r'aria-label="\w[^"]+"', tag), tag
