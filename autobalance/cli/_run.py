@@ -32,7 +32,7 @@ from autobalance.cli._result import chosen_facts, provenance, result_of
 from autobalance.cli._tested_arms import InCheckpoint, compare_arms
 from autobalance.cli._words import as_flags
 from autobalance.common import write_text
-from autobalance.data import keep_or_check
+from autobalance.data import alike_names, keep_or_check
 from autobalance.losses import save_loss
 from autobalance.study.report import choice_sentence, unmet_sentence, write_report
 from autobalance.tasks.objectives import Blend
@@ -93,9 +93,12 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
     display.say(_opening(this.checked))
-    encoder = this.checked.setting.problem.encoder
-    for line in () if encoder is None else encoder.describe():
+    problem = this.checked.setting.problem
+    for line in () if problem.encoder is None else problem.encoder.describe():
         display.say(as_flags(line, {"text"}))
+    for alike in alike_names((*problem.class_names, *(problem.group_names or ()))):
+        names = " and ".join(repr(name) for name in alike)
+        display.say(f"warning: {names} differ in case or spaces alone; are they one? Then write them alike in the data")
     if warning := _warning(this.checked):
         display.say(warning)
     state = _search(this)

@@ -21,6 +21,7 @@ from autobalance.data._load import register_source as register_source
 from autobalance.data._load import unregister_source as unregister_source
 from autobalance.data._long_tail import long_tail_counts as long_tail_counts
 from autobalance.data._options import DataOptions as DataOptions
+from autobalance.data._parts import alike_names as alike_names
 from autobalance.data._parts import check_names as check_names
 from autobalance.data._problem import Problem as Problem
 from autobalance.data._redraw import fewer_samples as fewer_samples

@@ -94,3 +94,15 @@ def check_names(given: Sequence[Any] | None, number: int, what: str = "class") -
             f"{what}_names has {len(set(names))} different names, but the {holders} have {number} {plural}"
         )
     return names
+
+
+def alike_names(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Names that differ in case or spaces alone, those that do together: maybe they are meant to be one.
+
+    >>> alike_names(["no", "yes", "Yes ", "other"])
+    [('yes', 'Yes ')]
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [tuple(alike) for alike in found.values() if len(alike) > 1]

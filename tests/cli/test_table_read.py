@@ -1,0 +1,23 @@
+"""The search says how it read a table, and warns of classes that look like one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from run_case import OPTIONS, search
+
+pytestmark = pytest.mark.usefixtures("no_page")
+
+
+def test_it_says_how_the_columns_were_read_and_which_classes_look_alike(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    label = np.repeat(["yes", "Yes ", "no"], [90, 30, 20])
+    frame = pd.DataFrame({"size": rng.normal(size=140), "same": 1, "name": [f"n{i}" for i in range(140)]})
+    frame.loc[::5, "size"] = np.nan
+    frame.assign(label=label).to_csv(tmp_path / "table.csv", index=False)
+    options = [*OPTIONS, "--target", "label", "--seeds", "1"]
+    assert search(tmp_path / "table.csv", tmp_path / "run", options=options) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "numbers: size (gaps filled)"
+    assert lines[2].startswith("left out: same (always the same value); name (a different text in every row")
+    assert lines[2].endswith("named in --text)")
+    assert lines[3].startswith("warning: 'Yes ' and 'yes' differ in case or spaces alone")
