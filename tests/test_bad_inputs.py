@@ -13,6 +13,7 @@ from toy import gaussians, linear
 import autobalance
 from autobalance.bilevel import PredictionSpace, WholeTrainings
 from autobalance.common import InputError
+from autobalance.compare import main as compare
 from autobalance.search import main
 
 NAN, BIG = float("nan"), 10**30
@@ -73,6 +74,8 @@ COMMANDS = [
     (["--lr", "1e400"], "'1e400' is not finite"),
     (["--lr", "-1"], "--lr"),
     (["--weight-decay", "1e300"], "--weight-decay is 1e+300; it has to be"),
+    (["--seeds", "٣"], "'٣' is not a whole number"),
+    (["--seed", "9" * 5000], "is not a whole number from 0 to 2^32 - 1"),
     (["--momentum", "1"], "1 is not a share"),
     (["--momentum", "0.9", "--optimizer", "adam"], "--momentum 0.9 has no effect with --optimizer adam"),
     (["--milestones", "0.5,0.5", "--schedule", "steps"], "do not rise"),
@@ -168,6 +171,16 @@ VALUES = [
     (lambda: autobalance.fixed_point("la", [3, 2], weight=[0, 0]), "w is 0 for every class"),
     (lambda: autobalance.fixed_point("la", [3, 2], reduction="avg"), "reduction is 'avg'"),
 ]
+VALUES += [
+    (lambda: autobalance.fixed_point("la", [None, 2]), r"at least 1 a class, got \[None, 2\]"),
+    (lambda: autobalance.fixed_point("la", [3, 2], tau="x"), "tau of la is 'x'; it has to be a number, such as 1.0"),
+    (lambda: autobalance.fixed_point("la", [3, 2], dtype=torch.int64), "floating-point numbers"),
+    (lambda: autobalance.fixed_point("ib", [3, 2], weight=[0, 0]), "w is 0 for every class"),
+    (lambda: autobalance.fixed_point("group-la", cell_counts=[[1, 2]]), "of one class"),
+    (lambda: autobalance.fixed_point("group-la", cell_counts=[[1.5, 2], [3, 4]]), "whole numbers of samples, got 1.5"),
+    (lambda: autobalance.fixed_point("group-la", cell_counts=[[1], [2, 3]]), r"\(K, G\), got \[\[1\], \[2, 3\]\]"),
+    (lambda: autobalance.fixed_point("lds", bin_counts=[1.5, 2]), "whole numbers of samples, got 1.5"),
+]
 #: Keywords of `search_loss`, and what is said.
 SEARCHES = [
     ({"confidence": NAN}, "`confidence` is nan"),
@@ -219,6 +232,10 @@ SEARCHES = [
     ({"class_names": ("a",)}, "name"),
     ({"class_names": ("a", "a", "b")}, "a"),
     ({"group_names": ("a", "b")}, "`group_names` have no effect"),
+    ({"class_names": "abc"}, "class_names is the text 'abc'"),
+    ({"train_set": ([[1.0], [1.0, 2.0]], [0, 1])}, "samples make no array"),
+    ({"on_epoch": 3}, "`on_epoch` is 3; it has to be a function"),
+    ({**NUMBERS, "bins": "x", "model": nn.Linear(3, 1).double()}, "`bins` is 'x'"),
 ]
 
 
@@ -292,6 +309,15 @@ def test_a_lack_of_memory_says_what_was_done_and_what_needs_less(data, tmp_path,
 
     monkeypatch.setattr("autobalance.bilevel._interleaved.inner_step", full)
     refused(capsys, ["--data", str(data), *OPTIONS], "out of memory in the phase warm-up: a smaller", tmp_path / "run")
+
+
+def test_a_config_of_a_thousand_brackets_too_many_workers_and_no_path(data, tmp_path, capsys):
+    (tmp_path / "deep.yaml").write_text("[" * 1000)
+    refused(capsys, ["--config", str(tmp_path / "deep.yaml")], "cannot be read as YAML", tmp_path / "run")
+    assert compare(["--data", str(data), "--workers", str(BIG), "--out", str(tmp_path / "run")]) == 2
+    assert "is more than 1024: give fewer" in capsys.readouterr().err
+    assert main(["--data", str(data), *OPTIONS, "--out", "\0"]) == 2
+    assert "is no path: it holds a null character" in capsys.readouterr().err
 
 
 def test_an_unknown_keyword_is_a_type_error_that_names_the_nearest():

@@ -113,6 +113,8 @@ def search_loss(
         if bins is not None:
             raise InputError("`bins` have no effect beside a loss to start from, which has its own")
         bins = start.bin_edges
+    if on_epoch is not None and not callable(on_epoch):
+        raise InputError(f"`on_epoch` is {on_epoch!r:.80}; it has to be a function of a record")
     problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
     history: list[dict[str, Any]] = []
 
@@ -161,6 +163,8 @@ def _problem(
     weight = next(model.parameters())
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
+    if isinstance(bins, str):
+        raise InputError(f"`bins` is {bins!r}; it has to be a whole number, or the edges of the bins")
     if task == "classification" and bins is not None:
         raise InputError('`bins` have no effect on a classification: give task="regression" too')
     convert = as_samples if task == "classification" else as_number_samples

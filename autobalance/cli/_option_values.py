@@ -12,12 +12,26 @@ from autobalance.common import nearest
 MOST_DIGITS = 40
 #: More is a slip: each is a training of every method.
 MOST_SEEDS = 10_000
+#: More is a slip: each is a process of its own.
+MOST_WORKERS = 1024
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is digits from 0 to 9 alone; Python reads those of all scripts."""
+    return text.isascii() and text.isdecimal()
 
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < 1:
+    if not _is_whole(text) or len(text) > MOST_DIGITS or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """How many processes: a whole number from 1 to `MOST_WORKERS`."""
+    if positive(text) > MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text} is more than {MOST_WORKERS}: give fewer")
     return int(text)
 
 
@@ -53,8 +67,8 @@ def not_negative(text: str) -> float:
 
 def seed(text: str) -> int:
     """A whole number that every generator takes as a seed."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    if not _is_whole(text) or len(text) > MOST_DIGITS or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 0 to 2^32 - 1")
     return int(text)
 
 

@@ -23,6 +23,7 @@ from autobalance.cli._option_values import (
     positive_float,
     share,
     two_counts,
+    workers,
 )
 from autobalance.common import InputError, nearest, read_yaml
 
@@ -258,7 +259,7 @@ def add_run_options(group: Any, default: RunOptions) -> None:
 def add_work_options(group: Any, default: RunOptions) -> None:
     """Adds ``--workers`` and ``--cluster``: who does the work of a study."""
     option = adder(default)
-    option(group, "workers", "processes that share the work", type=positive, metavar="N")
+    option(group, "workers", "processes that share the work", type=workers, metavar="N")
     option(group, "cluster", "the scheduler of a Dask cluster whose workers share the work, such as tcp://host:8786; "
            "it needs the extra autobalance[cluster]", metavar="ADDRESS")  # fmt: skip
 

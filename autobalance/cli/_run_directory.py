@@ -105,6 +105,8 @@ def _given(out: str) -> tuple[Path, bool]:
     """``--out``, which exists from here on, and whether it was made here."""
     if not out:
         raise InputError("--out is empty; give a directory")
+    if "\0" in out:
+        raise InputError(f"--out {out!r} is no path: it holds a null character")
     directory = Path(out)
     if directory.is_file():
         raise InputError(f"--out {directory} is a file; give a directory")

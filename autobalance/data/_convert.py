@@ -87,4 +87,7 @@ def _to_array(values: Any) -> Any:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:  # rows of different lengths
+        raise InputError(f"samples make no array: {' '.join(str(error).split())}") from None

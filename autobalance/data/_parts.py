@@ -87,6 +87,8 @@ def check_names(given: Sequence[Any] | None, number: int, what: str = "class") -
     the numbers 0, 1, 2 and so on."""
     if given is None:
         return tuple(str(k) for k in range(number))
+    if isinstance(given, str):
+        raise InputError(f"{what}_names is the text {given!r}: give a list of {number} names")
     names = tuple(str(name) for name in given)
     if len(names) != number or len(set(names)) != number:
         holders, plural = ("labels", "classes") if what == "class" else ("samples", "groups")

@@ -148,6 +148,8 @@ def class_weights(w: Table | None, num_classes: int, dtype: torch.dtype | None =
         raise InputError(f"w has shape {tuple(table.shape)}; a loss over {num_classes} classes needs ({num_classes},)")
     if not torch.isfinite(table).all() or (table < 0).any():
         raise InputError(f"w has a weight that is negative or not finite: {table.tolist()}")
+    if not table.any():
+        raise InputError("w is 0 for every class: no sample would be learned from; give a weight above 0")
     return table
 
 

@@ -46,6 +46,8 @@ class Member(Loss):
             InputError: an unknown name, or a value that cannot be.
         """
         dtype = dtype or torch.get_default_dtype()
+        if not dtype.is_floating_point:
+            raise InputError(f"dtype is {dtype}: the numbers of a loss are floating-point numbers")
         if unknown := sorted(set(parameters) - set(self.defaults)):
             raise InputError(
                 f"{type(self).__name__} has no parameter {unknown[0]!r}; it has {', '.join(self.defaults)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,17 +20,35 @@ def check_classes(counts: Numbers) -> Tensor:
     Raises:
         InputError: another shape, or a class without samples.
     """
-    if isinstance(counts, str):
-        raise InputError(f"class_counts must be one count of at least 1 a class, got {counts!r}")
-    classes = torch.as_tensor(counts, dtype=torch.float64)
+    classes = _numbers(counts, "class_counts must be one count of at least 1 a class")
     if classes.dim() != 1 or not torch.isfinite(classes).all() or not len(classes) or (classes < 1).any():
         raise InputError(f"class_counts must be one count of at least 1 a class, got {classes.tolist()}")
     if len(classes) == 1:
         raise InputError(f"class_counts {classes.tolist()} are of one class: there is nothing to tell apart")
-    if (classes != classes.round()).any():
-        fraction = classes[classes != classes.round()][0].item()
-        raise InputError(f"class_counts must be whole numbers of samples, got {fraction}: give counts, not shares")
-    return classes
+    return _whole(classes, "class_counts")
+
+
+def _numbers(counts: Any, words: str) -> Tensor:
+    """``counts`` in float64.
+
+    Raises:
+        InputError: they make no table of numbers; ``words`` say what they must be.
+    """
+    try:
+        return torch.as_tensor(counts, dtype=torch.float64).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{words}, got {counts!r:.80}") from None
+
+
+def _whole(counts: Tensor, name: str) -> Tensor:
+    """The counts themselves.
+
+    Raises:
+        InputError: one of them is no whole number.
+    """
+    if (fractions := counts[counts != counts.round()]).numel():
+        raise InputError(f"{name} must be whole numbers of samples, got {fractions[0].item()}: give counts, not shares")
+    return counts
 
 
 def check_cells(
@@ -42,7 +61,7 @@ def check_cells(
     Raises:
         InputError: another shape, or a cell without samples; it names the first.
     """
-    cells = torch.as_tensor(counts, dtype=torch.float64)
+    cells = _numbers(counts, "cell_counts must be a count for each class in each group, (K, G)")
     if cells.dim() != 2 or not torch.isfinite(cells).all():
         raise InputError(f"cell_counts must be a count for each class in each group, (K, G), got {cells.tolist()}")
     if (cells < 1).any():
@@ -50,7 +69,9 @@ def check_cells(
         name = f"class {class_names[k] if class_names else k!r} of group {group_names[g] if group_names else g!r}"
         raise InputError(f"{name} has {cells[k, g].item():g} training samples: every class needs some in every group; "
                          "collect more, or merge or drop the class or the group")  # fmt: skip
-    return cells
+    if len(cells) < 2:
+        raise InputError(f"cell_counts {cells.tolist()} are of one class: there is nothing to tell apart")
+    return _whole(cells, "cell_counts")
 
 
 def check_bins(
@@ -73,9 +94,10 @@ def check_bins(
         values = torch.as_tensor(targets).detach().cpu().double().flatten()
         edges = make_bin_edges(values) if bin_edges is None else check_edges(bin_edges)
         return torch.bincount(bin_index(values, edges), minlength=len(edges) - 1).double(), edges
-    counts = torch.as_tensor(bin_counts, dtype=torch.float64).detach().cpu()
+    counts = _numbers(bin_counts, "bin_counts must be one count of at least 0 a bin")
     if counts.dim() != 1 or not torch.isfinite(counts).all() or (counts < 0).any() or not counts.sum() > 0:
         raise InputError(f"bin_counts must be one count of at least 0 a bin, not all 0, got {counts.tolist()}")
+    _whole(counts, "bin_counts")
     edges = check_edges(torch.arange(len(counts) + 1) if bin_edges is None else bin_edges)
     if len(edges) != len(counts) + 1:
         raise InputError(f"{len(counts)} bin_counts need {len(counts) + 1} bin_edges, got {len(edges)}")

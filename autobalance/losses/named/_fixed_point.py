@@ -75,7 +75,7 @@ def fixed_point(
     loss = named_loss(name)
     in_bins = loss.index == "bins" and not (loss.ordered and class_counts is not None)
     of_bins = {key: hyper.pop(key) for key in _OF_BINS if in_bins and key in hyper}
-    loss.check(hyper)
+    loss.check_values(hyper)
     settings = Settings(
         weight=None if weight is None else torch.as_tensor(weight),
         reduction=reduction,

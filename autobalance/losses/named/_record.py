@@ -111,6 +111,14 @@ class NamedLoss:
         values = {**self.hyper_parameters, **self.in_deviations}
         return {name: values[name] for name in self.ranges}
 
+    def check_values(self, hyper: Mapping[str, Any]) -> None:
+        """Raises an InputError for a name that is none of the hyper-parameters, or for a text in place of a number."""
+        self.check(hyper)
+        for name, value in hyper.items():
+            default = self.hyper_parameters[name]
+            if isinstance(default, int | float) and isinstance(value, str):
+                raise InputError(f"{name} of {self.name} is {value!r}; it has to be a number, such as {default}")
+
     def check(self, hyper: Iterable[str]) -> None:
         """Raises an InputError for a name that is none of the hyper-parameters."""
         known = self.hyper_parameters
