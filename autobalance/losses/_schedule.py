@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,7 @@ class ScheduledLoss(Loss, DropIn):
         self.needs_features = any(loss.needs_features for _, loss in stages)
         self.stage: Tensor
         self.register_buffer("stage", torch.tensor(len(stages) - 1))
+        self._place = len(stages) - 1  # the stage as a number: a compiled graph cannot look at a tensor's value
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -69,14 +71,19 @@ class ScheduledLoss(Loss, DropIn):
     @property
     def current(self) -> Loss:
         """The loss of the present stage."""
-        return self.stages[int(self.stage)].loss
+        return self.stages[self._place].loss
 
     def start_epoch(self, progress: float) -> None:
         """Moves to the stage that ``progress`` falls into."""
         losses = [stage.loss for stage in self.stages]
-        self.stage.fill_(losses.index(self.at(progress)))
+        self._place = losses.index(self.at(progress))
+        self.stage.fill_(self._place)
         for loss in losses:
             loss.start_epoch(progress)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self._place = int(self.stage)
 
     def reweighted(self, weight: Table) -> ScheduledLoss:
         """Every stage with ``weight``."""

@@ -126,6 +126,21 @@ def test_a_compiled_graph_an_exported_one_and_vmap(name):
     torch.testing.assert_close(rows, torch.stack(each))
 
 
+def test_a_loss_with_a_schedule_is_compiled_whole_and_follows_it():
+    loss = fixed_point("ldam-drw", [9, 5, 3, 2])
+    logits, target = torch.randn(6, K), torch.tensor([0, 1, 2, 3, 3, 3])
+    whole, found = torch.compile(loss, fullgraph=True, backend="eager"), []
+    for progress in (0.0, 0.9):
+        loss.start_epoch(progress)
+        found.append(whole(logits, target).item())
+        assert found[-1] == pytest.approx(loss.at(progress)(logits, target).item(), rel=1e-6)
+    assert found[0] != found[1]
+    state = {name: value.clone() for name, value in loss.state_dict().items()}
+    loss.start_epoch(0.0)
+    loss.load_state_dict(state)
+    assert loss.current is loss.at(0.9)
+
+
 def test_a_checkpoint_of_a_training_with_cross_entropy_is_resumed():
     model = nn.Module()
     model.layer, model.criterion = nn.Linear(3, K), nn.CrossEntropyLoss(torch.ones(K))
