@@ -1,5 +1,10 @@
 import pytest
 import torch
+from hypothesis import settings
+
+# The same cases in every run, few enough to be quick, whatever the machine is busy with.
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)
