@@ -21,7 +21,10 @@ from autobalance.search import main
 
 @pytest.fixture(autouse=True)
 def signals():
+    """As in a terminal: a suite in the background, or under nohup, is started with signals ignored."""
     with fresh.own_signals():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         yield
 
 
