@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from autobalance.losses._adjustment import Adjustment
 from autobalance.losses._base import full_precision, reduce
-from autobalance.losses._cross_entropy import Adjustment, adjusted_cross_entropy
 
 #: Each parameter of the family with the value at which it has no effect. All but the last two are tables over classes.
 IDENTITY: Mapping[str, float] = {"w": 1.0, "l": 0.0, "delta": 1.0, "margin": 0.0, "scale": 1.0, "gamma": 0.0}
@@ -85,7 +85,7 @@ def parametric_loss(
     if ignore_index is not None:
         counted = target != ignore_index
         target = target.where(counted, 0)
-    losses = adjusted_cross_entropy(logits, target, adjustment(parameters, target, group))
+    losses = F.cross_entropy(adjustment(parameters, target, group)(logits, target), target, reduction="none")
     if gamma is not None:
         losses = focused(losses, gamma)
     weights = None if w is None else _of_target(w, target, group).to(losses.dtype)
