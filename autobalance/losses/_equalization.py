@@ -9,9 +9,10 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.losses._base import Loss, check_call, check_reduction, class_weights, full_precision
 from autobalance.losses._base import reduce as reduce_losses
+from autobalance.losses._drop_in import DropIn
 
 
-class Equalization(Loss):
+class Equalization(Loss, DropIn):
     """Softmax equalization loss (Tan et al. 2020, in its form for softmax).
 
         loss = -w_y log(e^{z_y} / Σ_k v_k e^{z_k}),    v_k = 1 - β T_k [k ≠ y]

@@ -168,7 +168,7 @@ def test_a_file_is_loaded_as_it_is_to_be_called(tmp_path, scheduled):
         load_loss(tmp_path / "loss.json", label_smoothing=2)
 
 
-@pytest.mark.parametrize("loss", [fixed_point("la", [60, 20]), fixed_point("ldam-drw", [60, 20])])
+@pytest.mark.parametrize("loss", [fixed_point(name, [60, 20]) for name in ("la", "ldam-drw", "equalization")])
 def test_skorch_predicts_probabilities(loss):
     import skorch
 
