@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from autobalance.cli import Display, positive
+from autobalance.common import InputError
 from autobalance.data import stratified_folds
 from autobalance.study import Cell, Desk, Directory, Result, run_cells
 from autobalance.study.report import markdown_table
@@ -121,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _look(options: argparse.Namespace) -> None:
     kind = KINDS[options.kind]
     entries, seeds = kind.problems(options), range(options.seeds)
+    if len(entries) < 2:
+        raise InputError("`problems` need two at least of this `kind`: portfolios are grown on all but one")
     cells = {
         (entry.name, seed): Cell(
             f"starts/{entry.name}-{seed}-{options.folds}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from sklearn.datasets import load_wine
 from sklearn.metrics import f1_score, recall_score
 
 from autobalance.bilevel import PredictionSpace
-from autobalance.study import Changes, named_method
+from autobalance.study import Changes, Desk, Result, named_method
 from autobalance.tasks import outputs
-from experiments import headroom, horizon, objectives
+from experiments import confidence, headroom, horizon, objectives, starts
 from experiments.suite._case import open_case
 from experiments.suite._plan import read_plan
 
@@ -93,3 +94,49 @@ def test_objectives(arguments: list[str], capsys: pytest.CaptureFixture[str], mo
     expected = [100 * (1 - recalls.min()), 100 * (1 - f1), 100 * (1 - recalls.mean())]
     assert plain == pytest.approx(expected, abs=0.5), "each judging sample counts a whole number of times"
     assert plain[0] == pytest.approx(expected[0], abs=0.006)
+
+
+def test_confidence(arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Result] = []
+    call = confidence.Handed.__call__
+
+    def keep(self: confidence.Handed, desk: Desk) -> Result:
+        kept.append(call(self, desk))
+        return kept[-1]
+
+    monkeypatch.setattr(confidence.Handed, "__call__", keep)
+    assert confidence.main([*arguments, "--seeds", "1"]) == 0
+    rows = table(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["worst_class", "macro_f1", "balanced_error"]
+    for row in rows:
+        changes = []
+        for its in kept:
+            plain, searched = its[row[0]]["figures"]
+            changes.append(100 * (searched / plain - 1))
+        assert float(row[1].split("%")[0]) == pytest.approx(sum(changes) / len(changes), abs=0.051)
+        shares = [int(cell.split("(")[1].rstrip("%)")) for cell in row[1:]]
+        assert shares[0] == 100 and shares == sorted(shares, reverse=True)
+
+
+def test_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = "  - {name: NAME, data: diabetes, task: regression, model: linear, epochs: 2, batch_size: 128}\n"
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("problems:\n" + entry.replace("NAME", "one"))
+    given = ["--problems", str(plan), "--out", str(tmp_path / "out"), "--seeds", "1", "--folds", "2"]
+    assert starts.main(given) == 2 and "portfolios are grown on all but one" in capsys.readouterr().err
+    plan.write_text("problems:\n" + entry.replace("NAME", "one") + entry.replace("NAME", "two"))
+    assert starts.main(given) == 0
+    told = capsys.readouterr().out
+    assert [row[0] for row in table(told)] == ["balanced_mae", "worst_bin", "few_shot_mae", "gm"]
+    # both problems are the same one, so what is grown on one is right for the other: nothing gets worse by more starts
+    grown = told.splitlines()[-1].removeprefix("Grown on all: ").split("; ")
+    assert grown[0] == "sqinv, decay × 1" and len(set(grown)) == 6
+
+
+def test_portfolios_grow_by_what_helps_most() -> None:
+    growing = starts.Growing("plain", ("a",))
+    # held out, judged: "lucky" looks best on what is held out and is not, "good" is
+    figures = {"plain": {"a": (10, 10)}, "good": {"a": (8, 8)}, "lucky": {"a": (5, 20)}, "same": {"a": (10, 10)}}
+    assert growing.grown([figures], 2) == ["plain", "good", "same"]
+    assert growing.mean_change([figures], ["plain", "good"], ("a",)) == pytest.approx(math.log(0.8))
+    assert growing.mean_change([figures], ["plain", "good", "lucky"], ("a",)) == pytest.approx(math.log(2))
