@@ -109,9 +109,9 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
     """The command lines in the blocks of a page: fenced, or by four spaces."""
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S) + re.findall(
-        r"(?:^    \S.*\n)(?:^     *\S.*\n)*", text, re.M
-    )
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    blocks = [block for language, block in fenced if not language]
+    blocks += re.findall(r"(?:^    \S.*\n)(?:^     *\S.*\n)*", text, re.M)
     lines = [line.strip() for block in blocks for line in re.sub(r"\\\n", " ", block).splitlines()]
     found = []
     for line in lines:

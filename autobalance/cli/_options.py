@@ -85,6 +85,7 @@ class ProblemOptions(RunOptions):
     target: str | None = None
     text: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
+    columns: str | None = None
     split: str | None = None
     images: str | None = None
     image_size: int | None = None
@@ -181,6 +182,8 @@ def add_problem_options(
     option(data, "text", "a column of a table that holds free text, or two columns whose texts are to be compared",
            type=names, metavar="COLUMN[,COLUMN]")  # fmt: skip
     option(data, "drop", "columns of a table to leave out", type=names, metavar="COLUMNS")
+    option(data, "columns", "how columns of a table are read where their values do not say it right: lines such as "
+           "'postcode: category'; number, date, category, text or drop", metavar="FILE.yaml")  # fmt: skip
     option(data, "split", "the column of a table that says which rows are for train, val and test", metavar="COLUMN")
     option(data, "images", "the folder that the paths in lists of images start from; with it a table is such a list, "
            "in its column 'path'", metavar="FOLDER")  # fmt: skip

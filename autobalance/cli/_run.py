@@ -32,9 +32,9 @@ from autobalance.cli._result import chosen_facts, provenance, result_of
 from autobalance.cli._tested_arms import InCheckpoint, compare_arms
 from autobalance.cli._words import as_flags
 from autobalance.common import write_text
-from autobalance.data import alike_names, keep_or_check
+from autobalance.data import alike_names, keep_or_check, repeated_samples
 from autobalance.losses import save_loss
-from autobalance.study.report import choice_sentence, unmet_sentence, write_report
+from autobalance.study.report import choice_sentence, repeat_sentences, unmet_sentence, write_report
 from autobalance.tasks.objectives import Blend
 from autobalance.training import advice
 
@@ -99,6 +99,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     for alike in alike_names((*problem.class_names, *(problem.group_names or ()))):
         names = " and ".join(repr(name) for name in alike)
         display.say(f"warning: {names} differ in case or spaces alone; are they one? Then write them alike in the data")
+    repeats = repeated_samples(problem)
+    for sentence in repeat_sentences(repeats):
+        display.say(f"warning: {sentence}")
     if warning := _warning(this.checked):
         display.say(warning)
     state = _search(this)
@@ -114,6 +117,7 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     kept = KeptModel(this.checked, chosen_arm(this.checked, found, choice), options.seed, directory)
     compare_arms(this.checked, compared, seeds, InCheckpoint(this.progress, this.save), display, kept)
     kept.complete(display)
+    facts |= {"repeats": repeats} if repeats else {}
     result = result_of(options, this.checked, state, [arm.name for arm in compared], facts, this.progress)
     write_text(directory / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     write_report(directory)

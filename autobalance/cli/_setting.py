@@ -9,7 +9,7 @@ from dataclasses import fields
 import torch
 
 from autobalance.cli._options import ProblemOptions
-from autobalance.common import InputError
+from autobalance.common import InputError, read_yaml
 from autobalance.data import DataOptions, load
 from autobalance.training import Recipe, Setting, on_features, setting_of
 
@@ -45,6 +45,8 @@ def open_setting(options: ProblemOptions) -> Setting:
 def data_options(options: ProblemOptions) -> DataOptions:
     """What the options say about the data."""
     given = {field.name: getattr(options, field.name, None) for field in fields(DataOptions)}
+    if options.columns is not None:
+        given["columns"] = read_yaml(options.columns) or {}
     return DataOptions(**{name: value for name, value in given.items() if value is not None})
 
 

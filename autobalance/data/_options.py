@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from autobalance.common import InputError
+from autobalance.common import InputError, nearest
 
 TASKS = ("classification", "regression")
+#: How a column of a table can be read.
+READINGS = ("number", "date", "category", "text", "drop")
 #: Share of the training samples that becomes validation where nothing else is said.
 VALIDATION_SHARE = 0.2
 
@@ -17,6 +19,7 @@ _PURPOSE = {
     "target": "it names the column of a table that is predicted",
     "text": "it names columns of a table whose rows are the inputs",
     "drop": "it names columns of a table whose rows are the inputs",
+    "columns": "it says how the columns of a table are read",
     "split": "it names the column of a table that says which rows are for training and which for testing",
     "group": "it names columns of a table",
     "group_as_feature": "it is about columns of a table",
@@ -39,6 +42,8 @@ class DataOptions:
         target: for tables: the column that holds the class, or the number to predict.
         text: for tables: a column of free text, or two columns whose texts are compared, see `TextEncoder`.
         drop: for tables: columns to leave out.
+        columns: for tables: for columns by name how they are read, one of `READINGS`, where their values do not say it
+            right.
         split: for tables: the column that says whether a row is for train, val or test.
         group: for tables: the columns that say which group a row belongs to, numbers with cuts, such as ``age:25``; see
             `groups_of`. Other sources bring their groups along.
@@ -65,6 +70,7 @@ class DataOptions:
     target: str | None = None
     text: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None
     split: str | None = None
     group: tuple[str, ...] = ()
     group_as_feature: bool = False
@@ -86,6 +92,7 @@ class DataOptions:
             if isinstance(value := getattr(self, name), str):
                 raise InputError(f"`{name}` is {value!r}: it must be a tuple of column names")
             object.__setattr__(self, name, tuple(value))
+        check_readings(self.columns)
         if self.validation is not None and not 0 < self.validation < 1:
             raise InputError(
                 f"`validation` is {self.validation}: it is a share of the training samples, between 0 and 1"
@@ -118,7 +125,23 @@ class DataOptions:
                 raise InputError(f"`{name}`{_shown(value)} has no effect on {source}: {reason}")
 
 
+def check_readings(columns: Any) -> None:
+    """Raises an InputError for anything but None or names of `READINGS` by the names of columns."""
+    if columns is None:
+        return
+    if not isinstance(columns, Mapping) or not columns:
+        raise InputError(f"`columns` holds {columns!r:.60}: it should have lines such as 'postcode: category'")
+    for name, reading in columns.items():
+        if not isinstance(name, str):
+            raise InputError(f"`columns` has the column {name!r}, which is no text: put its name in quotes")
+        if reading not in READINGS:
+            close = nearest(str(reading), READINGS)
+            raise InputError(f"`columns` reads {name} as {reading!r}: it must be one of {', '.join(READINGS)}{close}")
+
+
 def _shown(value: Any) -> str:
     if value is True:
         return ""
+    if isinstance(value, Mapping):
+        return f" (of {', '.join(value)})"
     return f" {value:g}" if isinstance(value, float) else f" {','.join(value) if isinstance(value, tuple) else value}"

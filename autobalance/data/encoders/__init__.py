@@ -6,6 +6,7 @@ from autobalance.data.encoders._arrays import ArrayEncoder as ArrayEncoder
 from autobalance.data.encoders._encoder import Encoder as Encoder
 from autobalance.data.encoders._encoder import Kept as Kept
 from autobalance.data.encoders._images import ImageEncoder as ImageEncoder
+from autobalance.data.encoders._readings import ColumnRead as ColumnRead
 from autobalance.data.encoders._table import TableEncoder as TableEncoder
 
 #: The kinds of encoders by the name that a kept one says.

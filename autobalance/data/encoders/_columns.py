@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
-from autobalance.data._table_file import finite, row_name
+from autobalance.data._table_file import finite, is_number, row_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,11 @@ class Column(ABC):
     kind: ClassVar[str]
 
     name: str
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many numbers a value becomes."""
 
     @abstractmethod
     def encode(self, column: pd.Series) -> NDArray[np.float64]:
@@ -82,6 +87,10 @@ class NumberColumn(Column):
         gaps = len(known) < len(numbers)
         return cls(str(column.name), float(mean[0]), float(scale[0]), fill, gaps, written)
 
+    @property
+    def width(self) -> int:
+        return 1 + self.gaps
+
     def encode(self, column: pd.Series) -> NDArray[np.float64]:
         import pandas as pd
 
@@ -129,6 +138,10 @@ class DateColumn(Column):
         mean, scale = standard(_numbers_of(dates, parts))
         return cls(str(column.name), parts, tuple(mean.tolist()), tuple(scale.tolist()), len(dates) < len(column))
 
+    @property
+    def width(self) -> int:
+        return 1 + len(self.parts) + self.gaps
+
     def encode(self, column: pd.Series) -> NDArray[np.float64]:
         dates = as_dates(column)
         if (bad := (dates.isna() & column.notna()).to_numpy()).any():
@@ -174,7 +187,7 @@ class CategoryColumn(Column):
 
     @classmethod
     def fit(cls, column: pd.Series) -> CategoryColumn:
-        known = column.dropna().astype(str)
+        known = as_texts(column.dropna())
         counts = Counter(known)
         rare = len(counts) > MOST_CATEGORIES
         if rare:
@@ -182,10 +195,14 @@ class CategoryColumn(Column):
             counts = Counter({value: counts[value] for value in frequent if counts[value] > 1})
         return cls(str(column.name), tuple(sorted(counts)), rare, len(known) < len(column))
 
+    @property
+    def width(self) -> int:
+        return len(self.values) + self.rare + self.gaps
+
     def encode(self, column: pd.Series) -> NDArray[np.float64]:
         missing = column.isna().to_numpy()
         place = {value: number for number, value in enumerate(self.values)}
-        places = np.array([place.get(value, -1) for value in column.astype(str)], dtype=np.int64)
+        places = np.array([place.get(value, -1) for value in as_texts(column)], dtype=np.int64)
         places[missing] = -2
         width = len(self.values)
         encoded = [places[:, None] == np.arange(width)]
@@ -203,6 +220,13 @@ class CategoryColumn(Column):
 
 #: The kinds of columns by name.
 COLUMNS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColumn, DateColumn, CategoryColumn)}
+
+
+def as_texts(column: pd.Series) -> pd.Series:
+    """The values of a column as texts; whole numbers alike, whether gaps made them 3.0 or not: 3."""
+    if not is_number(column) or column.dtype.kind == "b":
+        return column.astype(str)
+    return column.map(lambda value: str(int(value) if float(value).is_integer() else value), na_action="ignore")
 
 
 def as_numbers(column: pd.Series, written: bool) -> NDArray[np.float64]:
@@ -227,6 +251,7 @@ def as_dates(column: pd.Series) -> pd.Series:
 
     if column.dtype.kind == "M" and getattr(column.dt, "tz", None) is None:
         return column
+    column = as_texts(column) if is_number(column) else column
     return pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
 
 

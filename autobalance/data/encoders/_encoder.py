@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor
 
 from autobalance.data._image_files import ImageFiles
+from autobalance.data.encoders._readings import ColumnRead
 
 
 class Kept(NamedTuple):
@@ -46,6 +47,10 @@ class Encoder(ABC):
         Raises:
             InputError: they are not of the kind that it was fitted on; with the place and the value.
         """
+
+    def columns_read(self) -> list[ColumnRead]:
+        """What became of each column, where the samples have columns."""
+        return []
 
     def describe(self) -> list[str]:
         """How the samples are read, for people: some lines, or none where there is nothing to say."""

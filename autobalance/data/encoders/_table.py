@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,20 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autobalance.common import InputError
-from autobalance.data._table_file import finite, is_number, read_table
-from autobalance.data.encoders._columns import (
-    COLUMNS,
-    MOST_CATEGORIES,
-    CategoryColumn,
-    Column,
-    DateColumn,
-    NumberColumn,
-    as_dates,
-    as_numbers,
-    standard,
-)
+from autobalance.common import InputError, nearest
+from autobalance.data._table_file import read_table
+from autobalance.data.encoders._columns import COLUMNS, Column, standard
 from autobalance.data.encoders._encoder import Encoder, Kept
+from autobalance.data.encoders._readings import ColumnRead, fit_column, told
 from autobalance.data.encoders._text import TextEncoder
 
 if TYPE_CHECKING:
@@ -53,20 +44,31 @@ class TableEncoder(Encoder):
     dropped: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, text: Sequence[str] = (), rows: NDArray[np.int64] | None = None) -> TableEncoder:
+    def fit(
+        cls,
+        table: pd.DataFrame,
+        text: Sequence[str] = (),
+        rows: NDArray[np.int64] | None = None,
+        readings: Mapping[str, str] | None = None,
+    ) -> TableEncoder:
         """With statistics, categories and vocabulary of training rows.
 
         Args:
             table: the input columns of all rows, which all have to be fit for use.
             text: those columns that `TextEncoder` encodes.
             rows: positions of the training rows; None: all.
+            readings: for columns by name how they are read, see `DataOptions`; the others as what their values are.
 
         Raises:
-            InputError: a column that cannot be encoded.
+            InputError: a column that cannot be encoded, or not as ``readings`` says.
         """
+        readings = readings or {}
+        text = _texts(table, text, readings)
         train = table if rows is None else table.iloc[rows]
         others = table.drop(columns=list(text))
-        fitted_columns = {str(name): fit_column(str(name), others[name], train[name]) for name in others}
+        fitted_columns = {
+            str(name): fit_column(str(name), others[name], train[name], readings.get(str(name))) for name in others
+        }
         dropped = tuple((name, each) for name, each in fitted_columns.items() if isinstance(each, str))
         kept = [each for each in fitted_columns.values() if isinstance(each, Column)]
         if not kept and not text:
@@ -104,13 +106,22 @@ class TableEncoder(Encoder):
         encoded += [column.encode(table[column.name]) for column in self.columns]
         return torch.from_numpy(np.hstack(encoded).astype(np.float32))
 
+    def columns_read(self) -> list[ColumnRead]:
+        """What became of each column, in the order of the inputs, and then what was left out."""
+        text, width = [], len(self.mean)
+        if self.text is not None:
+            pair = " and ".join(self.text.columns)
+            text = [ColumnRead(pair, "free text", width, "compared" if len(self.text.columns) == 2 else "")]
+        columns = [ColumnRead(each.name, each.kind, each.width, ", ".join(told(each))) for each in self.columns]
+        return [*text, *columns, *(ColumnRead(name, "left out", 0, why) for name, why in self.dropped)]
+
     def describe(self) -> list[str]:
         """How the columns were read, a line a kind."""
         lines = []
         for kind, plural in (("number", "numbers"), ("date", "dates, in parts"), ("category", "categories, one-hot")):
             of_kind = [column for column in self.columns if column.kind == kind]
             if of_kind:
-                lines.append(f"{plural}: {', '.join(_told(column) for column in of_kind)}")
+                lines.append(f"{plural}: {', '.join(map(_told, of_kind))}")
         if self.text is not None:
             lines.append(f"free text: {', '.join(self.text.columns)}")
         if self.dropped:
@@ -139,45 +150,25 @@ class TableEncoder(Encoder):
         return cls(columns, TextEncoder.made_of(Kept(settings, kept.tensors)), mean, scale, dropped)
 
 
-def fit_column(name: str, column: pd.Series, train: pd.Series) -> Column | str:
-    """What becomes of a column, or why it is left out.
-
-    Args:
-        name: of the column.
-        column: all rows, which tell what kind it is.
-        train: the training rows, which tell the rest.
-
-    Raises:
-        InputError: values that are infinite.
-    """
-    import pandas as pd
-
-    values = train.nunique()
-    if values < 2 and not (values and train.isna().any()):
-        return "no value" if not values else "always the same value"
-    if is_number(column):
-        known = pd.Series(as_numbers(column, written=False), column.index, name=name).fillna(0)
-        finite(known, "column")
-        return NumberColumn.fit(train)
-    if column.dtype.kind == "M":
-        return DateColumn.fit(train)
-    texts = column.dropna().astype(str)
-    if not np.isnan(as_numbers(texts, written=True)).any():
-        return NumberColumn.fit(train, written=True)
-    if texts.str.match(r"\d{4}-\d\d").all() and as_dates(texts).notna().all():
-        return DateColumn.fit(train)
-    if values == len(train) and values > MOST_CATEGORIES:
-        return "a different text in every row, like a name; free text has to be named in `text`"
-    return CategoryColumn.fit(train)
+def _texts(table: pd.DataFrame, text: Sequence[str], readings: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns of free text, those of ``readings`` included, once all names in it are known."""
+    if unknown := [name for name in readings if name not in table.columns]:
+        raise InputError(
+            f"`columns`: {unknown[0]!r} is none of the inputs, which are {', '.join(table.columns)}"
+            f"{nearest(unknown[0], table.columns)}"
+        )
+    if both := [name for name in text if name in readings]:
+        raise InputError(f"`columns`: {both[0]!r} is named in `text` already")
+    found = (*text, *(name for name, reading in readings.items() if reading == "text"))
+    if len(found) > max(1, len(text)):
+        raise InputError(
+            f"`columns`: one column can be free text, not {' and '.join(found)}; two that are to be compared go into "
+            "`text`"
+        )
+    return found
 
 
 def _told(column: Column) -> str:
     """A column's name, and what was done to it beside what is done to all of its kind."""
-    told = []
-    if isinstance(column, CategoryColumn):
-        told = [f"{len(column.values)} values", *(["the rest joined"] if column.rare else [])]
-    if isinstance(column, NumberColumn) and column.written:
-        told.append("written as texts")
-    if getattr(column, "gaps", False):
-        told.append("gaps filled" if isinstance(column, NumberColumn) else "gaps marked")
-    return column.name + (f" ({', '.join(told)})" if told else "")
+    more = ", ".join(told(column))
+    return f"{column.name} ({more})" if more else column.name

@@ -27,7 +27,8 @@ def load_table(source: str, options: DataOptions) -> Problem:
     seed, stratified by class and group, or along the whole range of numbers.
 
     The classes are the values of the target column, sorted. Of the other columns those in ``options.text`` become
-    vectors as `TextEncoder` does it, the rest as `TableEncoder` does, both fitted on the training split.
+    vectors as `TextEncoder` does it, the rest as `TableEncoder` does, each as what its values are or as what
+    ``options.columns`` says; both are fitted on the training split.
 
     With ``options.group`` every part has samples of each class in each group, and the columns that the groups come from
     are hidden from the model unless ``options.group_as_feature``.
@@ -64,7 +65,7 @@ def problem_of_rows(table: Labelled, options: DataOptions) -> Problem:
     if inputs.shape[1] == 0:
         hid = "".join(f" and {column}" for column in hidden)
         raise InputError(f"{rows.name} has no column beside the target {options.target!r}{hid}")
-    encoder = TableEncoder.fit(inputs, options.text, positions[0])
+    encoder = TableEncoder.fit(inputs, options.text, positions[0], options.columns)
     x, y = encoder.encode(inputs), torch.tensor(targets)
     y = y.float() if y.is_floating_point() else y
     group = None if table.groups is None else torch.from_numpy(table.groups.of_row)
@@ -86,6 +87,6 @@ TABLE = Source(
     "table",
     "a .csv, .tsv or .parquet file, or a folder of them, one a part",
     load_table,
-    frozenset({"target", "text", "drop", "split", "group", "group_as_feature"}),
+    frozenset({"target", "text", "drop", "columns", "split", "group", "group_as_feature"}),
     matches=lambda source, _: is_table(source),
 )

@@ -20,6 +20,7 @@ from autobalance.study.report._sentences import (
     constraint_sentences,
     diverged_sentences,
     found_recipe,
+    repeat_sentences,
     unmet_sentence,
 )
 from autobalance.study.report._verdict import Verdict, verdict
@@ -45,6 +46,7 @@ __all__ = [
     "plural",
     "ranking",
     "read_published",
+    "repeat_sentences",
     "results_table",
     "scores",
     "spread_text",

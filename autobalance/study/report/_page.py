@@ -26,6 +26,7 @@ from autobalance.study.report._sentences import (
     constraint_sentences,
     diverged_sentences,
     found_recipe,
+    repeat_sentences,
     unmet_sentence,
 )
 from autobalance.study.report._svg import colours
@@ -76,6 +77,8 @@ def page(run: Run, directory: Path) -> str:
         remarks=_remarks(run),
         classes=_svgs(_classes(run, rows)),
         groups=group_table(run.result, rows),
+        columns=run.result.get("columns") or [],
+        repeats=repeat_sentences(run.result.get("repeats") or {}),
         cost=_cost(run.result.get("cost") or {}),
         usage=_usage(run, directory),
         kept=chosen(run.result) not in (None, "searched"),

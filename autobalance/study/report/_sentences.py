@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from autobalance.common import significant
@@ -84,6 +85,24 @@ def diverged_sentences(result: dict[str, Any]) -> list[str]:
                 f"Diverged in the {phase}, and counts as a constant prediction: {'; '.join(names)}. "
                 f"{why[0].upper()}{why.replace('`', '')[1:]}."
             )
+    return told
+
+
+def repeat_sentences(repeats: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Which samples that judge a model have the inputs of one that it is trained on; empty where none does.
+
+    Args:
+        repeats: what `repeated_samples` found.
+    """
+    told = []
+    for part, found in repeats.items():
+        number, other = found["samples"], found["other_target"]
+        have = "sample has" if number == 1 else "samples have"
+        more = f" ({other} with another target)" if other else ""
+        told.append(
+            f"{number} {part} {have} the inputs of a sample that is trained on{more}: if they are copies, the figures "
+            "of that part flatter every loss; remove them from the data"
+        )
     return told
 
 

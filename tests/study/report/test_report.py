@@ -235,3 +235,16 @@ def test_what_scrolls_can_be_scrolled_by_keyboard_and_has_a_name(tmp_path: Path)
     assert len(scrolling) >= 2
     for tag in scrolling:
         assert 'tabindex="0"' in tag and 'role="region"' in tag and re.search(r'aria-label="\w[^"]+"', tag), tag
+
+
+def test_a_table_says_how_columns_were_read(tmp_path: Path) -> None:
+    columns = [
+        {"column": "<b>size", "reading": "number", "inputs": 2, "more": "gaps filled"},
+        {"column": "name", "reading": "left out", "inputs": 0, "more": "free text has to be named in `text`"},
+    ]
+    repeats = {"test": {"samples": 3, "other_target": 1}}
+    text, reader = read_page(tmp_path, {**result(BETTER, 3), "columns": columns, "repeats": repeats}, epochs=2)
+    assert reader.faults == []
+    assert "<tr><td>&lt;b&gt;size</td><td>number</td><td>2</td><td>gaps filled</td></tr>" in text
+    assert "named in text" in reader.text
+    assert "3 test samples have the inputs of a sample that is trained on (1 with another target)" in reader.text
