@@ -61,6 +61,8 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
+# The doors of the commands, such as `python -m autobalance.search`, stand in a folder of their own.
+__path__.append(f"{__path__[0]}/cli/doors")
 __version__ = version("autobalance")
 
 

@@ -21,7 +21,10 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 #: Flags of other programs.
 OTHERS = {"--standalone", "--nproc-per-node", "--nthreads", "--nworkers"}
-COMMAND = re.compile(r"python -m\s+((?:autobalance|experiments)(?:\.\w+)*)")
+#: A command: a module, or a word after the name of the package.
+COMMAND = re.compile(
+    r"python -m\s+((?:autobalance|experiments)(?:\.\w+)+)|(?<![\w/.-])autobalance\s+(search|compare|predict)\b"
+)
 
 
 def test_use_loss_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +110,11 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return found[0]
 
 
+def module_of(match: re.Match[str]) -> str:
+    """The module of a command."""
+    return match[1] or f"autobalance.{match[2]}"
+
+
 def commands(text: str) -> list[tuple[str, list[str]]]:
     """The command lines in the blocks of a page: fenced, or by four spaces."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
@@ -116,7 +124,7 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
     found = []
     for line in lines:
         if match := COMMAND.search(line):
-            found.append((match[1], shlex.split(line[match.end() :], comments=True)))
+            found.append((module_of(match), shlex.split(line[match.end() :], comments=True)))
     return found
 
 
@@ -133,7 +141,10 @@ def test_commands_in_pages_are_understood() -> None:
 
 
 def test_flags_in_pages_exist() -> None:
-    parsers = [parser_of(command) for command in {name for page in PAGES for name in COMMAND.findall(text_of(page))}]
+    parsers = [
+        parser_of(command)
+        for command in {module_of(match) for page in PAGES for match in COMMAND.finditer(text_of(page))}
+    ]
     known = OTHERS | {flag for parser in parsers for flag in parser._option_string_actions}
     found = {(flag, page.name) for page in PAGES for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w", text_of(page))}
     assert sorted(pair for pair in found if pair[0] not in known) == []

@@ -13,12 +13,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: A line of the map in CONTRIBUTING.md: the floor, and the rooms on it.
 FLOOR = re.compile(r"^\| (\d+) \| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
-#: Who imports the private modules of another room all the same, and why. The tests of a room may import its own.
-EXCEPTIONS = {
-    ("autobalance/compare.py", "autobalance/cli"): "the door of a command",
-    ("autobalance/predict.py", "autobalance/cli"): "the door of a command",
-    ("autobalance/search.py", "autobalance/cli"): "the door of a command",
-}
 
 
 def files(*places: str) -> list[Path]:
@@ -129,8 +123,7 @@ def test_only_a_room_and_its_tests_import_its_private_modules():
             if pair[0].removeprefix("tests") == pair[1].removeprefix("autobalance"):
                 continue
             found.setdefault(pair, []).append(str(path.relative_to(ROOT)))
-    assert {pair: paths for pair, paths in found.items() if pair not in EXCEPTIONS} == {}
-    assert set(EXCEPTIONS) - set(found) == set(), "these exceptions are needed no more"
+    assert found == {}
 
 
 def texts(path: Path) -> Iterator[ast.Constant]:

@@ -42,8 +42,8 @@ def _report(arguments: Sequence[str] | None = None) -> int:
 
 
 def _door(name: str) -> Callable[[Sequence[str]], int]:
-    """A command in a module of its own, which is imported when it is meant."""
-    return lambda arguments: import_module(f"autobalance.{name}").main(arguments)
+    """A command in a module of this room, which is imported when it is meant."""
+    return lambda arguments: import_module(f"autobalance.cli._{name}").main(arguments)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

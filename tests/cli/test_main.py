@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def test_version_and_help(capsys):
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     assert all(f"\n  {name} " in told for name in ("search", "compare", "predict", "report"))
+
+
+def test_the_package_itself_is_the_command():
+    for package in ("autobalance", "autobalance.search", "autobalance.compare", "autobalance.predict"):
+        assert find_spec(f"{package}.__main__" if package == "autobalance" else package) is not None
+    assert import_module("autobalance.__main__").main is main
 
 
 @pytest.mark.parametrize("command", ["search", "compare", "predict"])
