@@ -121,7 +121,13 @@ class ParametricLoss(Member, DropIn):
         return parametric_loss(output, target, parameters, group, self.reduction)
 
     def forward(
-        self, input: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None, **_: object
+        self,
+        input: Tensor,
+        target: Tensor,
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+        num_items_in_batch: Tensor | float | None = None,
+        **_: object,
     ) -> Tensor:
         """The loss.
 
@@ -130,7 +136,9 @@ class ParametricLoss(Member, DropIn):
             target: classes, int64, of the shape of the logits without K; or shares of the classes, floating, of the
                 shape of the logits: then it is the mean of the losses of the classes by their shares.
             group: (B,), int64, or of the shape of the classes, where the loss has groups; otherwise ignored.
-            features: ignored, as are keywords that trainers pass along.
+            features: ignored, as are further keywords that trainers pass along.
+            num_items_in_batch: what a mean is over in place of this batch: the samples of all batches whose gradients
+                are added up before a step of the optimiser.
 
         Returns:
             a scalar, or for ``reduction="none"`` of the shape of the classes.
@@ -139,28 +147,33 @@ class ParametricLoss(Member, DropIn):
             InputError: see `Rows.of`; or a class that is out of range, on the CPU.
         """
         rows = Rows.of(input, target, group, self.num_classes, self.num_groups)
+        if num_items_in_batch is None or self.reduction not in ("mean", "batch_mean"):
+            return self._checked(rows, self.reduction)
+        return self._checked(rows, "sum") / num_items_in_batch
+
+    def _checked(self, rows: Rows, reduction: str) -> Tensor:
         if torch.compiler.is_compiling():
-            return self._of_rows(rows)
+            return self._of_rows(rows, reduction)
         try:
-            return self._of_rows(rows)
+            return self._of_rows(rows, reduction)
         except (IndexError, RuntimeError):  # torch looks at the classes anyway: a check of our own would take as long
             if not rows.target.is_floating_point():
                 counted = rows.target[rows.target != self.ignore_index]
                 check_range("target", counted, self.num_classes, "classes")
             raise
 
-    def _of_rows(self, rows: Rows) -> Tensor:
+    def _of_rows(self, rows: Rows, reduction: str) -> Tensor:
         logits, target, parameters = rows.logits, rows.target, self.parameters_in_effect
         if target.is_floating_point():
             smoothing = self.label_smoothing
             shares = target if not smoothing else (1 - smoothing) * target + smoothing / self.num_classes
-            value = shares_loss(logits, shares, parameters, rows.group, self.reduction)
+            value = shares_loss(logits, shares, parameters, rows.group, reduction)
         elif self.label_smoothing:
-            smoothed = self.reduction, self.ignore_index, self.label_smoothing
+            smoothed = reduction, self.ignore_index, self.label_smoothing
             value = smoothed_loss(logits, target, parameters, rows.group, *smoothed)
         else:
-            value = parametric_loss(logits, target, parameters, rows.group, self.reduction, self.ignore_index)
-        return value.reshape(rows.shape) if self.reduction == "none" else value
+            value = parametric_loss(logits, target, parameters, rows.group, reduction, self.ignore_index)
+        return value.reshape(rows.shape) if reduction == "none" else value
 
     def extra_repr(self) -> str:
         shown = ", ".join(self._active) or "plain cross-entropy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +14,17 @@ from autobalance.losses._base import Loss, Stage, Table, check_progress
 from autobalance.losses._csl import CostSensitive
 from autobalance.losses._drop_in import DropIn
 
+_UNTOLD = (
+    "the loss has a schedule, and is at its last stage until it is told the epoch: "
+    "call loss.start_epoch(epoch / epochs) before each, or train with a stage, loss.at(progress)"
+)
+
 
 class ScheduledLoss(Loss, DropIn):
     """Different losses in different parts of training.
 
-    ``start_epoch(progress)`` chooses the stage. Until it is called, which a training loop that knows no schedules never
-    does, the loss is its *last* stage: the whole method, without the late start.
+    ``start_epoch(progress)`` chooses the stage. Until it is called, the loss is its *last* stage, and warns where it is
+    trained with.
 
     Args:
         stages: pairs (start, loss), in order; the first start is 0, the others are shares of all epochs below 1. The
@@ -55,8 +61,8 @@ class ScheduledLoss(Loss, DropIn):
         self.num_groups = max(loss.num_groups for _, loss in stages)
         self.needs_features = any(loss.needs_features for _, loss in stages)
         self.stage: Tensor
-        self.register_buffer("stage", torch.tensor(len(stages) - 1))
-        self._place = len(stages) - 1  # the stage as a number: a compiled graph cannot look at a tensor's value
+        self.register_buffer("stage", torch.tensor(-1))  # the last; told no epoch yet
+        self._place = -1  # the stage as a number: a compiled graph cannot look at a tensor's value
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -90,10 +96,23 @@ class ScheduledLoss(Loss, DropIn):
         return ScheduledLoss([(stage.start, stage.loss.reweighted(weight)) for stage in self.stages])
 
     def forward(
-        self, input: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None, **_: object
+        self,
+        input: Tensor,
+        target: Tensor,
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+        num_items_in_batch: Tensor | float | None = None,
+        **_: object,
     ) -> Tensor:
-        """The present stage's loss."""
-        return self.current(input, target, group=group, features=features)
+        """The present stage's loss, see `ParametricLoss.forward`.
+
+        Warns:
+            UserWarning: it is to be differentiated in training mode, and no epoch was begun.
+        """
+        if self._place < 0 and self.training and input.requires_grad:
+            warnings.warn(_UNTOLD, stacklevel=4)
+        more = {} if num_items_in_batch is None else {"num_items_in_batch": num_items_in_batch}
+        return self.current(input, target, group=group, features=features, **more)
 
     def extra_repr(self) -> str:
         return f"starts={self.starts}"

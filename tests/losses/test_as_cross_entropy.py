@@ -61,7 +61,7 @@ def test_without_effects_of_its_own_it_is_torch_s(smoothing, reduction, shape):
         theirs = nn.CrossEntropyLoss(w, reduction=reduction, label_smoothing=smoothing)
         shares = torch.softmax(logits.flip(0), min(1, logits.dim() - 1))
         torch.testing.assert_close(ours(logits, shares), theirs(logits, shares))
-    assert torch.equal(ours(input=logits, target=shares, num_items_in_batch=3), ours(logits, shares))
+    assert torch.equal(ours(input=logits, target=shares, words_of_a_trainer=3), ours(logits, shares))
 
 
 @pytest.mark.parametrize("name, shape", list(product(MEMBERS, SHAPES[1:])))
@@ -95,6 +95,24 @@ def test_targets_that_are_ignored_are_as_if_they_were_not_there(name, reduction)
         torch.testing.assert_close(found, expected)
         gradients = [torch.autograd.grad(value.sum(), logits)[0] for value in (found, expected)]
         torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_batches_that_are_added_up_give_the_gradient_of_one_batch(name):
+    """As trainers call it that add up gradients: a mean over the batch would weigh every batch alike."""
+    logits, target, group = drawn((9,))
+    logits.requires_grad_()
+    target[[1, 5, 6]] = -100
+    for smoothing, reduction in product((0.0, 0.1), ("mean", "batch_mean")):
+        loss, parts = member(name, reduction=reduction, label_smoothing=smoothing), []
+        for rows in (slice(0, 4), slice(4, 9)):
+            parts.append(loss(logits[rows], target[rows], group=group[rows], num_items_in_batch=torch.tensor(6)))
+        whole = loss.replace(reduction="batch_mean")(logits, target, group=group)
+        torch.testing.assert_close(sum(parts), whole)
+        torch.testing.assert_close(*(torch.autograd.grad(value, logits)[0] for value in (sum(parts), whole)))
+    for reduction in ("sum", "none"):
+        loss = member(name, reduction=reduction)
+        assert torch.equal(*(loss(logits, target, group=group, **more) for more in ({}, {"num_items_in_batch": 6})))
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -175,6 +193,7 @@ def test_skorch_predicts_probabilities(loss):
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [60, 20])
     x = (rng.normal(size=(80, 2)) + y[:, None]).astype(np.float32)
+    loss.start_epoch(0.0)
     torch.manual_seed(0)
     net = skorch.NeuralNetClassifier(nn.Linear(2, 2), criterion=loss, max_epochs=3, train_split=None, verbose=0)
     found = net.fit(x, y).predict_proba(x)

@@ -44,6 +44,30 @@ def test_the_stage_is_saved():
     assert other.current is other.stages[1].loss
 
 
+def test_training_at_the_last_stage_without_a_word_warns():
+    logits = LOGITS.clone().requires_grad_()
+    with pytest.warns(UserWarning, match=r"at its last stage until it is told the epoch: call loss\.start_epoch"):
+        three_stages()(logits, TARGET)
+    three_stages().eval()(logits, TARGET)
+    three_stages()(logits.detach(), TARGET)
+    with torch.no_grad():
+        three_stages()(logits * 1, TARGET)
+    told, resumed = three_stages(), three_stages()
+    told.start_epoch(0.9)
+    resumed.load_state_dict(told.state_dict())
+    assert torch.equal(told(logits, TARGET), resumed(logits, TARGET))
+    with pytest.warns(UserWarning, match="last stage"):
+        resumed.load_state_dict(three_stages().state_dict())
+        resumed(logits, TARGET)
+
+
+def test_a_schedule_hands_on_what_a_mean_is_over():
+    loss = three_stages()
+    loss.start_epoch(0.5)
+    expected = loss.current(LOGITS, TARGET).item() * 2 / 5
+    assert loss(LOGITS, TARGET, num_items_in_batch=5, more=1).item() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("starts", "message"),
     [

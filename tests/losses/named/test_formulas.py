@@ -101,12 +101,15 @@ def test_losses_that_are_each_other():
     def fixed(name, **hyper):
         return fixed_point(name, COUNTS, dtype=torch.float64, **hyper)
 
+    def late(name, **hyper):
+        return fixed(name, **hyper).at(1.0)
+
     same(fixed("balanced-softmax"), fixed("la", tau=1.0))
     same(fixed("vs", gamma=0.0, tau=1.3), fixed("la", tau=1.3))
     same(fixed("vs", gamma=0.4, tau=0.0), fixed("cdt", gamma=0.4))
     same(fixed("cb-focal", gamma=0.0), fixed("cb"))
-    same(fixed("ib-focal", gamma=0.0), fixed("ib"))
-    same(fixed("ib", weight=fixed("cb").w), fixed("ib-cb"))
+    same(late("ib-focal", gamma=0.0), late("ib"))
+    same(late("ib", weight=fixed("cb").w), late("ib-cb"))
     same(fixed("ldam-drw").at(0.0), fixed("ldam"))
     same(fixed("ldam-drw").at(0.8), fixed("ldam", weight=fixed("cb").w))
 

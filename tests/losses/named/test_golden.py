@@ -29,7 +29,7 @@ def loss_of(case, dtype):
     if case["name"] == "equalization-beta1":
         hyper = {"threshold": hyper["lambda"], "probability": float(hyper["beta"])}
     hyper.pop("weight", None)
-    return fixed_point(CALLED.get(case["name"], case["name"]), counts, dtype=dtype, **hyper)
+    return fixed_point(CALLED.get(case["name"], case["name"]), counts, dtype=dtype, **hyper).at(1.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
