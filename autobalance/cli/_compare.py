@@ -23,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     from autobalance.cli._progress import Display
+    from autobalance.cli._reading import reading_lines
     from autobalance.common import write_text
-    from autobalance.data import keep_or_check
+    from autobalance.data import keep_or_check, repeated_samples
     from autobalance.study import Directory, run_cells
     from autobalance.study.report import read_published
 
@@ -41,6 +42,8 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
             f"{len(problem.test)} test samples, {problem.num_classes} classes; model {setting.model_name}; "
             f"{len(comparison.methods)} methods, {sum(cell.weight for cell in cells)} trainings"
         )
+        for line in reading_lines(problem, repeated_samples(problem)):
+            display.say(line)
         done = run_cells(cells, Directory(directory), executor_of(options.workers, options.cluster), display, "compare")
     _write(comparison, options, done, published, directory)
     print((directory / "table.md").read_text(encoding="utf-8"))

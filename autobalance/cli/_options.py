@@ -89,6 +89,7 @@ class ProblemOptions(RunOptions):
     split: str | None = None
     images: str | None = None
     image_size: int | None = None
+    skip_unreadable: bool = False
     task: str = "classification"
     bins: int | None = None
     shots: tuple[int, int] | None = None
@@ -189,6 +190,8 @@ def add_problem_options(
            "in its column 'path'", metavar="FOLDER")  # fmt: skip
     option(data, "image-size", "side in pixels of images in files; unset: 32 for folders, 64 for Tiny ImageNet, 224 "
            "for lists", type=positive, metavar="N")  # fmt: skip
+    option(data, "skip-unreadable", "go on without images in files that cannot be read, which are named",
+           action="store_true")  # fmt: skip
     option(data, "task", "what the target is: a class or a number", choices=tasks)
     option(data, "bins", "regression: bins of equal width for the target; unset: one for each whole number, or the "
            "square root of the number of samples", type=positive, metavar="K")  # fmt: skip

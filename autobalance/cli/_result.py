@@ -73,6 +73,8 @@ def result_of(
     }
     if problem.encoder is not None and (columns := problem.encoder.columns_read()):
         result["columns"] = [column._asdict() for column in columns]
+    if problem.notes:
+        result["notes"] = list(problem.notes)
     if diverged := _diverged(tests, seeds, progress):
         result["diverged"] = diverged
     drawn = {name: of_method[0]["resampled"] for name, of_method in tests.items() if "resampled" in of_method[0]}

@@ -28,13 +28,14 @@ from autobalance.cli._found_files import save_augmentation_found
 from autobalance.cli._kept_model import KeptModel
 from autobalance.cli._plan import baselines_of, checked_plan
 from autobalance.cli._progress import Display
+from autobalance.cli._reading import reading_lines
 from autobalance.cli._result import chosen_facts, provenance, result_of
 from autobalance.cli._tested_arms import InCheckpoint, compare_arms
 from autobalance.cli._words import as_flags
 from autobalance.common import write_text
-from autobalance.data import alike_names, keep_or_check, repeated_samples
+from autobalance.data import keep_or_check, repeated_samples
 from autobalance.losses import save_loss
-from autobalance.study.report import choice_sentence, repeat_sentences, unmet_sentence, write_report
+from autobalance.study.report import choice_sentence, unmet_sentence, write_report
 from autobalance.tasks.objectives import Blend
 from autobalance.training import advice
 
@@ -94,14 +95,9 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
         write_text(directory / "config.yaml", options.to_yaml())
     display.say(_opening(this.checked))
     problem = this.checked.setting.problem
-    for line in () if problem.encoder is None else problem.encoder.describe():
-        display.say(as_flags(line, {"text"}))
-    for alike in alike_names((*problem.class_names, *(problem.group_names or ()))):
-        names = " and ".join(repr(name) for name in alike)
-        display.say(f"warning: {names} differ in case or spaces alone; are they one? Then write them alike in the data")
     repeats = repeated_samples(problem)
-    for sentence in repeat_sentences(repeats):
-        display.say(f"warning: {sentence}")
+    for line in reading_lines(problem, repeats):
+        display.say(line)
     if warning := _warning(this.checked):
         display.say(warning)
     state = _search(this)

@@ -36,6 +36,7 @@ class Found:
         make_model: builds the model that the source brings along.
         standardise: False leaves float inputs as they are.
         files: where the inputs are the bytes of images in files: how those are read.
+        notes: see `Problem`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Found:
     make_model: Callable[[], nn.Module] | None = None
     standardise: bool = True
     files: ImageFiles | None = None
+    notes: tuple[str, ...] = ()
 
 
 def assemble(found: Found, options: DataOptions) -> Problem:
@@ -93,6 +95,7 @@ def assemble(found: Found, options: DataOptions) -> Problem:
         own_validation=found.validation is not None,
         group_names=groups,
         encoder=_of_files(encoder, found.files),
+        notes=found.notes,
     )
     return problem.binned(options.bins) if options.regression else problem
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autobalance.common import InputError
 from autobalance.data._crops import CropAndFlip, draw_crops
+from autobalance.data._decode import as_rgb, height_and_width, in_threads, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,9 +28,6 @@ _RESIZE = 256 / 224
 _AT_ONCE = 256
 
 _CPU = torch.device("cpu")
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -103,10 +97,10 @@ class ImageFiles:
         for start in range(0, len(index), _AT_ONCE):
             files = self.files[index[start : start + _AT_ONCE]].tolist()
             if crops is None:
-                images = _in_threads(self._evaluated, files)
+                images = in_threads(self._evaluated, files)
             else:
-                drawn = draw_crops(list(_in_threads(_height_and_width, files)), crops)
-                images = _in_threads(self._cut, list(zip(files, drawn, strict=True)))
+                drawn = draw_crops(list(in_threads(height_and_width, files)), crops)
+                images = in_threads(self._cut, list(zip(files, drawn, strict=True)))
             for place, image in enumerate(images, start):
                 made[place] = image
         return made
@@ -124,8 +118,8 @@ class ImageFiles:
         return replace(self, mean=tuple(mean.tolist()), scale=tuple(np.where(spread > 1e-6, spread, 1.0).tolist()))
 
     def _evaluated(self, file: str) -> NDArray[np.uint8]:
-        with _opened(file) as image:
-            return np.asarray(self._resized(image.convert("RGB")))
+        with opened(file) as image:
+            return np.asarray(self._resized(as_rgb(image)))
 
     def _resized(self, image: Image) -> Image:
         from PIL.Image import Resampling
@@ -145,8 +139,8 @@ class ImageFiles:
 
         file, cut = given
         box = (cut.left, cut.top, cut.left + cut.width, cut.top + cut.height)
-        with _opened(file) as image:
-            part = image.convert("RGB").resize((self.size, self.size), Resampling.BILINEAR, box=box)
+        with opened(file) as image:
+            part = as_rgb(image).resize((self.size, self.size), Resampling.BILINEAR, box=box)
             return np.asarray(part.transpose(Transpose.FLIP_LEFT_RIGHT) if cut.mirrored else part)
 
 
@@ -154,30 +148,3 @@ def image_files(paths: Iterable[str | os.PathLike[str]], size: int = 224, centre
     """`ImageFiles` of any paths, for functions that bring their own data."""
     files = np.array([os.fspath(path) for path in paths], dtype=object)
     return ImageFiles(files, size, centre)
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[Image]:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            yield image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file} cannot be read as an image, repair or remove it: {error}") from error
-
-
-def _height_and_width(file: str) -> tuple[int, int]:
-    """From the header: the pixels stay in the file."""
-    with _opened(file) as image:
-        return image.height, image.width
-
-
-def _in_threads(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterable[Made]:
-    return _pool(os.getpid()).map(work, items)
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """The threads of this process; a forked process has none of its parent's."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())

@@ -25,6 +25,7 @@ _PURPOSE = {
     "group_as_feature": "it is about columns of a table",
     "images": "it is for lists of images",
     "image_size": "it is for images in files",
+    "skip_unreadable": "it is for images in files",
     "imbalance": "it thins out images and arrays; a table or function keeps its own frequencies",
     "imbalance_type": "it is the shape of a long tail of classes",
     "ground": "it puts images, read into memory, on grounds that mislead",
@@ -51,6 +52,7 @@ class DataOptions:
         images: the folder that the paths in lists of images start from. With it a table is a list of images, in its
             column ``path``.
         image_size: side in pixels of images that are read from files.
+        skip_unreadable: whether images in files that cannot be read are left out; by default they are an error.
         imbalance: thins out the training samples until the largest class has this many times the samples of the
             smallest. None: 10 for digits, 100 for cifar10 and cifar100, and otherwise the data as they are.
         imbalance_type: "exp" or "step", see `long_tail_counts`.
@@ -76,6 +78,7 @@ class DataOptions:
     group_as_feature: bool = False
     images: str | None = None
     image_size: int | None = None
+    skip_unreadable: bool = False
     imbalance: float | None = None
     imbalance_type: str = "exp"
     ground: str | None = None

@@ -32,6 +32,7 @@ class Problem:
             samples.
         group_names: G names, in the order of the group indices, where the samples have groups; otherwise None.
         encoder: turns further samples into inputs like those of ``train``; None: they are inputs as they come.
+        notes: what people should know of how the samples were read, a sentence each.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Problem:
     own_validation: bool = False
     group_names: tuple[str, ...] | None = None
     encoder: Encoder | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def final_training(self) -> Samples:

@@ -16,7 +16,8 @@ from autobalance.data._image_files import SUFFIXES, ImageFiles, image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
-from autobalance.data._source import TAIL, Source
+from autobalance.data._readable import readable
+from autobalance.data._source import FILES, TAIL, Source
 
 DEFAULT_SIZE = 32
 #: Images that take more than this as float32 stay on disk.
@@ -49,6 +50,7 @@ def load_folder(source: str, options: DataOptions) -> Problem:
         numbers = np.array([_number(name, path) for name in names])
         parts = {part: Arrays(found.x, numbers[found.y]) for part, found in parts.items()}
         check_varied(parts["train"].y, f"{path}: the target")
+    parts, notes = readable(parts, options)
     parts = in_memory(parts)
     found = Found(
         path.resolve().name,
@@ -58,6 +60,7 @@ def load_folder(source: str, options: DataOptions) -> Problem:
         names,
         groups,
         files=unmeasured([], size),
+        notes=notes,
     )
     return assemble(found, options)
 
@@ -133,5 +136,5 @@ def _number(name: str, path: Path) -> float:
 
 
 FOLDER = Source(
-    "folder", "a folder of images", load_folder, TAIL | {"image_size"}, matches=lambda source, _: Path(source).is_dir()
+    "folder", "a folder of images", load_folder, TAIL | FILES, matches=lambda source, _: Path(source).is_dir()
 )

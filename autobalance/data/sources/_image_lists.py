@@ -16,13 +16,14 @@ from autobalance.data._image_files import image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
-from autobalance.data._source import TAIL, Source
+from autobalance.data._readable import readable
+from autobalance.data._source import FILES, TAIL, Source
 from autobalance.data._split import Index
 from autobalance.data.sources._part_files import part_files
 
 DEFAULT_SIZE = 224
 #: What lists of images understand.
-IMAGE_OPTIONS = TAIL | {"images", "image_size"}
+IMAGE_OPTIONS = TAIL | FILES | {"images"}
 
 
 class Listing(NamedTuple):
@@ -95,9 +96,11 @@ def problem_of_images(
         parts[part] = Arrays(images, targets, group)
     if options.regression:
         check_varied(parts["train"].y, "the target of the training images")
+    parts, notes = readable(parts, options)
     if "test" not in parts and "val" in parts:
         parts["test"] = parts.pop("val")
-    return assemble(Found(name, parts["train"], parts.get("test"), parts.get("val"), names, group_names), options)
+    given = parts["train"], parts.get("test"), parts.get("val")
+    return assemble(Found(name, *given, names, group_names, notes=notes), options)
 
 
 def _read_text(file: Path, numbers: bool) -> Listing:

@@ -11,7 +11,8 @@ from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
-from autobalance.data._source import CLASSES_ONLY, TAIL, Source
+from autobalance.data._readable import readable
+from autobalance.data._source import CLASSES_ONLY, FILES, TAIL, Source
 from autobalance.data.sources._folder import class_folders, in_memory, list_images, unmeasured
 
 TINY_SIZE = 64
@@ -44,11 +45,12 @@ def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
             raise InputError(f"{annotations}, line {line}: there is no image {files[-1]}")
         labels.append(number[words[1]])
     test = Arrays(unmeasured(files, size), np.array(labels, dtype=np.int64))
-    parts = in_memory({"train": train, "test": test})
-    found = Found(path.resolve().name, parts["train"], parts["test"], class_names=names, files=unmeasured([], size))
+    parts, notes = readable({"train": train, "test": test}, options)
+    parts, how = in_memory(parts), unmeasured([], size)
+    found = Found(path.resolve().name, parts["train"], parts["test"], class_names=names, files=how, notes=notes)
     return assemble(found, options)
 
 
 TINY_IMAGENET = Source(
-    "tiny-imagenet", "a folder of images", load_tiny_imagenet, TAIL | {"image_size"}, CLASSES_ONLY, is_tiny_imagenet
+    "tiny-imagenet", "a folder of images", load_tiny_imagenet, TAIL | FILES, CLASSES_ONLY, is_tiny_imagenet
 )

@@ -78,7 +78,7 @@ def page(run: Run, directory: Path) -> str:
         classes=_svgs(_classes(run, rows)),
         groups=group_table(run.result, rows),
         columns=run.result.get("columns") or [],
-        repeats=repeat_sentences(run.result.get("repeats") or {}),
+        read=[*(run.result.get("notes") or []), *repeat_sentences(run.result.get("repeats") or {})],
         cost=_cost(run.result.get("cost") or {}),
         usage=_usage(run, directory),
         kept=chosen(run.result) not in (None, "searched"),
