@@ -1,10 +1,9 @@
-"""The scripts in docs/ run as they stand, and the pages name only what there is: names, files, commands and flags."""
+"""The pages name only what there is: names, files, commands and flags. Their scripts run in test_recipes.py."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import runpy
 import shlex
 import sys
 from functools import cache
@@ -25,16 +24,6 @@ OTHERS = {"--standalone", "--nproc-per-node", "--nthreads", "--nworkers"}
 COMMAND = re.compile(
     r"python -m\s+((?:autobalance|experiments)(?:\.\w+)+)|(?<![\w/.-])autobalance\s+(search|compare|predict)\b"
 )
-
-
-def test_use_loss_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = [128, 99, 76, 59, 46, 35, 27, 21, 16, 12]
-    autobalance.save_loss(autobalance.fixed_point("vs", class_counts=counts, gamma=0.1), tmp_path / "loss.json")
-    monkeypatch.setattr(sys, "argv", ["use_loss.py", str(tmp_path / "loss.json")])
-    runpy.run_path(str(DOCS / "use_loss.py"), run_name="__main__")
-    values = [float(line.rsplit(" ", 1)[1]) for line in capsys.readouterr().out.splitlines()]
-    assert len(values) == 20
-    assert values[-1] < 0.2 < values[0]
 
 
 @cache

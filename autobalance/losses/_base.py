@@ -60,6 +60,25 @@ class Loss(nn.Module):
         """b, (K,), to be added to the bias of the model's output before training; None: nothing is."""
         return None
 
+    @torch.no_grad()
+    def add_start_bias(self, bias: Tensor | None) -> None:
+        """Adds `start_bias`, where there is one, to the bias of the model's output: once, before training.
+
+        Args:
+            bias: (K,), changed in place; the best is to leave it out of the weight decay.
+
+        Raises:
+            InputError: the loss has a start bias, and ``bias`` is None or has another shape.
+        """
+        if self.start_bias is None:
+            return
+        if bias is None or bias.shape != self.start_bias.shape:
+            shape = "is None" if bias is None else f"has shape {tuple(bias.shape)}"
+            raise InputError(
+                f"the bias of the model's output {shape}; the loss's start bias needs ({self.num_classes},)"
+            )
+        bias += self.start_bias.to(bias)
+
     def start_epoch(self, progress: float) -> None:
         """Tells the loss that an epoch begins. Losses without a schedule or statistics ignore it.
 

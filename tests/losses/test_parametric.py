@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from autobalance.losses import ParametricLoss
+from autobalance.losses import ParametricLoss, ScheduledLoss
 
 LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])
 
@@ -101,3 +101,16 @@ def test_it_follows_the_protocol_of_training_loops_and_ignores_it():
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="between 0 and 1"):
             loss.at(wrong)
+
+
+def test_the_start_bias_is_added_once_where_there_is_one():
+    bias = torch.nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
+    ParametricLoss(3).add_start_bias(None)
+    loss = ParametricLoss(3, start_bias=[0.5, 0.0, -1.0])
+    for each in (loss, ScheduledLoss([(0.0, loss), (0.5, ParametricLoss(3))])):
+        each.add_start_bias(bias)
+    assert bias.tolist() == [2.0, 2.0, 1.0]
+    with pytest.raises(ValueError, match=r"has shape \(2,\); the loss's start bias needs \(3,\)"):
+        loss.add_start_bias(torch.zeros(2))
+    with pytest.raises(ValueError, match="bias of the model's output is None"):
+        loss.add_start_bias(None)
