@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autobalance.data.augmentation import load_augmentation as load_augmentation
     from autobalance.hypergradients import Replay as Replay
     from autobalance.hypergradients import Unrolled as Unrolled
+    from autobalance.losses import BinaryLoss as BinaryLoss
     from autobalance.losses import ParametricLoss as ParametricLoss
     from autobalance.losses import load_loss as load_loss
     from autobalance.losses import save_loss as save_loss
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AutoBalanceClassifier": "bilevel.estimators",
     "AutoBalanceRegressor": "bilevel.estimators",
+    "BinaryLoss": "losses",
     "FDS": "models",
     "InputError": "common",
     "OuterLoop": "bilevel",

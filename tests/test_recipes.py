@@ -23,6 +23,7 @@ CLASSES = {
     "plain-loop": 10,
     "lightning": 10,
     "skorch": 10,
+    "binary": 2,
     "transformers": 3,
     "torchvision": 10,
     "distributed": 4,

@@ -2,6 +2,7 @@
 
 from autobalance.losses._base import Loss as Loss
 from autobalance.losses._base import Stage as Stage
+from autobalance.losses._binary import BinaryLoss as BinaryLoss
 from autobalance.losses._binned import RegressionLoss as RegressionLoss
 from autobalance.losses._csl import CSL as CSL
 from autobalance.losses._csl import ReleasedCSL as ReleasedCSL
@@ -21,6 +22,7 @@ from autobalance.losses._schedule import deferred as deferred
 
 __all__ = [
     "CSL",
+    "BinaryLoss",
     "Equalization",
     "GroupDRO",
     "InfluenceBalanced",

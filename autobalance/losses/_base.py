@@ -65,7 +65,7 @@ class Loss(nn.Module):
         """Adds `start_bias`, where there is one, to the bias of the model's output: once, before training.
 
         Args:
-            bias: (K,), changed in place; the best is to leave it out of the weight decay.
+            bias: of the shape of `start_bias`, changed in place; the best is to leave it out of the weight decay.
 
         Raises:
             InputError: the loss has a start bias, and ``bias`` is None or has another shape.
@@ -75,7 +75,7 @@ class Loss(nn.Module):
         if bias is None or bias.shape != self.start_bias.shape:
             shape = "is None" if bias is None else f"has shape {tuple(bias.shape)}"
             raise InputError(
-                f"the bias of the model's output {shape}; the loss's start bias needs ({self.num_classes},)"
+                f"the bias of the model's output {shape}; the loss's start bias needs {tuple(self.start_bias.shape)}"
             )
         bias += self.start_bias.to(bias)
 
@@ -244,13 +244,18 @@ def check_group(group: Tensor | None, shape: torch.Size, num_groups: int) -> Non
     check_range("group", group, num_groups, "groups")
 
 
-def check_range(name: str, index: Tensor, number: int, unit: str) -> None:
-    """Raises an InputError for an index that is not 0 to ``number`` - 1.
+def values_are_seen(tensor: Tensor) -> bool:
+    """Whether a check may look at values: on the CPU only, and not while a graph is compiled or a function transformed.
 
-    Values are looked at on the CPU only, and not while a graph is compiled or a function transformed: on an accelerator
-    that would wait for the device, whose own kernels refuse such an index.
+    On an accelerator that would wait for the device, whose own kernels refuse an index that is out of range.
     """
-    if index.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    hidden = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return tensor.device.type == "cpu" and not hidden
+
+
+def check_range(name: str, index: Tensor, number: int, unit: str) -> None:
+    """Raises an InputError for an index that is not 0 to ``number`` - 1, where `values_are_seen`."""
+    if not values_are_seen(index):
         return
     if index.numel() and (int(index.min()) < 0 or int(index.max()) >= number):
         bad = index[(index < 0) | (index >= number)][0].item()

@@ -1,4 +1,4 @@
-"""A loss in the place of ``nn.CrossEntropyLoss``, for what looks at its type or its checkpoints."""
+"""Losses in the place of torch's own, for what looks at their type or at their checkpoints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from typing import Any
 from torch import nn
 
 
-class DropIn(nn.CrossEntropyLoss):
-    """Is a ``nn.CrossEntropyLoss`` to frameworks that ask, so that they take softmax(z) for probabilities (skorch), and
-    can stand where one stood when a checkpoint was written: it then keeps the numbers that it has."""
+class _Resumed(nn.Module):
+    """Can stand where a loss of torch's stood when a checkpoint was written: it then keeps the numbers that it has."""
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        state_dict.pop(prefix + "weight", None)
+        of_torch = ("weight", "pos_weight")
+        for name in of_torch:
+            state_dict.pop(prefix + name, None)
         own = {name: value for name, value in self._buffers.items() if name not in self._non_persistent_buffers_set}
-        own.pop("weight", None)
+        own = {name: value for name, value in own.items() if name not in of_torch and value is not None}
         if not any(prefix + name in state_dict for name in own):
-            state_dict |= {prefix + name: value for name, value in own.items() if value is not None}
+            state_dict |= {prefix + name: value for name, value in own.items()}
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class DropIn(_Resumed, nn.CrossEntropyLoss):
+    """Is a ``nn.CrossEntropyLoss`` to frameworks that ask: they take softmax(z) for probabilities (skorch)."""
+
+
+class BinaryDropIn(_Resumed, nn.BCEWithLogitsLoss):
+    """Is a ``nn.BCEWithLogitsLoss`` to frameworks that ask: they take sigmoid(z) for probabilities (skorch)."""
