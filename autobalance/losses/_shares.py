@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.losses._base import full_precision, reduce
@@ -53,9 +52,9 @@ def smoothed_loss(
         smoothing: ε.
     """
     counted = target != ignore_index
-    target, num_classes = target.where(counted, 0), logits.shape[1]
-    shares = (1 - smoothing) * F.one_hot(target, num_classes) + smoothing / num_classes
-    losses = (shares * class_losses(logits, parameters, group)).sum(1) * counted
+    target, each = target.where(counted, 0), class_losses(logits, parameters, group)
+    losses = (1 - smoothing) * each.gather(1, target[:, None])[:, 0] + smoothing * each.mean(1)
+    losses = losses * counted
     weights = counted.to(losses.dtype)
     if (w := parameters.get("w")) is not None:
         weights = weights * (w[target] if w.dim() == 1 else w[target, group])

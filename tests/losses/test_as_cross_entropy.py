@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from autobalance import load_loss, save_loss
+from autobalance import BinaryLoss, load_loss, save_loss
 from autobalance.losses import ParametricLoss, ScheduledLoss
 from autobalance.losses.named import fixed_point
 
@@ -142,6 +144,62 @@ def test_a_compiled_graph_an_exported_one_and_vmap(name):
     rows = torch.func.vmap(lambda z, y, g: loss(z[None], y[None], group=g[None]))(logits, target, group)
     each = [loss(logits[i : i + 1], target[i : i + 1], group=group[i : i + 1]) for i in range(6)]
     torch.testing.assert_close(rows, torch.stack(each))
+
+
+class Made(TorchDispatchMode):
+    """On which devices tensors are made."""
+
+    def __init__(self):
+        super().__init__()
+        self.devices = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        self.devices |= {each.device.type for each in tree_leaves(made) if isinstance(each, torch.Tensor)}
+        return made
+
+
+def without_values(loss, logits, *targets, **more):
+    """Calls and gradients with tensors that have no values, so that nothing can look at one. Nor may anything come from
+    the host: a CUDA graph, for which there is no device here, can hold neither."""
+    loss, logits = loss.to("meta"), logits.to("meta").requires_grad_()
+    for target in targets:
+        given = {name: each.to("meta") for name, each in more.items()}
+        with Made() as made:
+            loss(logits, target.to("meta"), **given).sum().backward()
+        assert made.devices == {"meta"}
+
+
+def test_a_look_at_a_value_and_numbers_from_the_host_are_found():
+    class Looks(nn.Module):
+        def forward(self, logits, target):
+            return logits * logits.max().item()
+
+    class Brings(nn.Module):
+        def forward(self, logits, target):
+            return logits * torch.tensor(2.0)
+
+    with pytest.raises(RuntimeError, match=r"item\(\) cannot be called on meta tensors"):
+        without_values(Looks(), torch.ones(3), torch.ones(3))
+    with pytest.raises(AssertionError):
+        without_values(Brings(), torch.ones(3), torch.ones(3))
+
+
+@pytest.mark.parametrize("name, reduction", list(product(MEMBERS, ("mean", "batch_mean", "sum", "none"))))
+def test_no_call_waits_for_a_value(name, reduction):
+    for shape, smoothing in product(((6,), (3, 5)), (0.0, 0.1)):
+        logits, target, group = drawn(shape)
+        loss = member(name, reduction=reduction, label_smoothing=smoothing)
+        without_values(loss, logits, target, torch.softmax(logits, 1), group=group)
+        without_values(loss, logits, target, group=group, num_items_in_batch=torch.tensor(9))
+
+
+def test_nor_does_one_with_a_schedule_or_of_one_logit():
+    loss = fixed_point("ldam-drw", [9, 5, 3, 2])
+    loss.start_epoch(0.0)
+    without_values(loss, torch.randn(6, K), torch.randint(K, (6,)))
+    binary = BinaryLoss([fixed_point("ldam", [9, 5])] * 3)
+    without_values(binary, torch.randn(6, 3), torch.randint(2, (6, 3)))
 
 
 def test_a_loss_with_a_schedule_is_compiled_whole_and_follows_it():
