@@ -13,8 +13,8 @@ from autobalance.bilevel._portfolio import OF_NUMBERS, PORTFOLIO
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import (
     AUGMENT,
-    BOUNDS,
     LATE_START,
+    OF_LOSS,
     SMOOTHING,
     AugmentationSpace,
     LossSpace,
@@ -138,7 +138,7 @@ class Bench:
         loss = LossSpace(
             arm.loss.to(device),
             counts.to(device),
-            [name for name in free if name in BOUNDS],
+            [name for name in free if name in OF_LOSS],
             tie or self.plan.tie or "frequency",
             [name for name in self.plan.late if name in free],
             LATE_START if self.plan.late_start is None else self.plan.late_start,

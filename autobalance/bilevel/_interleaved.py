@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from autobalance.bilevel._collector import Collected
 from autobalance.bilevel._strategy import on_device, stopped_early
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
@@ -137,6 +138,7 @@ class InterleavedState:
         done, steps: epochs and training steps done, those that were skipped included.
         queue: batches drawn and not yet taken, as sample indices.
         since_outer: training steps since the last hypergradient.
+        collected: what the loss has collected in training, when the epoch began.
         multipliers: of the objective's constraints, (C,); None before they are first raised, or without constraints.
         outer_steps, skipped, skipped_in_a_row: as in `State`.
         generator, random: states of the sampling generator and of torch's own.
@@ -155,6 +157,7 @@ class InterleavedState:
     steps: int = 0
     queue: tuple[Tensor, ...] = ()
     since_outer: int = 0
+    collected: Collected = ()
     multipliers: Tensor | None = None
     outer_steps: int = 0
     skipped: int = 0
@@ -175,6 +178,7 @@ class InterleavedState:
     def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `State`. The states of the generators and the indices of the samples stay on the CPU."""
         moved = {name: on_device(content[name], device) for name in ("inner", "raw", "total")}
+        moved["collected"] = tuple(on_device(each, device) for each in content["collected"])
         return cls(**{**content, **moved, "inner": InnerState(**moved["inner"])})
 
 
@@ -242,13 +246,16 @@ class InterleavedSearch:
         device, phase = self.trainee.device, self.phase(state)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             set_random_state((state.random, state.device_random), device)
+            collected = self.trainee.collected(state.inner, state.raw, state.collected, state.done / self.length)
+            state = replace(state, collected=collected)
             state, losses = self._epoch(state, searching=phase == "search")
             inner = end_epoch(self.trainee.inner, state.inner)
             random, device_random = random_state(device)
         state = replace(state, inner=inner, done=state.done + 1, random=random, device_random=device_random)
         if phase == "search":
             state = self._raised(state)
-        return state, {"phase": phase, "epoch": state.done, **self.trainee.record(state.inner, state.raw, losses)}
+        record = self.trainee.record(state.inner, state.raw, losses, state.collected)
+        return state, {"phase": phase, "epoch": state.done, **record}
 
     def _epoch(self, state: InterleavedState, searching: bool) -> tuple[InterleavedState, list[float]]:
         """The steps of an epoch, and their losses; the last window may take batches of the next epoch."""
@@ -273,7 +280,7 @@ class InterleavedSearch:
         self, state: InterleavedState, batches: Sequence[Batch], outer_due: bool, generator: torch.Generator
     ) -> tuple[InterleavedState, float]:
         """Inner steps on ``batches``, then an outer one where it is due. Steps that are not finite are not taken."""
-        problem = self.trainee.problem(state.done / self.length, state.multipliers)
+        problem = self.trainee.problem(state.done / self.length, state.multipliers, state.collected)
         found: Hypergradient | None = None
         if outer_due:
             judged = self.trainee.validation_batch(self._outer.batch_size, generator)
@@ -307,7 +314,7 @@ class InterleavedSearch:
         for name, value in raw.items():
             value.grad = found.gradient[name]
         optimiser.step()
-        raw = self.trainee.space.recipe.bounded({name: value.detach() for name, value in raw.items()})
+        raw = self.trainee.space.bounded({name: value.detach() for name, value in raw.items()})
         total, counted = state.total, state.counted
         if state.done >= self._averaged_from:
             total, counted = {name: total[name] + raw[name] for name in raw}, counted + 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from autobalance.bilevel._collector import Collected
 from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel._move import AsTheyAre, ByOffsets, Move
 from autobalance.bilevel._strategy import on_device
@@ -19,7 +20,7 @@ from autobalance.bilevel.space import Found
 from autobalance.common import InputError, check_value
 from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
-from autobalance.losses import Member, ParametricLoss, ScheduledLoss
+from autobalance.losses import Member, ScheduledLoss
 from autobalance.tasks.objectives import standing
 from autobalance.training import NOT_FINITE, advice, constant_output, free_memory_mb
 
@@ -129,6 +130,7 @@ class PredictionSpaceState:
     Args:
         generator, random, device_random: states of the sampling generator and of torch's own.
         inner: of the start that is being trained; None between two.
+        collected: what its loss has collected in training, when the epoch began.
         outputs: of each start that is trained, (N, K), for the samples that were held out.
         diverged: the starts whose outputs are a constant prediction instead.
         winner: the start whose outputs, with offsets, are best.
@@ -141,6 +143,7 @@ class PredictionSpaceState:
     random: Tensor
     device_random: Tensor | None = None
     inner: InnerState | None = None
+    collected: Collected = ()
     outputs: dict[str, Tensor] = field(default_factory=dict)
     diverged: tuple[str, ...] = ()
     winner: str | None = None
@@ -159,7 +162,8 @@ class PredictionSpaceState:
     def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `State`."""
         inner = None if content["inner"] is None else InnerState(**on_device(content["inner"], device))
-        return cls(**{**content, "inner": inner})
+        collected = tuple(on_device(each, device) for each in content["collected"])
+        return cls(**{**content, "inner": inner, "collected": collected})
 
 
 class PredictionSpaceSearch:
@@ -244,7 +248,9 @@ class PredictionSpaceSearch:
         generator, device = torch.Generator(), trainee.device
         generator.set_state(state.generator if epoch else torch.Generator().manual_seed(self._seed).get_state())
         inner, losses, raw = state.inner or trainee.start, [], trainee.space.init()
-        problem = trainee.problem(epoch / self._epochs)
+        progress = epoch / self._epochs
+        collected = trainee.collected(inner, raw, state.collected, progress)
+        problem = trainee.problem(progress, collected=collected)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             set_random_state((state.random, state.device_random), device)
             for index in trainee.orders(generator):
@@ -266,6 +272,7 @@ class PredictionSpaceSearch:
             random=random,
             device_random=device_random,
             inner=inner,
+            collected=collected,
             done=state.done + 1,
         )
         if ended:
@@ -331,7 +338,7 @@ def less(loss: Member | ScheduledLoss, offsets: Tensor, starts_bias: bool = True
     s Δ z + l was. And b as its start bias, unless the model has no place for it."""
 
     def moved(member: Member) -> Member:
-        assert isinstance(member, ParametricLoss)  # a regression has no logits to offset
+        assert not member.ordered  # a regression has no logits to offset
         b, delta = offsets.to(member.l), member.scale * member.delta
         wide = member.l.dim() == 2 or delta.dim() == 2
         delta, l = (table[:, None] if wide and table.dim() == 1 else table for table in (delta, member.l))  # noqa: E741

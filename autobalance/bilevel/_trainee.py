@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autobalance.bilevel._collector import Answered, Collected, Collector
 from autobalance.bilevel.space import Found, SearchSpace
 from autobalance.data import Batch, FoldedSamples, Samples
 from autobalance.hypergradients import (
@@ -25,8 +26,9 @@ from autobalance.hypergradients import (
     split_batch,
     stack_batches,
 )
+from autobalance.losses import held_of
 from autobalance.tasks.objectives import Constrained, Objective
-from autobalance.training import SeesTargets
+from autobalance.training import SeesTargets, WithFeatures
 
 #: Figures for the history, by name, from (output, batch) of the validation samples.
 Watch = Callable[[Tensor, Batch], dict[str, float]]
@@ -60,8 +62,11 @@ class Trainee:
         self.space, self.objective, self.watch, self.head = space, objective, watch, head
         self.recipe = recipe = space.recipe.recipe
         self.folds = self.train_samples.folds if isinstance(self.train_samples, FoldedSamples) else 0
-        self._model = deepcopy(model).train()
-        inner = recipe.inner(self._model, space.loss.train_loss, objective, len(self.train_samples))
+        term = space.loss.csl()
+        self.collector = None if term is None else Collector(space.loss, term, max(1, self.folds))
+        model = deepcopy(model).train()
+        self._model: nn.Module = WithFeatures(model) if space.loss.needs_features else model
+        inner = recipe.inner(self._model, space.loss.train_loss, self._judge(objective), len(self.train_samples))
         inner = replace(inner, transform=self._transform())
         if self.folds:
             inner = folds(inner, [self._model] * self.folds)
@@ -69,6 +74,16 @@ class Trainee:
         self.inner = inner
         self.device = next(iter(inner.model.parameters())).device
         self.start = inner.init()  # now: the records will change the weights of self._model
+
+    def _judge(self, objective: Callable[[Tensor, Batch], Tensor]) -> Callable[[Any, Batch], Tensor]:
+        """An objective of what the model answers: it sees logits as the training loss does, s Δ z on average."""
+        sharpness = self.space.loss.sharpness
+
+        def judge(output: Any, batch: Batch) -> Tensor:
+            logits = _logits(output)
+            return objective(logits if sharpness == 1 else sharpness * logits, batch)
+
+        return judge
 
     def _transform(self) -> Transform | None:
         """What the searched numbers do to a training batch: augment it, and show the model its targets."""
@@ -97,14 +112,22 @@ class Trainee:
         """What the searched numbers stand for, for this model."""
         return replace(self.space.found(raw), head=self.head)
 
-    def problem(self, progress: float, multipliers: Tensor | None = None) -> Inner:
-        """The inner problem at a share of the epochs, with multipliers of the objective's constraints, (C,), if any."""
-        train_loss: TrainLoss = partial(self.space.loss.train_loss, progress=progress)
-        inner = replace(self.inner, train_loss=fold_loss([train_loss] * self.folds) if self.folds else train_loss)
+    def problem(self, progress: float, multipliers: Tensor | None = None, collected: Collected = ()) -> Inner:
+        """The inner problem at a share of the epochs.
+
+        Args:
+            progress: the share.
+            multipliers: of the objective's constraints, (C,), if any.
+            collected: what the loss has collected, where it does.
+        """
+        at = partial(self.space.loss.train_loss, progress=progress)
+        losses: list[TrainLoss] = [partial(at, held=held_of(state)) for state in collected]
+        losses = losses or [at] * max(1, self.folds)
+        inner = replace(self.inner, train_loss=fold_loss(losses) if self.folds else losses[0])
         if multipliers is None:
             return inner
         assert isinstance(self.objective, Constrained)
-        objective = partial(self.objective, multipliers=multipliers)
+        objective = self._judge(partial(self.objective, multipliers=multipliers))
         return replace(inner, objective=fold_objective(objective) if self.folds else objective)
 
     def mean_loss(self, loss: float) -> float:
@@ -132,7 +155,9 @@ class Trainee:
             return self.validation_samples.all()
         return self.validation_samples.take(torch.randperm(number, generator=generator)[:size])
 
-    def record(self, state: InnerState, raw: Mapping[str, Tensor], losses: Sequence[float]) -> dict[str, Any]:
+    def record(
+        self, state: InnerState, raw: Mapping[str, Tensor], losses: Sequence[float], collected: Collected = ()
+    ) -> dict[str, Any]:
         """What the history keeps of a model and the searched numbers that it was last trained with, fit for JSON.
 
         Returns:
@@ -142,12 +167,13 @@ class Trainee:
         """
         taken = [value for value in losses if math.isfinite(value)]
         mean = {"train_loss": sum(taken) / len(taken) if taken else None}
-        return {**mean, **self.figures(*self.held_out(state)), **self.space.describe(raw)}
+        seen = {} if self.collector is None else self.collector.record(collected, raw)
+        return {**mean, **self.figures(*self.held_out(state)), **self.space.describe(raw), **seen}
 
     def figures(self, output: Tensor, judged: Batch) -> dict[str, Any]:
         """What the history keeps of outputs for samples that were held out: objective, its exact metric and how its
         constraints stand, and what ``watch`` says."""
-        objective = self.objective(output, judged).item()
+        objective = self._judge(self.objective)(output, judged).item()
         exact = self.objective.figures(output, judged) if isinstance(self.objective, Objective) else {}
         return {
             "objective": objective if math.isfinite(objective) else None,
@@ -159,11 +185,47 @@ class Trainee:
     @torch.no_grad()
     def held_out(self, state: InnerState) -> tuple[Tensor, Batch]:
         """What the models answer on all validation samples, fold after fold, and these samples without their inputs."""
+        output = torch.cat([_logits(output) for output, _ in self._answers(state, self.validation_samples)],
+                           int(self.folds > 0))  # fmt: skip
+        return output.flatten(0, 1) if self.folds else output, self.judged
+
+    @torch.no_grad()
+    def _answers(self, state: InnerState, samples: Samples | FoldedSamples) -> Iterator[tuple[Any, Batch]]:
+        """What the models answer in evaluation mode, in parts."""
         state.copy_to(self._model)
         self._model.eval()
-        output = torch.cat([self._model(b.x) for b in self.validation_samples.batches()], int(self.folds > 0))
+        for batch in samples.batches():
+            yield self._model(batch.x), batch
         self._model.train()
-        return output.flatten(0, 1) if self.folds else output, self.judged
+
+    def collected(self, state: InnerState, raw: Mapping[str, Tensor], before: Collected, progress: float) -> Collected:
+        """What the loss has collected when an epoch begins: nothing where it does not, or before the first.
+
+        Args:
+            state: of the models.
+            raw: the searched numbers.
+            before: what it had when the epoch before began.
+            progress: the share of the epochs that are done.
+        """
+        if self.collector is None or progress == 0:
+            return () if self.collector is None else self.collector.init()
+        trained: list[list[Answered]] = [[] for _ in before]
+        for output, batch in self._answers(state, self.train_samples):
+            for place, (logits, features, part) in enumerate(self._apart(output, batch)):
+                trained[place].append((logits, features, part))
+        judged: list[list[Tensor]] = [[] for _ in before]
+        if self.collector.counts_validation:
+            for output, batch in self._answers(state, self.validation_samples):
+                for place, (logits, _, _) in enumerate(self._apart(output, batch)):
+                    judged[place].append(logits)
+        return self.collector.next(before, trained, judged, raw, progress)
+
+    def _apart(self, output: tuple[Tensor, Tensor], batch: Batch) -> list[Answered]:
+        """Each model's answers."""
+        logits, features = output
+        if not self.folds:
+            return [(logits, features, batch)]
+        return list(zip(logits, features, split_batch(batch), strict=True))
 
     @property
     def judged(self) -> Batch:
@@ -173,3 +235,8 @@ class Trainee:
             return judged
         group = None if judged.group is None else judged.group.flatten()
         return Batch(judged.x, judged.y.flatten(), group)
+
+
+def _logits(output: Any) -> Tensor:
+    """Of what a model answers: logits alone, or with features."""
+    return output[0] if isinstance(output, tuple) else output

@@ -98,6 +98,13 @@ class WholeTrainings:
         space = trainee.space
         if space.smoothing is not None or trainee.sees_targets:
             raise InputError("feature smoothing changes with every epoch, which `rounds` cannot differentiate through")
+        if space.loss.csl() is not None:
+            raise InputError("csl changes with every epoch, which `rounds` cannot differentiate through")
+        if unknown := [name for name in space.loss.free if name not in CURVATURE]:
+            raise InputError(
+                f"`rounds` search w, l and delta of a loss, whose curvatures are known, not {unknown[0]}: leave one of "
+                "the two out"
+            )
         if space.loss.scheduled:
             raise InputError(
                 "a loss with a schedule cannot be searched by whole trainings: `start` from another, without `late`, "

@@ -33,7 +33,9 @@ TIES = ("frequency", "class")
 AUGMENT_TIES = ("all", "frequency", "class")
 GEOMETRY = ("shift", "rotation", "scale", "shear")
 OPERATIONS = (*GEOMETRY, "brightness", "contrast", "saturation", "mix", "noise", "erasing", "masking")
-FREE = ("w", "l", "delta")
+TABLES = ("w", "l", "delta", "margin")
+NUMBERS = ("scale", "gamma", "csl", "csl_reward", "csl_floor", "influence", "equalization")
+FREE = (*TABLES, *NUMBERS)
 RATES = ("lr", "weight_decay")
 AUGMENT = "augment"
 STRENGTH = "fds"
@@ -116,9 +118,10 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         loss,
         "free",
-        f"what is searched: any of {','.join(FREE)} of the loss, {','.join(RATES)} of the recipe, {AUGMENT} (how the "
-        f"training samples of each class are augmented) and {STRENGTH} (the strength of --fds-layer); unset: "
-        f"{','.join(FREE)}, for regression w",
+        f"what is searched: any of {','.join(TABLES)} of the loss, numbers a class, its single numbers "
+        f"{','.join(NUMBERS)} (the last five are of the terms that published losses have: a term that --start lacks is "
+        f"added, absent at first), {','.join(RATES)} of the recipe, {AUGMENT} (how the training samples of each class "
+        f"are augmented) and {STRENGTH} (the strength of --fds-layer); unset: w,l,delta, for regression w",
         type=names_of((*FREE, *RATES, AUGMENT, STRENGTH)),
         metavar="NAMES",
     )

@@ -73,13 +73,15 @@ class JsonFormat:
 
     Args:
         name: of the format.
-        version: the one that is written and read.
+        version: the one that is written, and read.
         words: what people call such a file, such as "a loss file".
+        older: versions that can be read, too.
     """
 
     name: str
     version: int
     words: str
+    older: tuple[int, ...] = ()
 
     def marked(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """``content``, saying what it is."""
@@ -93,7 +95,7 @@ class JsonFormat:
         """
         if not isinstance(marked, dict) or marked.get("format") != self.name:
             raise fault(f'not {self.words}: "format" should be "{self.name}"')
-        if (version := marked.get("version")) != self.version or isinstance(version, bool):
+        if (version := marked.get("version")) not in (self.version, *self.older) or isinstance(version, bool):
             raise fault(f"version {version!r} is not the version {self.version} that this release reads")
         if not isinstance(marked.get("provenance", {}), dict):
             raise fault("provenance is not an object")

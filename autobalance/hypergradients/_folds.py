@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -74,18 +74,22 @@ def fold_loss(train_losses: Sequence[TrainLoss]) -> TrainLoss:
     """The training loss of F models side by side, each with its own: the sum, whose gradient in each is its own."""
 
     def train_loss(hyper: Mapping[str, Tensor], output: Any, batch: Batch) -> Tensor:
-        outputs = zip(*output, strict=True) if isinstance(output, tuple) else output.unbind()
-        parts = zip(train_losses, outputs, split_batch(batch), strict=True)
+        parts = zip(train_losses, _apart(output), split_batch(batch), strict=True)
         return torch.stack([loss(hyper, own, part) for loss, own, part in parts]).sum()
 
     return train_loss
 
 
+def _apart(output: Any) -> Iterable[Any]:
+    """Each model's own of what `Stacked` answers."""
+    return zip(*output, strict=True) if isinstance(output, tuple) else output.unbind()
+
+
 def fold_objective(objective: Objective) -> Objective:
     """The objective of F models side by side: the mean of the folds'."""
 
-    def mean(output: Tensor, batch: Batch) -> Tensor:
-        parts = zip(output.unbind(), split_batch(batch), strict=True)
+    def mean(output: Any, batch: Batch) -> Tensor:
+        parts = zip(_apart(output), split_batch(batch), strict=True)
         return torch.stack([objective(z, part) for z, part in parts]).mean()
 
     return mean

@@ -11,7 +11,7 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.common.density import bin_index, check_edges
 from autobalance.losses._base import Table, check_reduction
-from autobalance.losses._member import Member
+from autobalance.losses._member import Held
 from autobalance.losses._regression import ERRORS, REGRESSION_DEFAULTS, REGRESSION_TABLES, regression_loss
 
 
@@ -28,7 +28,7 @@ class RegressionParameters(TypedDict, total=False):
     noise_sigma: float
 
 
-class RegressionLoss(Member):
+class RegressionLoss(Held):
     """A member of the family of regression losses, its parameters held as buffers: ``loss(prediction, target)``.
 
     Args:
@@ -95,10 +95,15 @@ class RegressionLoss(Member):
 
     @property
     def searchable(self) -> tuple[str, ...]:
-        return REGRESSION_TABLES if self.error == "balanced-mse" else ("w",)
+        return REGRESSION_TABLES if self.error == "balanced-mse" else ("w", "gamma")
 
     def value(
-        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
         prediction, target = as_columns(output, target)
         bins = bin_index(target, self.bin_edges)

@@ -1,73 +1,115 @@
-"""The equalization loss, a plug-in: rare classes are spared the gradient that other classes' samples send them."""
+"""Equalization: rare classes are spared the gradient that other classes' samples send them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.common import InputError
-from autobalance.losses._base import Loss, check_call, check_reduction, class_weights, full_precision
-from autobalance.losses._base import reduce as reduce_losses
+from autobalance.losses._base import full_precision
 from autobalance.losses._drop_in import DropIn
+from autobalance.losses._family import fixed
+from autobalance.losses._member import Member
+from autobalance.losses._modified import Modified
+
+#: What is added to v where a strength is differentiated: at v = 0 its logarithm has no derivative, the loss has one.
+NEARLY_NONE = 1e-20
 
 
-class Equalization(Loss, DropIn):
-    """Softmax equalization loss (Tan et al. 2020, in its form for softmax).
+def rare_classes(class_counts: Tensor, threshold: float | None = None) -> Tensor:
+    """T, booleans, (K,): the classes whose share of the samples is below ``threshold``, by default half of a class's
+    mean share, 0.5 / K: for 100 classes, 0.005."""
+    share = class_counts / class_counts.sum()
+    return share < (0.5 / len(share) if threshold is None else threshold)
 
-        loss = -w_y log(e^{z_y} / Σ_k v_k e^{z_k}),    v_k = 1 - β T_k [k ≠ y]
+
+class Equalization(Modified, DropIn):
+    """Softmax equalization loss (Tan et al. 2020, in its form for softmax) of any member of the classification family.
+
+        loss = base(z + log v),    v_k = 1 - s β T_k [k ≠ y];    with weighted cross-entropy, as published,
+        loss = -w_y log(e^{z_y} / Σ_k v_k e^{z_k})
 
     T_k is 1 for the rare classes and 0 for the others. In training mode β is drawn for each sample and class from
     Bernoulli(probability), with torch's generator; in evaluation mode it is its mean, so that a value can be repeated.
+    The strength s is 1 as published.
 
     Args:
-        num_classes: K.
+        base: a member of the classification family.
         rare: T, booleans, (K,).
+        equalization: s, from 0 to 1.
         probability: of β = 1.
-        w: weights, (K,); ones where None.
-        reduction: see `reduce`.
-        dtype: of w.
     """
 
+    kind = "equalization"
+    numbers: ClassVar[Mapping[str, float]] = {"equalization": 1.0}
+    most = 1.0
+    settings = ("rare", "probability")
+
+    equalization: Tensor
+    rare: Tensor
+
     def __init__(
-        self,
-        num_classes: int,
-        rare: Tensor,
-        probability: float = 0.9,
-        w: Tensor | list | None = None,
-        reduction: str = "mean",
-        dtype: torch.dtype | None = None,
+        self, base: Member, rare: Tensor | Sequence[bool], equalization: float = 1.0, probability: float = 0.9
     ) -> None:
-        super().__init__()
-        if rare.shape != (num_classes,) or rare.dtype != torch.bool:
+        super().__init__(base, {"equalization": equalization})
+        rare = torch.as_tensor(rare)
+        if rare.shape != (base.num_classes,) or rare.dtype != torch.bool:
             raise InputError(f"rare has shape {tuple(rare.shape)} and dtype {rare.dtype}; "
-                             f"it is one boolean a class, ({num_classes},)")  # fmt: skip
+                             f"it is one boolean a class, ({base.num_classes},)")  # fmt: skip
         if not 0 <= probability <= 1:
             raise InputError(f"probability is {probability}; it lies between 0 and 1")
-        self.num_classes, self.reduction, self.probability = num_classes, check_reduction(reduction), float(probability)
-        self.rare: Tensor
-        self.w: Tensor
+        self.probability = float(probability)
         self.register_buffer("rare", rare.clone())
-        self.register_buffer("w", class_weights(w, num_classes, dtype))
 
-    def forward(
-        self, logits: Tensor, target: Tensor, group: Tensor | None = None, features: Tensor | None = None
-    ) -> Tensor:
-        """The loss of ``logits`` (B, K) for ``target`` (B,); ``group`` and ``features`` are ignored.
+    @classmethod
+    def absent(cls, base: Member, class_counts: Tensor) -> Equalization:
+        """See `Modified.absent`.
 
         Raises:
-            InputError: see `check_call`.
+            InputError: no class is rare.
         """
-        check_call(logits, target, None, self.num_classes)
+        rare = rare_classes(class_counts)
+        if not rare.any():
+            raise InputError("equalization has no effect here: no class has less than half of a class's mean share of "
+                             "the samples")  # fmt: skip
+        return cls(base, rare.to(base.w.device), 0.0)
+
+    def losses(
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        return self.base.losses(self._spared(output, target, parameters), target, parameters, group, features)
+
+    def value(
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> Tensor:
+        return self.base.value(self._spared(output, target, parameters), target, parameters, group, features)
+
+    def _spared(self, logits: Tensor, target: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """z + log v."""
+        strength = parameters.get(self.kind)
+        if strength is None:
+            return logits
         logits = full_precision(logits)
         beta = logits.new_full(logits.shape, self.probability).detach()
         if self.training:
             beta = torch.bernoulli(beta)
         beta = (beta * self.rare).scatter(1, target[:, None], 0.0)
-        weights = self.w[target].to(logits.dtype)
-        # log v is 0, or -inf where β = 1: those classes leave the softmax.
-        losses = weights * F.cross_entropy(logits + torch.log1p(-beta), target, reduction="none")
-        return reduce_losses(losses, weights, self.reduction)
+        amount = strength.to(logits.dtype) * beta
+        # log v is 0, or -inf where s β = 1: those classes leave the softmax.
+        return logits + (torch.log1p(-amount) if fixed(strength) else torch.log(1 - amount + NEARLY_NONE))
 
     def extra_repr(self) -> str:
-        return f"{self.num_classes} classes, {int(self.rare.sum())} rare, probability={self.probability}"
+        return f"{super().extra_repr()}, {int(self.rare.sum())} of {self.num_classes} rare"

@@ -108,7 +108,7 @@ def write_python(loss: Loss, path: str | os.PathLike[str]) -> None:
     members = [(stage.start, stage.loss) for stage in loss.stages]
     first = members[0][1]
     if not isinstance(first, ParametricLoss | RegressionLoss) or not all(isinstance(m, Member) for _, m in members):
-        raise InputError(f"{type(loss).__name__} is a plug-in with a state of its own, which a short file cannot hold: "
+        raise InputError(f"{type(loss).__name__} has terms or a state of its own, which a short file cannot hold: "
                          "export a member of a family")  # fmt: skip
     if getattr(first, "label_smoothing", 0):
         raise InputError("the exported file has no `label_smoothing`: load the loss without it")

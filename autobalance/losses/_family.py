@@ -26,7 +26,7 @@ IDENTITY: Mapping[str, float] = {"w": 1.0, "l": 0.0, "delta": 1.0, "margin": 0.0
 TABLES = ("w", "l", "delta", "margin")
 
 
-def _of_target(table: Tensor, target: Tensor, group: Tensor | None) -> Tensor:
+def of_target(table: Tensor, target: Tensor, group: Tensor | None) -> Tensor:
     """The entry of each sample's target (and group): shape (B,)."""
     return table[target] if table.dim() == 1 else table[target, group]
 
@@ -51,7 +51,7 @@ def adjustment(parameters: Mapping[str, Tensor], target: Tensor, group: Tensor |
     adjusted, scale, margin = without_margin(parameters, group), parameters.get("scale"), parameters.get("margin")
     if margin is None:
         return adjusted
-    shift = _of_target(margin, target, group)
+    shift = of_target(margin, target, group)
     return adjusted._replace(shift=shift if scale is None else scale * shift)
 
 
@@ -78,7 +78,7 @@ def parametric_loss(
         a scalar, or (B,) for ``reduction="none"``.
     """
     logits, w, gamma = full_precision(logits), parameters.get("w"), parameters.get("gamma")
-    if gamma is None and parameters.get("margin") is None and (w is None or _fixed(w)):
+    if gamma is None and parameters.get("margin") is None and (w is None or fixed(w)):
         weight = None if w is None else w.to(logits.dtype)
         return _torch_loss(without_margin(parameters, group)(logits), target, weight, reduction, ignore_index)
     counted = None
@@ -88,7 +88,7 @@ def parametric_loss(
     losses = F.cross_entropy(adjustment(parameters, target, group)(logits, target), target, reduction="none")
     if gamma is not None:
         losses = focused(losses, gamma)
-    weights = None if w is None else _of_target(w, target, group).to(losses.dtype)
+    weights = None if w is None else of_target(w, target, group).to(losses.dtype)
     if counted is not None:
         weights = counted.to(losses.dtype) if weights is None else weights * counted
     return reduce(losses if weights is None else weights * losses, weights, reduction, counted)
@@ -101,8 +101,8 @@ def focused(losses: Tensor, gamma: Tensor) -> Tensor:
     return miss**gamma * losses
 
 
-def _fixed(table: Tensor) -> bool:
-    """Whether nothing is differentiated in a table (K,): torch's own loss has no derivative in its weights."""
+def fixed(table: Tensor) -> bool:
+    """Whether nothing is differentiated in a table (K,) or number. torch's loss has no derivative in weights."""
     if table.dim() > 1 or table.requires_grad:
         return False
     if torch.compiler.is_compiling():

@@ -11,11 +11,13 @@ from autobalance.common import Fault, InputError, JsonFormat, check_keys, check_
 from autobalance.losses._base import REDUCTIONS
 from autobalance.losses._kinds import KINDS, Kind
 from autobalance.losses._member import Member
+from autobalance.losses._parametric import ParametricLoss
 from autobalance.losses._schedule import ScheduledLoss
+from autobalance.losses._terms import check_terms, describe, innermost, numbers_of, rebuild
 
-FORMAT = JsonFormat("autobalance-loss", 1, "a loss file")
+FORMAT = JsonFormat("autobalance-loss", 2, "a loss file", (1,))
 _REQUIRED = {"task", "parameters", "reduction"}
-_OPTIONAL = {"schedule", "provenance"}
+_OPTIONAL = {"schedule", "terms", "provenance"}
 
 
 def save_loss(
@@ -24,7 +26,8 @@ def save_loss(
     """Writes a member of a family, with its schedule if it has one, as JSON.
 
     ``parameters`` are those of the first stage; each further stage is an entry of ``schedule``: its ``start`` and those
-    ``parameters`` that differ from the first stage's.
+    ``parameters`` that differ from the first stage's. ``terms`` are what modifies the loss in all its stages, such as
+    `CSL`, with what that has collected in training; its numbers are among the parameters.
 
     Args:
         loss: the loss.
@@ -32,7 +35,7 @@ def save_loss(
         provenance: where the loss comes from (data, class counts, search settings); plain JSON values.
 
     Raises:
-        InputError: the loss, or one of its stages, is a plug-in and not a member of a family.
+        InputError: the loss, or one of its stages, is no member of a family, or its stages have different terms.
     """
     FORMAT.write(path, _content(loss, provenance, fault_in(path)))
 
@@ -54,20 +57,23 @@ def _content(loss: Member | ScheduledLoss, provenance: dict[str, Any] | None, fa
                         "by its name")  # fmt: skip
         members.append((stage.start, stage.loss))
     (_, base), *later = members
-    kind = KINDS[base.task]
-    schedule = [{"start": start, "parameters": _changes(kind, base, stage)} for start, stage in later]
+    kind, terms = KINDS[base.task], describe(base)
+    if any(describe(stage) != terms for _, stage in later):
+        raise fault("the stages of the loss have different terms: give a term that comes later the strength 0 before")
+    schedule = [{"start": start, "parameters": _changes(base, stage)} for start, stage in later]
     return {
         "task": base.task,
-        **kind.describe(base),
-        "parameters": {name: getattr(base, name).tolist() for name in kind.loss.defaults},
+        **kind.describe(innermost(base)),
+        "parameters": {name: getattr(base, name).tolist() for name in base.defaults},
+        **({"terms": terms} if terms else {}),
         **({"schedule": schedule} if schedule else {}),
         "reduction": base.reduction,
         "provenance": provenance or {},
     }
 
 
-def _changes(kind: Kind, base: Member, stage: Member) -> dict[str, Any]:
-    values = {name: (getattr(base, name), getattr(stage, name)) for name in kind.loss.defaults}
+def _changes(base: Member, stage: Member) -> dict[str, Any]:
+    values = {name: (getattr(base, name), getattr(stage, name)) for name in base.defaults}
     return {name: new.tolist() for name, (old, new) in values.items() if not torch.equal(old, new)}
 
 
@@ -115,15 +121,22 @@ def loss_from_dict(content: Any) -> Member | ScheduledLoss:
 
 
 def _loss(content: dict[str, Any], fault: Fault, dtype: torch.dtype | None) -> Member | ScheduledLoss:
-    kind = _check_content(content, fault)
-    _check_parameters("parameters", content["parameters"], kind, fault)
-    if set(content["parameters"]) != set(kind.loss.defaults):
-        raise fault(f"parameters should be exactly {sorted(kind.loss.defaults)}, found {sorted(content['parameters'])}")
+    kind, terms = _check_content(content, fault), content.get("terms", [])
+    names = [*kind.loss.defaults, *numbers_of(terms)]
+    _check_parameters("parameters", content["parameters"], kind, names, fault)
+    if set(content["parameters"]) != set(names):
+        raise fault(f"parameters should be exactly {sorted(names)}, found {sorted(content['parameters'])}")
     schedule = content.get("schedule", [])
-    _check_schedule(schedule, kind, fault)
+    _check_schedule(schedule, kind, names, fault)
     stages = [(0.0, {}), *((entry["start"], entry["parameters"]) for entry in schedule)]
+    shared: dict[str, Any] = {}
+
+    def built(values: dict[str, Any]) -> Member:
+        own = {name: values[name] for name in kind.loss.defaults}
+        return rebuild(kind.build(content, own, dtype), terms, values, shared)
+
     try:
-        losses = [(at, kind.build(content, {**content["parameters"], **changes}, dtype)) for at, changes in stages]
+        losses = [(at, built({**content["parameters"], **changes})) for at, changes in stages]
         return ScheduledLoss(losses) if schedule else losses[0][1]
     except ValueError as error:
         raise fault(str(error)) from None
@@ -139,10 +152,13 @@ def _check_content(content: dict[str, Any], fault: Fault) -> Kind:
     if content["reduction"] not in REDUCTIONS:
         raise fault(f"reduction {content['reduction']!r} is none of {', '.join(REDUCTIONS)}")
     kind.check(content, fault)
+    check_terms(content.get("terms", []), fault)
+    if content.get("terms") and content["task"] != ParametricLoss.task:
+        raise fault("terms are for classification alone")
     return kind
 
 
-def _check_schedule(schedule: Any, kind: Kind, fault: Fault) -> None:
+def _check_schedule(schedule: Any, kind: Kind, names: list[str], fault: Fault) -> None:
     """A list of objects with a start and some parameters; the order of the starts is checked where it is built."""
     if not isinstance(schedule, list):
         raise fault("schedule is not a list of stages")
@@ -151,15 +167,15 @@ def _check_schedule(schedule: Any, kind: Kind, fault: Fault) -> None:
         if not isinstance(entry, dict) or set(entry) != {"start", "parameters"}:
             raise fault(f"{where} should be an object with exactly a start and parameters")
         check_number(f"the start of {where}", entry["start"], fault)
-        _check_parameters(where, entry["parameters"], kind, fault)
+        _check_parameters(where, entry["parameters"], kind, names, fault)
 
 
-def _check_parameters(where: str, parameters: Any, kind: Kind, fault: Fault) -> None:
+def _check_parameters(where: str, parameters: Any, kind: Kind, names: list[str], fault: Fault) -> None:
     """Known names; a list of numbers or of equally long lists of numbers for a table, else a number; all finite."""
     if not isinstance(parameters, dict):
         raise fault(f"the parameters of {where} are no object" if where != "parameters" else "parameters is no object")
-    if unknown := set(parameters) - set(kind.loss.defaults):
-        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(kind.loss.defaults)}")
+    if unknown := set(parameters) - set(names):
+        raise fault(f"{where} has unknown parameters {sorted(unknown)}; there are {sorted(names)}")
     for name, value in parameters.items():
         check = check_table if name in kind.loss.tables else check_number
         check(f"{name} in {where}", value, fault)

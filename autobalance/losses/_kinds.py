@@ -9,7 +9,7 @@ import torch
 
 from autobalance.common import Fault, check_count, check_number, check_strings, check_table
 from autobalance.losses._binned import RegressionLoss
-from autobalance.losses._member import Member
+from autobalance.losses._member import Held
 from autobalance.losses._parametric import ParametricLoss
 from autobalance.losses._regression import ERRORS
 
@@ -24,13 +24,13 @@ class Kind(NamedTuple):
         check: raises what is wrong with them.
     """
 
-    loss: type[Member]
+    loss: type[Held]
     keys: tuple[str, ...]
     optional: tuple[str, ...]
     describe: Callable[[Any], dict[str, Any]]
     check: Callable[[dict[str, Any], Fault], None]
 
-    def build(self, content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Member:
+    def build(self, content: dict[str, Any], parameters: dict[str, Any], dtype: torch.dtype | None) -> Held:
         """The loss of a file's content, with ``parameters``."""
         return self.loss(**{key: content.get(key) for key in self.loss.settings}, **parameters, dtype=dtype)
 

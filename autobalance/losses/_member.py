@@ -1,4 +1,5 @@
-"""What the members of a family share: parameters held as buffers, so that they can be searched, changed and saved."""
+"""What the members of a family share: what all of them offer, and parameters held as buffers, to be searched, changed
+and saved."""
 
 from __future__ import annotations
 
@@ -13,31 +14,75 @@ from autobalance.losses._base import Loss, Table
 
 
 class Member(Loss):
-    """A loss that is a member of a family.
+    """A loss that is a member of a family: it can be searched and kept in a file.
 
     Attributes:
         task: of its files: ``classification`` or ``regression``.
-        settings: names of what it is made with beside its parameters.
-        of_calls: names of what it is made with that is a caller's affair and in no file.
-        defaults: each parameter with its value where nothing is said.
+        defaults: each parameter with the value that has no effect, or that it has where nothing is said.
         tables: those of them that are tables over the K classes (or bins), and groups where there are some.
-        positive: those numbers that are above 0.
         ordered: whether the K classes are bins of a target, some of which may be empty.
-        w, l, delta: the tables that a search can free.
+        w, l, delta: the tables that every member has; the other parameters are attributes of their names, too.
     """
 
-    task: ClassVar[str]
-    settings: ClassVar[tuple[str, ...]]
-    of_calls: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[Mapping[str, float]]
-    tables: ClassVar[tuple[str, ...]]
-    positive: ClassVar[tuple[str, ...]]
-    ordered: ClassVar[bool] = False
+    task: str
+    defaults: Mapping[str, float]
+    tables: tuple[str, ...]
+    ordered: bool = False
 
     w: Tensor
     l: Tensor  # noqa: E741 - the published symbol
     delta: Tensor
+    scale: Tensor
     gamma: Tensor
+
+    @property
+    def parameters_in_effect(self) -> dict[str, Tensor]:
+        """The parameters that have an effect, by name."""
+        raise NotImplementedError
+
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """Which of its parameters a search can free."""
+        raise NotImplementedError
+
+    def replace(self, **changes: Any) -> Member:
+        """A loss like this one with some of its parameters or of what else it is made with, by name, changed. What it
+        has collected in training, it shares with this one."""
+        raise NotImplementedError
+
+    def reweighted(self, weight: Table) -> Member:
+        return self.replace(w=torch.as_tensor(weight))
+
+    def value(
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> Tensor:
+        """The loss at other ``parameters`` than its own, differentiable in them, with its own reduction.
+
+        Args:
+            output: of the model.
+            target, group, features: as the loss is called with.
+            parameters: by name; those that are absent have no effect.
+        """
+        raise NotImplementedError
+
+
+class Held(Member):
+    """A member with its parameters held as buffers of its own.
+
+    Attributes:
+        settings: names of what it is made with beside its parameters.
+        of_calls: names of what it is made with that is a caller's affair and in no file.
+        positive: those numbers that are above 0.
+    """
+
+    settings: ClassVar[tuple[str, ...]]
+    of_calls: ClassVar[tuple[str, ...]] = ()
+    positive: ClassVar[tuple[str, ...]]
 
     def _hold(self, parameters: Mapping[str, Any], dtype: torch.dtype | None) -> None:
         """Takes the parameters over as buffers of its own; ``num_classes`` is there already.
@@ -92,30 +137,8 @@ class Member(Loss):
 
     @property
     def parameters_in_effect(self) -> dict[str, Tensor]:
-        """The parameters that differ from their defaults, by name."""
         return {name: getattr(self, name) for name in self._active}
 
-    @property
-    def searchable(self) -> tuple[str, ...]:
-        """Which of w, l and delta have an effect."""
-        return ("w", "l", "delta")
-
-    def replace(self, **changes: Any) -> Member:
-        """A loss like this one with some of its parameters or `settings`, by name, changed."""
+    def replace(self, **changes: Any) -> Held:
         same = {name: getattr(self, name) for name in (*self.settings, *self.of_calls, *self.defaults)}
         return type(self)(**{**same, "dtype": self.w.dtype, **changes}).to(self.w.device)
-
-    def reweighted(self, weight: Table) -> Member:
-        return self.replace(w=torch.as_tensor(weight))
-
-    def value(
-        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
-    ) -> Tensor:
-        """The loss at other ``parameters`` than its own, differentiable in them, with its own reduction.
-
-        Args:
-            output: of the model.
-            target, group: as the loss is called with.
-            parameters: by name; those that are absent have no effect.
-        """
-        raise NotImplementedError

@@ -11,8 +11,8 @@ from torch import Tensor
 from autobalance.common import InputError, check_value
 from autobalance.losses._base import Table, check_range, check_reduction
 from autobalance.losses._drop_in import DropIn
-from autobalance.losses._family import IDENTITY, TABLES, parametric_loss
-from autobalance.losses._member import Member
+from autobalance.losses._family import IDENTITY, TABLES, of_target, parametric_loss
+from autobalance.losses._member import Held
 from autobalance.losses._rows import Rows
 from autobalance.losses._shares import shares_loss, smoothed_loss
 
@@ -28,7 +28,7 @@ class Parameters(TypedDict, total=False):
     gamma: float
 
 
-class ParametricLoss(Member, DropIn):
+class ParametricLoss(Held, DropIn):
     """A member of the family of classification losses, its parameters held as buffers; called like
     ``nn.CrossEntropyLoss``, see `DropIn`.
 
@@ -115,10 +115,32 @@ class ParametricLoss(Member, DropIn):
             raise InputError(f"{len(names)} {kind} names for {number} {'classes' if kind == 'class' else 'groups'}")
         return None if names is None else tuple(names)
 
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        return tuple(IDENTITY)
+
     def value(
-        self, output: Tensor, target: Tensor, parameters: Mapping[str, Tensor], group: Tensor | None = None
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
         return parametric_loss(output, target, parameters, group, self.reduction)
+
+    def losses(
+        self,
+        output: Tensor,
+        target: Tensor,
+        parameters: Mapping[str, Tensor],
+        group: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Each sample's loss with its weight, (B,), and the weights, (B,), None where all are 1."""
+        w = parameters.get("w")
+        each = parametric_loss(output, target, parameters, group, "none")
+        return each, None if w is None else of_target(w, target, group).to(each.dtype)
 
     def forward(
         self,

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from autobalance.common import InputError
 from autobalance.losses._base import Loss, Stage, Table, check_progress
-from autobalance.losses._csl import CostSensitive
 from autobalance.losses._drop_in import DropIn
 
 _UNTOLD = (
@@ -121,8 +120,7 @@ class ScheduledLoss(Loss, DropIn):
 def deferred(loss: Loss, weight: Table, start: float = 0.8) -> Loss:
     """Deferred re-weighting (Cao et al. 2019, algorithm 1) of any loss that has weights.
 
-    Stages of the loss's own stay where they are; a CSL term stays on for the whole of training, and its base loss is
-    deferred.
+    Stages of the loss's own stay where they are; a CSL term stays on for the whole of training.
 
     Args:
         loss: what is trained with before ``start``.
@@ -132,8 +130,6 @@ def deferred(loss: Loss, weight: Table, start: float = 0.8) -> Loss:
     Raises:
         InputError: wrong weights or start.
     """
-    if isinstance(loss, CostSensitive):
-        return loss.with_base(deferred(loss.base, weight, start))
     check_progress(start)
     before = [stage for stage in loss.stages if stage.start < start]
     after = [(stage.start, stage.loss.reweighted(weight)) for stage in loss.stages if stage.start > start]

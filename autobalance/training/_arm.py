@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 from torch import nn
@@ -63,7 +64,8 @@ class Arm:
             FloatingPointError: the training loss became NaN or infinite.
         """
         model = self.new_model(setting, seed)
-        train(model, samples, self.loss.to(setting.device), self.recipe, seed, on_epoch, self.policy)
+        loss = deepcopy(self.loss).to(setting.device)  # one that collects statistics in training stays as it is
+        train(model, samples, loss, self.recipe, seed, on_epoch, self.policy)
         return model
 
     def answers(

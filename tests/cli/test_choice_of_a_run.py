@@ -142,7 +142,7 @@ def test_rates_that_were_found_are_also_tried_with_the_fixed_loss(data, tmp_path
     ("options", "message"),
     [
         (["--candidates", "ce", "--confidence", "0"], "--candidates ce have no effect"),
-        (["--candidates", "ib"], "ib cannot be a candidate"),
+        (["--candidates", "group-dro"], "group-dro"),
         (["--folds", "1"], "at least 2"),
         (["--folds", "3", "--validation", "0.3"], "--validation 0.3 has no effect with --folds"),
         (["--folds", "100"], "100 folds are too many"),

@@ -35,7 +35,7 @@ def test_names_that_are_written_twice_are_those_of_the_registries():
     assert tuple(family.usage for family in families().values()) == config.OBJECTIVES_WITH_ARGUMENTS
     assert tuple(hypergradients.ENGINES) == config.ENGINES
     assert tuple(space.TIES) == config.TIES
-    assert tuple(space.BOUNDS) == config.FREE
+    assert space.OF_LOSS == config.FREE
     assert tuple(hypergradients.RECIPE_PARAMETERS) == config.RATES
     assert (*config.FREE, *config.RATES, config.AUGMENT, config.STRENGTH) == space.FREE
     assert tuple(space.AUGMENT_TIES) == config.AUGMENT_TIES

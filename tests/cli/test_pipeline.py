@@ -59,7 +59,7 @@ def test_a_run_leaves_these_files_and_figures(done):
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
     assert [record["phase"] for record in history] == ["warm-up"] + ["search"] * 3
     content = json.loads((done / "loss.json").read_text())
-    assert (content["format"], content["version"], content["task"]) == ("autobalance-loss", 1, "classification")
+    assert (content["format"], content["version"], content["task"]) == ("autobalance-loss", 2, "classification")
     assert content["provenance"]["class_counts"] == [60, 30, 15, 8]
 
 

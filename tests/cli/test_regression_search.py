@@ -177,7 +177,7 @@ def test_the_strength_of_the_smoothing_is_searched_saved_and_used_again(table, t
     strengths = [record["fds"] for record in history]
     assert strengths[0] == 0.5 and abs(strengths[-1] - 0.5) > 1e-3
     saved = json.loads((out / "fds.json").read_text())
-    assert 0 < saved["strength"] < 1 and saved["strength"] == result["search"]["fds_strength"]
+    assert 0 <= saved["strength"] <= 1 and saved["strength"] == result["search"]["fds_strength"]
     # What a user trains with the two files is what the command tested.
     options = parse(["--config", str(out / "config.yaml")])[0]
     checked = checked_plan(options)

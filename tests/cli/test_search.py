@@ -154,7 +154,7 @@ TABLE = "a,b,label\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 3 == 0]}\n" for k in
         (["--late", "w", "--free", "l"], "'w' is --late but not --free"),
         (["--model", "cnn"], "the model cnn is for images"),
         (["--start", "nothing"], "no fixed loss is called 'nothing'"),
-        (["--start", "csl"], "cannot start from CSL"),
+        (["--free", "csl_reward"], "'csl_reward' has no effect on the loss to start from"),
         (["--baselines", "ce,nothing"], "no fixed loss is called 'nothing'"),
         (
             ["--hypergradient", "head", "--weight-decay", "0"],

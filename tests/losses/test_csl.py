@@ -75,12 +75,12 @@ def paper_by_loop(epochs, k=2.0, floor=0.1, epsilon=1e-6):
     return expected
 
 
-@pytest.mark.parametrize("settings", [{}, {"reward": 0.5}, {"entropy_floor": 0.0}, {"entropy_floor": 1.0}])
+@pytest.mark.parametrize("settings", [{}, {"csl_reward": 0.5}, {"csl_floor": 0.0}, {"csl_floor": 1.0}])
 def test_the_paper_variant_against_a_loop_over_three_epochs(settings):
     loss = CSL(ParametricLoss(K, dtype=torch.float64), **settings)
-    expected = paper_by_loop(4, k=settings.get("reward", 2.0), floor=settings.get("entropy_floor", 0.1))
+    expected = paper_by_loop(4, k=settings.get("csl_reward", 2.0), floor=settings.get("csl_floor", 0.1))
     assert run(loss, 4) == pytest.approx(expected, rel=1e-10)
-    assert loss.epochs == 3 and loss.gamma[-1] > 0
+    assert loss.statistics.epochs == 3 and loss.statistics.scale[-1] > 0
     if settings == {}:
         plain = run(ParametricLoss(K, dtype=torch.float64), 4)
         assert expected[:3] == pytest.approx(plain[:3])  # no statistics yet: no term
@@ -116,7 +116,7 @@ def test_what_cancels_in_the_released_variant():
     """Cost less reinforcement does not depend on how often a class is predicted, once it is."""
     loss = ReleasedCSL(ParametricLoss(K, dtype=torch.float64))
     logits = torch.tensor([[9.0, 0, 0, 0], [9.0, 0, 0, 0], [9.0, 0, 0, 0], [0, 9.0, 0, 0]], dtype=torch.float64)
-    costs = loss.costs(logits, torch.tensor([0, 1, 2, 3]), None, torch.zeros(()))
+    costs = loss.costs(logits, torch.tensor([0, 1, 2, 3]))
     expected = 4 / math.log(4)
     assert costs.tolist() == pytest.approx([expected, expected, 0, 0], rel=1e-4)
 
@@ -128,19 +128,19 @@ def test_the_gradient_is_that_of_the_denominator_alone(variant):
     run(loss)
     loss.start_epoch(0.9)
     _, logits, target, features = next(batches(seed=7))
-    frozen = loss.costs(logits, target, features, torch.zeros((), dtype=torch.float64)).tolist()
+    frozen = loss.costs(len(logits)).tolist() if variant == "paper" else None
     logits.requires_grad_()
-    before = {name: value.clone() for name, value in loss.state_dict().items()}
+    before = {name: value.clone() for name, value in loss.statistics.state_dict().items()}
 
     def term_of(z):
-        loss.load_state_dict(before)
+        loss.statistics.load_state_dict(before)
         return loss(z, target, features=features) - F.cross_entropy(z, target)
 
     if variant == "paper":  # the released costs move with the norms of the logits, without gradient
         assert gradcheck(term_of, logits)
     else:
-        loss.load_state_dict(before)
-        frozen = loss.costs(logits.detach(), target, None, torch.zeros(())).tolist()
+        loss.statistics.load_state_dict(before)
+        frozen = loss.costs(logits.detach(), target).tolist()
     gradient = torch.autograd.grad(term_of(logits), logits)[0]
     expected = torch.zeros_like(logits)
     eye = torch.eye(K, dtype=torch.float64)
@@ -223,7 +223,7 @@ def test_a_new_training_run_begins_from_nothing(variant):
     assert run(loss) == run(loss)
     loss.start_epoch(0.5)
     loss.start_epoch(0.0)
-    assert all(buffer.count_nonzero() == 0 for buffer in loss.buffers(recurse=False))
+    assert all(buffer.count_nonzero() == 0 for buffer in loss.statistics.buffers())
 
 
 def test_an_epoch_without_samples_leaves_the_costs_as_they_are():
@@ -244,9 +244,8 @@ def test_memory_does_not_grow_with_training(variant):
 
     before, attributes = size(), set(vars(loss))
     run(loss, 6)
-    assert (
-        size() == before <= 6 * K + 10 + sum(b.numel() for b in loss.base.buffers()) and set(vars(loss)) == attributes
-    )
+    assert size() == before <= 9 * K + 10 + sum(b.numel() for b in loss.base.buffers())
+    assert set(vars(loss)) == attributes
 
 
 def test_statistics_keep_their_precision_when_the_loss_moves():
@@ -254,10 +253,10 @@ def test_statistics_keep_their_precision_when_the_loss_moves():
     run(exact)
     run(moved)
     moved.to(torch.bfloat16).float()
-    for (name, value), other in zip(exact.named_buffers(recurse=False), moved.buffers(recurse=False), strict=True):
+    for (name, value), other in zip(exact.statistics.named_buffers(), moved.statistics.buffers(), strict=True):
         assert torch.equal(value, other), name
     assert moved.base.w.dtype == torch.float32
-    assert moved.half().base.w.dtype == torch.float16 and moved.gamma.dtype == torch.float64
+    assert moved.half().base.w.dtype == torch.float16 and moved.statistics.scale.dtype == torch.float64
 
 
 def test_norms_or_logits_can_stand_for_the_features():
@@ -266,7 +265,7 @@ def test_norms_or_logits_can_stand_for_the_features():
     for given in (features, features.norm(dim=1), None, logits):
         loss = CSL(ParametricLoss(K))
         loss(logits, target, features=given)
-        states.append(loss.norm_sum)
+        states.append(loss.statistics.norm_sum)
     torch.testing.assert_close(states[0], states[1])
     assert torch.equal(states[2], states[3]) and not torch.equal(states[0], states[2])
     with pytest.raises(ValueError, match=r"the CSL term needs \(5, D\)"):
@@ -283,16 +282,50 @@ def test_half_precision_and_extreme_logits():
         value.backward()
         assert value.dtype == torch.float32 and value.isfinite() and logits.grad.isfinite().all()
     loss.start_epoch(0.95)
-    assert loss.gamma.isfinite().all()
+    assert loss.costs(5).isfinite().all()
 
 
 def test_wrong_settings():
     for settings, message in [
-        ({"strength": -1.0}, "strength is -1"),
+        ({"csl": -1.0}, "csl. is -1"),
         ({"epsilon": 0.0}, "epsilon is 0"),
-        ({"entropy_floor": -1.0}, "entropy_floor is -1"),
+        ({"csl_floor": -1.0}, "csl_floor. is -1"),
+        ({"counts": "test"}, "counts is 'test'; choose validation or training"),
     ]:
         with pytest.raises(ValueError, match=message):
             CSL(ParametricLoss(K), **settings)
     assert CSL(ParametricLoss(K)).needs_features and not ReleasedCSL(ParametricLoss(K)).needs_features
     assert ReleasedCSL(fixed_point("ib", COUNTS)).needs_features
+
+
+def test_predictions_are_those_on_validation_samples_where_they_are_shown():
+    _, logits, target, features = next(batches())
+    judged = torch.tensor([[0.0, 0, 5, 0], [0, 0, 5, 0], [0, 5, 0, 0], [0, 0, 5, 0]])
+    shares = {}
+    for counts in ("validation", "training"):
+        loss = CSL(ParametricLoss(K), counts=counts)
+        loss(logits, target, features=features)
+        loss.count_predictions(judged)
+        loss.start_epoch(0.5)
+        shares[counts] = loss.statistics.share.tolist()
+        assert loss.statistics.judged.sum() == 0
+    assert shares["validation"] == [0, 0.25, 0.75, 0]
+    assert shares["training"] == (torch.bincount(logits.argmax(1), minlength=K).double() / len(logits)).tolist()
+
+
+def test_the_value_at_other_numbers_and_statistics_is_differentiable_in_the_numbers():
+    loss = CSL(ParametricLoss(K, dtype=torch.float64), csl_floor=2.0)
+    run(loss)
+    loss.start_epoch(0.9)
+    _, logits, target, features = next(batches(seed=3))
+    held = {name: value.clone() for name, value in loss.statistics.held.items()}
+    expected = loss.train()(logits, target, features=features)
+    loss.statistics.reset()
+    numbers = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (1.0, 2.0, 2.0)]
+
+    def value(strength, reward, floor):
+        return loss.value(logits, target, {"csl": strength, "csl_reward": reward, "csl_floor": floor, **held})
+
+    torch.testing.assert_close(value(*numbers).detach(), expected)
+    assert gradcheck(value, numbers)
+    assert all(gradient != 0 for gradient in torch.autograd.grad(value(*numbers), numbers))

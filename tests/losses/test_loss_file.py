@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,8 +51,6 @@ def test_the_start_of_the_output_s_bias_is_in_the_file_where_there_is_one(tmp_pa
 def test_every_member_and_its_schedule_come_back(tmp_path, dtype):
     for name in fixed_points():
         loss = fixed_point(name, COUNTS, dtype=dtype, class_names=["ж", "b", "c"])
-        if name.startswith(("ib", "csl", "equalization")):
-            continue
         path = tmp_path / f"{name}.json"
         save_loss(loss, path)
         again = load_loss(path, dtype=dtype)
@@ -59,9 +58,12 @@ def test_every_member_and_its_schedule_come_back(tmp_path, dtype):
         for progress in (0.0, 0.79, 0.8, 0.99):
             found, expected = again.at(progress), loss.at(progress)
             assert found.reduction == expected.reduction
-            for parameter in ParametricLoss.defaults:
+            assert found.defaults == expected.defaults
+            for parameter in found.defaults:
                 assert torch.equal(getattr(found, parameter), getattr(expected, parameter)), (name, parameter)
-        assert torch.equal(again(LOGITS, TARGET), loss(LOGITS, TARGET))
+        norms = torch.tensor([2.0, 3.0])
+        again, loss = again.eval(), loss.eval()
+        assert torch.equal(again(LOGITS, TARGET, features=norms), loss(LOGITS, TARGET, features=norms))
 
 
 def test_groups_come_back(tmp_path):
@@ -77,7 +79,7 @@ def test_the_file_is_what_the_documentation_says(content):
         *("format", "version", "task", "num_classes", "class_names"),
         *("parameters", "schedule", "reduction", "provenance"),
     }
-    assert (content["format"], content["version"], content["task"]) == ("autobalance-loss", 1, "classification")
+    assert (content["format"], content["version"], content["task"]) == ("autobalance-loss", 2, "classification")
     assert content["class_names"] == ["0", "1", "2"] and content["provenance"] == {"seed": 0}
     assert content["parameters"]["w"] == [1, 1, 1] and content["parameters"]["scale"] == 2
     assert content["schedule"] == [{"start": 0.8, "parameters": {"w": [0.5, 1, 1.5]}}]
@@ -96,11 +98,72 @@ def test_several_stages_come_back(tmp_path):
     assert [(s.start, s.loss.gamma.item()) for s in again.stages] == [(0.0, 0.0), (0.25, 1.0), (0.5, 0.0)]
 
 
-@pytest.mark.parametrize("name", ["csl", "ib", "equalization"])
-def test_plug_ins_are_no_files(name, tmp_path):
+def test_plug_ins_are_no_files(tmp_path):
     with pytest.raises(InputError, match=r"loss\.json.*plug-in"):
-        save_loss(fixed_point(name, COUNTS), tmp_path / "loss.json")
+        save_loss(fixed_point("csl", COUNTS, variant="released"), tmp_path / "loss.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_term_has_collected_comes_back_and_is_shared_by_the_stages(tmp_path):
+    loss = fixed_point("csl", COUNTS, base="ldam-drw", reward=3.0, dtype=torch.float64)
+    for progress in (0.0, 0.4):
+        loss.start_epoch(progress)
+        loss(LOGITS.double(), TARGET, features=torch.tensor([2.0, 3.0]))
+    save_loss(loss, tmp_path / "loss.json")
+    again = load_loss(tmp_path / "loss.json", dtype=torch.float64)
+    first, last = again.at(0.0), again.at(1.0)
+    assert first.statistics is last.statistics and first.csl_reward == 3 and last.counts == "validation"
+    for name, value in loss.at(0.0).statistics.state_dict().items():
+        assert torch.equal(value, first.statistics.state_dict()[name]), name
+    values = []
+    for each in (loss, again):
+        each.start_epoch(0.9)
+        values.append(each(LOGITS.double(), TARGET, features=torch.tensor([2.0, 3.0])))
+    assert torch.equal(*values) and values[0] > loss.at(1.0).base(LOGITS.double(), TARGET)
+
+
+def test_terms_that_cannot_be_are_refused(tmp_path):
+    content = loss_to_dict(fixed_point("csl", COUNTS, base="equalization"))
+    equalization, csl = content["terms"]
+    assert (equalization["kind"], csl["kind"]) == ("equalization", "csl")
+
+    def refused(terms, message):
+        with pytest.raises(InputError, match=message):
+            loss_from_dict({**content, "terms": terms})
+
+    refused({}, "terms is not a list")
+    refused([{**csl, "kind": "x"}], "kind is one of equalization, influence, csl")
+    refused([csl], "parameters should be exactly|unknown parameters")
+    refused([csl, equalization], "equalization goes inside csl")
+    refused([equalization, {**csl, "more": 1}], "more")
+    refused([equalization, {**csl, "settings": {}}], "settings of csl should be exactly")
+    refused([{**equalization, "settings": {"rare": [1, 0, 1], "probability": 0.9}}, csl], "true and false")
+    refused([{**equalization, "settings": {"rare": [True], "probability": 0.9}}, csl], "rare has shape")
+    refused([{**equalization, "settings": {"rare": [True] * 3, "probability": "x"}}, csl], "probability")
+    refused([equalization, {**csl, "settings": {"epsilon": 1e-6, "counts": "x"}}], "counts is 'x'")
+    state = csl["collected"]["statistics"]
+    for wrong, message in [
+        ({}, "should be exactly"),
+        ({**state, "scale": [0.0]}, "wrong lengths"),
+        ({**state, "scale": "x"}, "no number"),
+    ]:
+        refused([equalization, {**csl, "collected": {"statistics": wrong}}], message)
+    refused([equalization, {**csl, "collected": {"more": {}}}], "has collected should be")
+    number = loss_to_dict(fixed_point("l1", targets=[0.0, 1.0, 2.0]))
+    with pytest.raises(InputError, match="terms are for classification"):
+        loss_from_dict({**number, "terms": [csl], "parameters": {**number["parameters"], "csl": 1.0}})
+
+
+def test_stages_with_different_terms_are_refused(tmp_path):
+    loss = ScheduledLoss([(0.0, ParametricLoss(3)), (0.5, fixed_point("csl", COUNTS))])
+    with pytest.raises(InputError, match="different terms"):
+        save_loss(loss, tmp_path / "loss.json")
+
+
+def test_a_file_of_version_1_is_read():
+    loss = load_loss(Path(__file__).parent / "loss_version_1.json")
+    assert loss.class_names == ("a", "b", "c") and loss.at(0.0).l.tolist() == [0.5, 0.0, -0.5]
+    assert [(stage.start, stage.loss.w.tolist()) for stage in loss.stages] == [(0.0, [1, 1, 1]), (0.8, [0.5, 1, 1.5])]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -136,7 +199,7 @@ NAN, INF = float("nan"), float("inf")
 FAULTS = [
     (["format"], "another", "not a loss file"),
     (["format"], DELETE, "not a loss file"),
-    (["version"], 2, "version 2"),
+    (["version"], 3, "version 3"),
     (["version"], DELETE, "version None"),
     (["surprise"], 1, r"unknown keys \['surprise'\]"),
     (["task"], DELETE, r"missing keys \['task'\]"),
@@ -225,17 +288,17 @@ def test_a_loss_goes_through_plain_values(tmp_path):
     save_loss(loss, tmp_path / "loss.json")
     assert described == json.loads((tmp_path / "loss.json").read_text())
     assert loss_to_dict(loss_from_dict(described)) == described
-    with pytest.raises(InputError, match=r"^version 2 is not"):
-        loss_from_dict({**described, "version": 2})
+    with pytest.raises(InputError, match=r"^version 3 is not"):
+        loss_from_dict({**described, "version": 3})
     with pytest.raises(InputError, match="plug-in"):
-        loss_to_dict(fixed_point("ib", COUNTS))
+        loss_to_dict(fixed_point("csl", COUNTS, variant="released"))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"version": 1', '"version": true', "version True is not the version 1"),
-        ('"version": 1', '"version": 1, "version": 1', "the key 'version' stands there twice"),
+        ('"version": 2', '"version": true', "version True is not the version 2"),
+        ('"version": 2', '"version": 2, "version": 2', "the key 'version' stands there twice"),
         ('"gamma":', '"gamma": 0.5, "gamma":', "the key 'gamma' stands there twice"),
     ],
 )

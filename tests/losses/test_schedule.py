@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autobalance.losses import CSL, InfluenceBalanced, Loss, ParametricLoss, ScheduledLoss, deferred
+from autobalance.losses import InfluenceBalanced, Loss, ParametricLoss, ScheduledLoss, deferred, with_csl
 from autobalance.losses.named import fixed_point
 
 LOGITS, TARGET = torch.tensor([[0.3, -1.0, 2.0], [1.5, 0.2, -0.7]]), torch.tensor([1, 0])
@@ -126,14 +126,14 @@ def test_deferred_reweighting_of_plug_ins_keeps_their_own_stages(name, start):
 
 def test_a_deferred_csl_keeps_one_term_over_all_of_training():
     late = deferred(fixed_point("csl", COUNTS), [0.1, 0.5, 2.4], 0.5)
-    same = CSL(deferred(ParametricLoss(3), [0.1, 0.5, 2.4], 0.5))
+    same = with_csl(deferred(ParametricLoss(3), [0.1, 0.5, 2.4], 0.5))
     for progress in (0.0, 0.25, 0.5, 0.75):
         values = []
         for loss in (late, same):
             loss.start_epoch(progress)
             values.append(loss(LOGITS, TARGET))
         assert torch.equal(*values)
-    assert late.epochs == 3
+    assert late.at(0.0).statistics.epochs == 3
     late.eval()
     torch.testing.assert_close(late(LOGITS, TARGET), ParametricLoss(3, w=[0.1, 0.5, 2.4])(LOGITS, TARGET))
 

@@ -84,8 +84,9 @@ def test_csl_is_added_to_any_base(setting: Setting, base: str, step: str, term: 
     bare, method = named_method(base), named_method(base + step)
     assert (method.head, set(method.hyper)) == (bare.head, {*bare.hyper, "strength", "reward"})
     loss = loss_of(setting, method, TAIL, strength=0.3)
-    assert isinstance(loss, term)
-    assert loss.strength == 0.3
+    assert all(isinstance(stage.loss, term) for stage in loss.stages)
+    first = loss.stages[0].loss
+    assert (first.csl.item() if term is CSL else first.strength) == pytest.approx(0.3)
     logits, y, features = torch.randn(20, 10), torch.arange(20) % 10, torch.randn(20, 5)
     alone = loss_of(setting, bare, TAIL)
     for progress in (0.0, 0.4, 0.9):

@@ -3,9 +3,9 @@
 from autobalance.bilevel.space._augmentation import AUGMENT as AUGMENT
 from autobalance.bilevel.space._augmentation import AUGMENT_TIES as AUGMENT_TIES
 from autobalance.bilevel.space._augmentation import AugmentationSpace as AugmentationSpace
-from autobalance.bilevel.space._loss import BOUNDS as BOUNDS
 from autobalance.bilevel.space._loss import CLUSTER as CLUSTER
 from autobalance.bilevel.space._loss import LATE_START as LATE_START
+from autobalance.bilevel.space._loss import OF_LOSS as OF_LOSS
 from autobalance.bilevel.space._loss import TIES as TIES
 from autobalance.bilevel.space._loss import LossSpace as LossSpace
 from autobalance.bilevel.space._loss import basis_of as basis_of

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from autobalance.bilevel.space._numbers import NUMBERS
 from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.losses import Loss, Member, ScheduledLoss
+from autobalance.losses import (
+    CSL,
+    MODIFICATIONS,
+    Loss,
+    Member,
+    ScheduledLoss,
+    layers,
+    with_absent,
+)
 from autobalance.losses.named import check_cells
 
-#: The parameters that can be free, each with the largest deviation from its start: of log w, of l, of log Δ.
-BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5}
+#: The tables that can be free, each with the largest deviation from its start: of log w, of l, of log Δ, of s m.
+BOUNDS: Mapping[str, float] = {"w": 3.0, "l": 10.0, "delta": 1.5, "margin": 10.0}
 #: What one unit of a searched number means. Δ multiplies logits that are several units large, so the same change of
 #: log Δ moves a decision several times as far as a change of l; and w and Δ, which helped least and harmed most when
 #: they were wrong, are held closer to their start.
-UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1}
+UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1, "margin": 1.0}
+#: All that can be free of a loss.
+OF_LOSS = (*BOUNDS, *NUMBERS)
 
 
 def frequency_basis(counts: Tensor) -> Tensor:
@@ -75,7 +88,7 @@ class LossSpace:
     With the search's raw numbers a, all zero at the start, the basis B, its largest row sum r = max_k Σ_j |B_kj|,
     units c and d(a) = B (b/r) tanh(c r a / b), which is bounded by b and stays in the span of B:
 
-        w = w⁰ exp(d(a_w)) / mean,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ))
+        w = w⁰ exp(d(a_w)) / mean,    l = l⁰ + d(a_l) - mean,    Δ = Δ⁰ exp(d(a_Δ)),    m = m⁰ + d(a_m) / s⁰
 
     so that w has mean one over the training samples and l has mean zero over the classes: the gauge, without which
     a constant in l and a factor in w would drift, since neither changes what is learned.
@@ -85,13 +98,16 @@ class LossSpace:
     has mean zero over the classes *in each group*. Of w only a factor common to all cells does nothing, since the
     groups share one model: w has mean one over the samples of all cells.
 
+    Single numbers (the scale s, the focusing γ, the strength of a term such as CSL) deviate as `Number` says. A term
+    whose strength is free and that the start lacks is added with strength 0.
+
     A start with a schedule keeps it: the deviations apply in all its stages. Parameters named in ``late`` deviate from
     the start in the last part of training only, as LDAM-DRW's weights do (Cao et al. 2019, algorithm 1).
 
     Args:
         start: the loss at a = 0: a point of the family, or a schedule of such points. Its reduction is trained with.
         class_counts: training samples of each class, (K,), or of each class in each group, (K, G).
-        free: which of ``w``, ``l``, ``delta`` are searched, or none; the others stay as they are in ``start``.
+        free: which of `OF_LOSS` are searched, or none; the others stay as they are in ``start``.
         tie: ``frequency`` (one number for each free parameter, times log n_k; with groups one a group, times log n_kg),
             ``class`` (K numbers, or K G), or ``cluster:C`` (one for each cluster of C classes that are next to one
             another by frequency).
@@ -114,8 +130,8 @@ class LossSpace:
         late_start: float = LATE_START,
         group_names: Sequence[str] | None = None,
     ) -> None:
-        if unknown := [name for name in free if name not in BOUNDS]:
-            raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(BOUNDS)}")
+        if unknown := [name for name in free if name not in OF_LOSS]:
+            raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(OF_LOSS)}")
         if bound := [name for name in late if name not in free]:
             raise InputError(f"{bound[0]!r} is late but not free: only a searched parameter can be switched on late")
         if not 0 < late_start < 1:
@@ -127,7 +143,10 @@ class LossSpace:
                     "such as ce, la, vs or ldam-drw"
                 )
         self.free, self.tie = tuple(dict.fromkeys(free)), tie
-        self.start = self._for_groups(start, class_counts, group_names)
+        start = deepcopy(start)  # it is trained with elsewhere, too
+        self.start = self._for_groups(self._with_terms(start, class_counts), class_counts, group_names)
+        if (csl := self.csl()) is not None:
+            csl.statistics.reset()
         first = self._point(0.0)
         if idle := [name for name in self.free if name not in first.searchable]:
             raise InputError(
@@ -154,6 +173,35 @@ class LossSpace:
             )
         self._share = counts / counts.sum()
 
+    def _with_terms(self, start: Loss, counts: Tensor) -> Loss:
+        """The start with the terms whose strengths are free, absent at first."""
+        counts = counts if counts.dim() == 1 else counts.sum(1)
+        first = start.stages[0].loss
+        for kind in MODIFICATIONS:
+            there = isinstance(first, Member) and any(each.kind == kind for each in layers(first))
+            if kind in self.free and not there:
+                start = with_absent(start, kind, counts)
+        return start
+
+    def csl(self, progress: float = 0.0) -> CSL | None:
+        """The CSL term at a share of the epochs, which collects statistics in training; None where there is none."""
+        point = self._point(progress)
+        return point if isinstance(point, CSL) else None  # nothing goes around it
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the loss has to be shown the features of the model's last layer."""
+        return self.start.needs_features
+
+    @property
+    def sharpness(self) -> float:
+        """What logits are multiplied by in the training loss that the search starts from: s⁰ times the geometric mean
+        of Δ⁰. At the end of a training the softmax of such logits, not of bare ones, says how sure the model is."""
+        point = self._point(1.0)
+        if point.ordered:
+            return 1.0
+        return float(point.scale * point.delta.log().mean().exp())
+
     @property
     def scheduled(self) -> bool:
         """Whether the loss changes in the course of a training."""
@@ -178,7 +226,7 @@ class LossSpace:
         stages = []
         for stage in start.stages:
             assert isinstance(stage.loss, Member)  # checked before
-            tables = {name: getattr(stage.loss, name) for name in self.free}
+            tables = {name: getattr(stage.loss, name) for name in self.free if name in BOUNDS}
             wide = {
                 name: table if table.dim() == 2 else table[:, None].expand(-1, groups) for name, table in tables.items()
             }
@@ -192,8 +240,19 @@ class LossSpace:
         return point
 
     def init(self) -> dict[str, Tensor]:
-        """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group)."""
-        return {name: self._basis.new_zeros(self._basis.shape[1:]) for name in self.free}
+        """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group) of a
+        table, and one for a single number."""
+        shape = self._basis.shape[1:]
+        return {name: self._basis.new_zeros(shape if name in BOUNDS else ()) for name in self.free}
+
+    def bounded(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """``raw`` with the single numbers within their bounds."""
+        bounds = {}
+        for name in self.free:
+            if name in NUMBERS:
+                starts = [float(getattr(stage.loss, name)) for stage in self.start.stages]
+                bounds[name] = NUMBERS[name].bounds(starts)
+        return {name: a.clamp(*bounds[name]) if name in bounds else a for name, a in raw.items()}
 
     def parameters(self, raw: Mapping[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The parameters of the loss at ``raw`` and a share of the epochs, differentiable in ``raw``.
@@ -205,11 +264,10 @@ class LossSpace:
         for name, value in raw.items():
             if name not in self.free or (name in self.late and progress < self.late_start):
                 continue
-            bound = BOUNDS[name] / self._reach
-            along = bound * torch.tanh(UNITS[name] * value / bound)
-            deviation = torch.einsum("kc...,c...->k...", self._basis, along)
             start = getattr(point, name)
-            parameters[name] = start + deviation if name == "l" else start * deviation.exp()
+            parameters[name] = (
+                NUMBERS[name].at(start, value) if name in NUMBERS else self._table(name, start, value, point)
+            )
         if "w" in parameters:
             w = parameters["w"]
             parameters["w"] = w / (self._share * (w if w.dim() == self._share.dim() else w[:, None])).sum()
@@ -217,9 +275,34 @@ class LossSpace:
             parameters["l"] = parameters["l"] - parameters["l"].mean(dim=0)
         return parameters
 
-    def train_loss(self, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch, progress: float = 0.0) -> Tensor:
-        """The training loss at ``raw`` on a batch, at a share of the epochs."""
-        return self._point(progress).value(logits, batch.y, self.parameters(raw, progress), batch.group)
+    def _table(self, name: str, start: Tensor, raw: Tensor, point: Member) -> Tensor:
+        bound = BOUNDS[name] / self._reach
+        along = bound * torch.tanh(UNITS[name] * raw / bound)
+        deviation = torch.einsum("kc...,c...->k...", self._basis, along)
+        if name == "margin":
+            return start + deviation / point.scale
+        return start + deviation if name == "l" else start * deviation.exp()
+
+    def train_loss(
+        self,
+        raw: Mapping[str, Tensor],
+        output: Tensor | tuple[Tensor, Tensor],
+        batch: Batch,
+        progress: float = 0.0,
+        held: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> Tensor:
+        """The training loss at ``raw`` on a batch.
+
+        Args:
+            raw: the searched numbers.
+            output: of the model: logits, or logits and features.
+            batch: what it answered.
+            progress: a share of the epochs.
+            held: statistics that stay as they are during the epoch, see `Collector`.
+        """
+        logits, features = output if isinstance(output, tuple) else (output, None)
+        parameters = {**self.parameters(raw, progress), **held}
+        return self._point(progress).value(logits, batch.y, parameters, batch.group, features)
 
     def loss(self, raw: Mapping[str, Tensor]) -> Member | ScheduledLoss:
         """The loss at ``raw`` as a module of its own: a point of the family, or a schedule of points."""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from autobalance.bilevel.space._augmentation import AUGMENT, AugmentationSpace
-from autobalance.bilevel.space._loss import BOUNDS, LossSpace
+from autobalance.bilevel.space._loss import OF_LOSS, LossSpace
 from autobalance.bilevel.space._recipe import RecipeSpace
 from autobalance.bilevel.space._smoothing import SMOOTHING, SmoothingSpace
 from autobalance.common import InputError
@@ -19,7 +19,7 @@ from autobalance.losses import Member, ScheduledLoss
 from autobalance.training import Recipe
 
 #: What can be free: parameters of the loss, then of the recipe, then augmentation and feature smoothing.
-FREE = (*BOUNDS, *RECIPE_PARAMETERS, AUGMENT, SMOOTHING)
+FREE = (*OF_LOSS, *RECIPE_PARAMETERS, AUGMENT, SMOOTHING)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class SearchSpace:
         """The searched numbers at the start, by name: all zero."""
         parts = (self.loss, self.augmentation, self.recipe, self.smoothing)
         return {name: value for part in parts if part is not None for name, value in part.init().items()}
+
+    def bounded(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """``raw`` with every number that has bounds within them."""
+        raw = self.recipe.bounded(self.loss.bounded(raw))
+        return raw if self.smoothing is None else self.smoothing.bounded(raw)
 
     def found(self, raw: Mapping[str, Tensor]) -> Found:
         """What the searched numbers stand for."""

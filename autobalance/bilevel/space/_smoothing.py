@@ -7,14 +7,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from autobalance.bilevel.space._numbers import Number
+
 #: Its name among the free parameters and in the searched numbers.
 SMOOTHING = "fds"
-#: What one unit of the searched number means for the logit of the strength.
-UNIT = 4.0
+#: Strengths: from none of the smoothing to all of it, half of it at the start.
+STRENGTH, START = Number(1.0, 0.0, 1.0), 0.5
 
 
 class SmoothingSpace:
-    """Strengths σ(4 a) between 0 and 1, 0.5 at the start a = 0.
+    """Strengths 0.5 + a between 0 and 1, both included; see `Number`.
 
     Args:
         device: where the searched number is.
@@ -27,6 +29,10 @@ class SmoothingSpace:
         """The searched number at the start: a zero."""
         return {SMOOTHING: torch.zeros((), device=self._device)}
 
+    def bounded(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """``raw`` with the number of this space within its bounds."""
+        return {**raw, SMOOTHING: raw[SMOOTHING].clamp(*STRENGTH.bounds([START]))}
+
     def strength(self, raw: Mapping[str, Tensor]) -> Tensor:
         """The strength at ``raw``, a scalar, differentiable in it."""
-        return torch.sigmoid(UNIT * raw[SMOOTHING])
+        return STRENGTH.at(torch.full_like(raw[SMOOTHING], START), raw[SMOOTHING])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from autobalance.common import InputError
-from autobalance.losses import CSL, Loss, ReleasedCSL
+from autobalance.losses import Loss, ReleasedCSL, with_csl
 from autobalance.losses.named._fixed_point import fixed_point
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss, Settings
@@ -20,6 +20,7 @@ def csl(
     reward: float = 2.0,
     strength: float = 1.0,
     entropy_floor: float | None = None,
+    counts: str | None = None,
 ) -> Loss:
     """``base`` plus λ times the term of `CSL`, or of `ReleasedCSL` for the ``variant`` released.
 
@@ -28,15 +29,19 @@ def csl(
         variant: ``paper`` or ``released``.
         base: the name of another fixed loss, or any loss, which has its own settings.
         reward, strength: k and λ of the term.
-        entropy_floor: for the variant ``paper``; None: `CSL`'s.
+        entropy_floor, counts: for the variant ``paper``: h, and the samples whose predictions are counted; None:
+            `CSL`'s.
 
     Raises:
         InputError: an unknown variant, or a setting that would have no effect.
     """
     if variant not in ("paper", "released"):
         raise InputError(f"csl has no variant {variant!r}; choose paper or released")
-    if variant == "released" and entropy_floor is not None:
-        raise InputError("entropy_floor has no effect on csl's variant released; leave it out")
+    of_paper = {
+        name: value for name, value in (("entropy_floor", entropy_floor), ("counts", counts)) if value is not None
+    }
+    if variant == "released" and of_paper:
+        raise InputError(f"{next(iter(of_paper))} has no effect on csl's variant released; leave it out")
     given = {name: value for name, value in vars(settings).items() if value is not None}
     if not isinstance(base, Loss):
         base = fixed_point(base, class_counts, **given)
@@ -44,7 +49,8 @@ def csl(
         raise InputError(f"{next(iter(given))} has no effect on a base loss that is ready: give it to the base loss")
     if variant == "released":
         return ReleasedCSL(base, reward, strength)
-    return CSL(base, reward, strength, **({} if entropy_floor is None else {"entropy_floor": entropy_floor}))
+    floor = {} if entropy_floor is None else {"csl_floor": entropy_floor}
+    return with_csl(base, csl=strength, csl_reward=reward, **floor, **({} if counts is None else {"counts": counts}))
 
 
 register(

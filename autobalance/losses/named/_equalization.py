@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from autobalance.losses import Equalization
+from autobalance.losses import Equalization, rare_classes
+from autobalance.losses.named._ce import ce
+from autobalance.losses.named._member import family_member
 from autobalance.losses.named._range import Range
 from autobalance.losses.named._record import NamedLoss, Settings
 from autobalance.losses.named._registry import register
@@ -15,10 +17,9 @@ def equalization(
 ) -> Equalization:
     """`Equalization`; rare is a class whose share of the samples is below ``threshold``, by default half of a class's
     mean share, 0.5 / K: for 100 classes, 0.005."""
-    share = class_counts / class_counts.sum()
-    rare = share < (0.5 / len(share) if threshold is None else threshold)
-    reduction = settings.reduction or "mean"
-    return Equalization(len(class_counts), rare, probability, settings.weight, reduction, settings.dtype)
+    return Equalization(
+        family_member(ce)(class_counts, settings), rare_classes(class_counts, threshold), probability=probability
+    )
 
 
 register(

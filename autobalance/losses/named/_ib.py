@@ -48,17 +48,18 @@ def ib_focal(
     start: float = 0.5,
 ) -> Loss:
     """`ib` with focusing."""
-    return _late(inverse_frequency(class_counts), settings, start, alpha=alpha, epsilon=epsilon, gamma=gamma)
+    return _late(inverse_frequency(class_counts), settings, start, alpha=alpha, epsilon=epsilon, focus=gamma)
 
 
 def _late(weight: Tensor, settings: Settings, start: float, **hyper: Any) -> Loss:
     """Cross-entropy, then `InfluenceBalanced` with ``weight``, (K,), and these hyper-parameters."""
-    reduction, w = settings.reduction or "batch_mean", weight if settings.weight is None else settings.weight
-    late = InfluenceBalanced(len(weight), w, reduction=reduction, dtype=settings.dtype, **hyper)
+    settings = replace(settings, reduction=settings.reduction or "batch_mean")
+    w = weight if settings.weight is None else settings.weight
+    late = InfluenceBalanced(family_member(ce)(weight, replace(settings, weight=w)), **hyper)
     if start == 0:
         return late
-    early = family_member(ce)(weight, replace(settings, weight=None, reduction=reduction))
-    return ScheduledLoss([(0.0, early), (start, late)])
+    early = family_member(ce)(weight, replace(settings, weight=None))
+    return ScheduledLoss([(0.0, InfluenceBalanced(early, 0.0, **hyper)), (start, late)])
 
 
 register(NamedLoss("ib", "influence-balanced loss", "classes", ib, SOURCE, ranges=RANGES))

@@ -14,6 +14,7 @@ from autobalance.common import significant
 from autobalance.data.augmentation import OPERATIONS
 from autobalance.study.report import _augmentation_plots as augmentation_plots
 from autobalance.study.report import _bins_plot as bins_plot
+from autobalance.study.report import _movement_plots as movement_plots
 from autobalance.study.report import _plots as plots
 from autobalance.study.report import _search_plots as search_plots
 from autobalance.study.report._groups import group_table
@@ -72,7 +73,7 @@ def page(run: Run, directory: Path) -> str:
         beside=run.ranking.beside,
         index=run.index,
         curves=_svgs(_curves(run)),
-        movements=_svgs([search_plots.movement(run, name) for name in _moved(run)]),
+        movements=_svgs(_movements(run)),
         still=[search_plots.SYMBOLS[name] for name in run.parameters if run.history and name not in _moved(run)],
         remarks=_remarks(run),
         classes=_svgs(_classes(run, rows)),
@@ -182,10 +183,16 @@ def _learned(run: Run) -> list[str | None]:
     return [bins_plot.parameter_by_bin(run, name) for name in run.parameters]
 
 
+def _movements(run: Run) -> list[str | None]:
+    numbers = [movement_plots.number(run, name) for name in movement_plots.NUMBERS]
+    collected = [movement_plots.collected(run, name) for name in movement_plots.COLLECTED]
+    return [*(movement_plots.table(run, name) for name in _moved(run)), *numbers, *collected]
+
+
 def _moved(run: Run) -> list[str]:
-    """The parameters that were free, or changed from one epoch to another."""
+    """The tables that were free, or changed from one epoch to another."""
     free = (run.result.get("search") or {}).get("free") or ()
-    held = {name: [(row.get("parameters") or {}).get(name) for row in run.history] for name in search_plots.SYMBOLS}
+    held = {name: [(row.get("parameters") or {}).get(name) for row in run.history] for name in movement_plots.TABLES}
     return [
         name
         for name, values in held.items()

@@ -155,7 +155,9 @@ def read_run(directory: Path) -> Run:
         counts=counts,
         cells=cells,
         parameters={
-            name: on_gauge(name, _wide(getattr(loss, name).tolist(), cells), cells) for name in loss.searchable
+            name: on_gauge(name, _wide(getattr(loss, name).tolist(), cells), cells)
+            for name in ("w", "l", "delta")
+            if name in loss.searchable
         },
         references=_references(cells, loss.ordered),
         policy=_policy(directory, len(counts)),

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
 from autobalance.study.report._ranking import as_float
-from autobalance.study.report._run import Array, Run, on_gauge
+from autobalance.study.report._run import Array, Run
 from autobalance.study.report._svg import colours, count_axis, draw, label_points, plain_ticks, root, short
 
 SYMBOLS = {"w": "weight w", "l": "additive adjustment l", "delta": "multiplicative adjustment Δ"}
@@ -100,8 +97,8 @@ def curve(run: Run, key: str, title: str, unit: str) -> str:
     values = np.array([as_float(row.get(key)) for row in run.history])
 
     def plot(axes: Axes) -> None:
-        epochs = _epochs(run)
-        if _shade(axes, run, epochs):
+        epochs = epochs_of(run)
+        if shade(axes, run, epochs):
             axes.annotate("warm-up", (0, 0), (8, 4), "axes fraction", "offset points", fontsize=8, color="#6b5b2e")
         known = np.isfinite(values)
         axes.plot(
@@ -109,19 +106,19 @@ def curve(run: Run, key: str, title: str, unit: str) -> str:
         )
         axes.set_ylabel(unit)
         axes.set_title(title)
-        _epoch_axis(axes)
+        epoch_axis(axes)
 
     return draw(plot, f"{title} by epoch", height=2.6)
 
 
-def _epochs(run: Run) -> Array:
+def epochs_of(run: Run) -> Array:
     """The epochs of the history; the place in the file where the numbers do not rise (restarted at the search)."""
     epochs = np.array([as_float(row.get("epoch")) for row in run.history])
     rising = np.isfinite(epochs).all() and (np.diff(epochs) > 0).all()
     return epochs if rising else np.arange(1.0, len(epochs) + 1)
 
 
-def _shade(axes: Axes, run: Run, epochs: Array) -> bool:
+def shade(axes: Axes, run: Run, epochs: Array) -> bool:
     """Shades the warm-up; whether there was one."""
     warm = epochs[[row.get("phase") == "warm-up" for row in run.history]]
     if len(warm):
@@ -129,42 +126,6 @@ def _shade(axes: Axes, run: Run, epochs: Array) -> bool:
     return len(warm) > 0
 
 
-def _epoch_axis(axes: Axes) -> None:
+def epoch_axis(axes: Axes) -> None:
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-
-
-def movement(run: Run, name: str) -> str | None:
-    """How a parameter moved, a line a class, coloured by frequency; None where the history does not hold it."""
-    kept = [place for place, row in enumerate(run.history) if name in (row.get("parameters") or {})]
-    if not kept:
-        return None
-    tables = np.array([run.history[place]["parameters"][name] for place in kept], dtype=float)
-    tables = tables[:, :, None] if tables.ndim == 2 else tables
-    if tables.ndim != 3 or tables.shape[1] != len(run.counts):
-        return None
-    tables = np.stack([on_gauge(name, table, run.cells) for table in tables])
-    shown = run.order[np.unique(np.linspace(0, len(run.counts) - 1, min(len(run.counts), NAMED)).astype(int))]
-
-    def plot(axes: Axes) -> None:
-        epochs = _epochs(run)
-        _shade(axes, run, epochs)
-        low, high = max(float(run.counts.min()), 1.0), float(run.counts.max())
-        norm = LogNorm(low, high if high > low else low * 1.01)
-        ramp = colormaps["viridis_r"].resampled(256)
-        for k in shown:
-            for group in range(tables.shape[2]):
-                style = ("-", "--", ":", "-.")[group % 4]
-                colour = ramp(0.08 + 0.92 * float(norm(max(run.counts[k], 1.0))))
-                axes.plot(epochs[kept], tables[:, k, group], color=colour, lw=1.2, ls=style)
-        bar = root(axes).colorbar(ScalarMappable(norm, ramp), ax=axes, pad=0.02, aspect=25)
-        bar.set_ticks([low, high] if high > low else [low])
-        bar.ax.minorticks_off()
-        bar.ax.set_yticklabels([f"{tick:.0f}" for tick in bar.get_ticks()])
-        bar.set_label(f"samples of the {run.index}", labelpad=-6)
-        bar.outline.set_visible(False)
-        axes.set_ylabel({"w": "w", "l": "l", "delta": "Δ"}[name])
-        axes.set_title(_title(name))
-        _epoch_axis(axes)
-
-    return draw(plot, f"How the {SYMBOLS[name]} moved in the search", height=2.6)

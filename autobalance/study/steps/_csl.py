@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autobalance.losses import CSL, Loss, ReleasedCSL
+from autobalance.losses import Loss, ReleasedCSL, with_csl
 from autobalance.losses.named import named_loss
 from autobalance.study._training import Training
 from autobalance.study.steps._step import Step, register_step
@@ -11,7 +11,7 @@ _HYPER = {"strength": 1.0, "reward": 2.0}
 
 
 def _as_in_the_paper(loss: Loss, training: Training) -> Loss:
-    return CSL(loss, training.hyper["reward"], training.hyper["strength"])
+    return with_csl(loss, csl=training.hyper["strength"], csl_reward=training.hyper["reward"])
 
 
 def _as_released(loss: Loss, training: Training) -> Loss:

@@ -250,12 +250,13 @@ def test_late_parameters_deviate_from_their_time_on():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"free": ("margin",)}, "'margin' cannot be searched; free parameters are any of w, l, delta"),
+        ({"free": ("beta",)}, "'beta' cannot be searched; free parameters are any of w, l, delta, margin, scale"),
         ({"tie": "group"}, "tied by 'group'; choose one of frequency, class"),
         ({"late": ("w",), "free": ("l",)}, "'w' is late but not free"),
         ({"late": ("w",), "late_start": 1.0}, "late_start is 1.0"),
-        ({"start": fixed_point("csl", COUNTS)}, "cannot start from CSL"),
-        ({"start": fixed_point("ib", COUNTS)}, "a point of the family"),
+        ({"start": fixed_point("csl", COUNTS, variant="released")}, "cannot start from ReleasedCSL.*a point of the"),
+        ({"free": ("csl_reward",)}, "'csl_reward' has no effect on the loss to start from"),
+        ({"free": ("equalization",), "class_counts": torch.full((K,), 9), "tie": "class"}, "no class has less than"),
         ({"start": fixed_point("ce", [3, 3])}, "has 2 classes"),
         ({"class_counts": torch.tensor([3, 3, 0, 1, 1])}, r"\[3, 3, 0, 1, 1\]"),
         ({"class_counts": torch.ones(K, 2) - torch.eye(K, 2)}, "class 0 of group 0 has 0 training samples"),

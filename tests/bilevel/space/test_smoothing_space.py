@@ -81,11 +81,20 @@ def test_the_model_trains_with_the_strength_that_is_searched():
     torch.manual_seed(3)
     _, loss = inner_step(made.trainee.inner, state.inner, raw, batch)
     fixed = search(strength=False)
-    buffers = {**state.inner.buffers, "layer.strength": torch.sigmoid(torch.tensor(1.6, dtype=torch.float64))}
+    buffers = {**state.inner.buffers, "layer.strength": torch.tensor(0.9, dtype=torch.float64)}
     torch.manual_seed(3)
     _, expected = inner_step(fixed.trainee.inner, replace(state.inner, buffers=buffers), raw, batch)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
     assert SmoothingSpace().strength({"fds": torch.tensor(0.0)}) == 0.5
+
+
+def test_the_strength_reaches_both_ends_and_can_leave_them():
+    space = SmoothingSpace()
+    for far, end in ((-7.0, 0.0), (7.0, 1.0)):
+        raw = space.bounded({"fds": torch.tensor(far), "w": torch.tensor(9.0)})
+        number = raw["fds"].clone().requires_grad_()
+        strength = space.strength({"fds": number})
+        assert strength == end and torch.autograd.grad(strength, number)[0] == 1 and raw["w"] == 9
 
 
 def test_statistics_are_refreshed_after_each_epoch():

@@ -68,7 +68,14 @@ def test_the_defaults_are_the_documented_ones():
         "vs": {"gamma": 0.3, "tau": 1.0},
         "ldam": {"max_m": 0.5, "s": 30.0},
         "ldam-drw": {"max_m": 0.5, "s": 30.0, "beta": 0.9999, "drw_start": 0.8},
-        "csl": {"variant": "paper", "base": "ce", "reward": 2.0, "strength": 1.0, "entropy_floor": None},
+        "csl": {
+            "variant": "paper",
+            "base": "ce",
+            "reward": 2.0,
+            "strength": 1.0,
+            "entropy_floor": None,
+            "counts": None,
+        },
         "ib": {"alpha": 1000.0, "epsilon": 1e-3, "start": 0.5},
         "ib-cb": {"beta": 0.9999, "alpha": 1000.0, "epsilon": 1e-3, "start": 0.5},
         "ib-focal": {"gamma": 1.0, "alpha": 1000.0, "epsilon": 1e-3, "start": 0.5},
@@ -93,7 +100,7 @@ def test_weight_overrides_w_where_the_loss_has_weights(name):
     weight = torch.tensor([0.5, 1.0, 2.0, 0.25])
     loss = fixed_point(name, COUNTS, weight=weight)
     late = loss.at(1.0)
-    assert torch.equal(late.base.w if name == "csl" else late.w, weight)
+    assert torch.equal(late.w, weight)
     if isinstance(loss, ScheduledLoss):
         assert torch.equal(loss.at(0.0).w, torch.ones(4))
 
@@ -116,7 +123,8 @@ def test_what_is_built():
     assert isinstance(fixed_point("equalization", COUNTS), Equalization)
     assert type(fixed_point("csl", COUNTS)) is CSL
     assert type(fixed_point("csl", COUNTS, variant="released")) is ReleasedCSL
-    assert fixed_point("csl", COUNTS, entropy_floor=0.0).entropy_floor == 0
+    assert fixed_point("csl", COUNTS, entropy_floor=0.0).csl_floor == 0
+    assert fixed_point("csl", COUNTS, counts="training").counts == "training"
 
 
 def test_the_rare_classes_of_equalization():
@@ -140,6 +148,7 @@ def test_the_rare_classes_of_equalization():
         ("csl", {"base": "mine"}, "no fixed loss is called 'mine'"),
         ("csl", {"base": ParametricLoss(4), "reduction": "sum"}, "reduction has no effect"),
         ("csl", {"variant": "released", "entropy_floor": 0.1}, "entropy_floor has no effect"),
+        ("csl", {"variant": "released", "counts": "training"}, "counts has no effect"),
     ],
 )
 def test_input_errors(name, settings, message):
