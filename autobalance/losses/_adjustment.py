@@ -32,4 +32,9 @@ class Adjustment(NamedTuple):
             adjusted = logits + self.offset
         if self.shift is None or target is None:
             return adjusted
-        return adjusted.scatter_add(1, target[:, None], -self.shift[:, None].to(adjusted.dtype))
+        place, change = target[:, None], -self.shift[:, None]
+        if change.dtype != adjusted.dtype:
+            change = change.to(adjusted.dtype)
+        if adjusted is logits or torch._C._are_functorch_transforms_active():
+            return adjusted.scatter_add(1, place, change)
+        return adjusted.scatter_add_(1, place, change)  # a copy would take as long as the scaling

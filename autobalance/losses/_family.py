@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from autobalance.losses._adjustment import Adjustment
-from autobalance.losses._base import full_precision, reduce
+from autobalance.losses._base import full_precision, reduce, values_are_seen
 
 #: Each parameter of the family with the value at which it has no effect. All but the last two are tables over classes.
 IDENTITY: Mapping[str, float] = {"w": 1.0, "l": 0.0, "delta": 1.0, "margin": 0.0, "scale": 1.0, "gamma": 0.0}
@@ -28,7 +28,7 @@ TABLES = ("w", "l", "delta", "margin")
 
 def of_target(table: Tensor, target: Tensor, group: Tensor | None) -> Tensor:
     """The entry of each sample's target (and group): shape (B,)."""
-    return table[target] if table.dim() == 1 else table[target, group]
+    return table.index_select(0, target) if table.dim() == 1 else table[target, group]
 
 
 def of_logits(table: Tensor, group: Tensor | None) -> Tensor:
@@ -38,7 +38,7 @@ def of_logits(table: Tensor, group: Tensor | None) -> Tensor:
 
 def without_margin(parameters: Mapping[str, Tensor], group: Tensor | None = None) -> Adjustment:
     """s Δ z + l. Parameters that are absent have no effect."""
-    scale, factor, offset = (parameters.get(name) for name in ("scale", "delta", "l"))
+    scale, factor, offset = parameters.get("scale"), parameters.get("delta"), parameters.get("l")
     if factor is not None:
         factor = of_logits(factor, group)
     if scale is not None:
@@ -51,8 +51,7 @@ def adjustment(parameters: Mapping[str, Tensor], target: Tensor, group: Tensor |
     adjusted, scale, margin = without_margin(parameters, group), parameters.get("scale"), parameters.get("margin")
     if margin is None:
         return adjusted
-    shift = of_target(margin, target, group)
-    return adjusted._replace(shift=shift if scale is None else scale * shift)
+    return adjusted._replace(shift=of_target(margin if scale is None else scale * margin, target, group))
 
 
 def parametric_loss(
@@ -78,27 +77,31 @@ def parametric_loss(
         a scalar, or (B,) for ``reduction="none"``.
     """
     logits, w, gamma = full_precision(logits), parameters.get("w"), parameters.get("gamma")
-    if gamma is None and parameters.get("margin") is None and (w is None or fixed(w)):
-        weight = None if w is None else w.to(logits.dtype)
-        return _torch_loss(without_margin(parameters, group)(logits), target, weight, reduction, ignore_index)
-    counted = None
-    if ignore_index is not None:
-        counted = target != ignore_index
-        target = target.where(counted, 0)
-    losses = F.cross_entropy(adjustment(parameters, target, group)(logits, target), target, reduction="none")
+    by_torch = gamma is None and (w is None or fixed(w))
+    own = target
+    if ignore_index is not None and (parameters.get("margin") is not None or not (w is None or by_torch)):
+        own = target.clamp(0, logits.shape[1] - 1)  # who is ignored has a margin and a weight, too; they count nowhere
+    adjusted = adjustment(parameters, own, group)(logits, own)
+    if by_torch:
+        return _torch_loss(adjusted, target, w, reduction, ignore_index)
+    losses = _torch_loss(adjusted, target, None, "none", ignore_index)
     if gamma is not None:
         losses = focused(losses, gamma)
-    weights = None if w is None else of_target(w, target, group).to(losses.dtype)
+    counted = None if ignore_index is None else target != ignore_index
+    if w is None:
+        return reduce(losses, None, reduction, counted)
+    weights = of_target(w, own, group).to(losses.dtype)
     if counted is not None:
-        weights = counted.to(losses.dtype) if weights is None else weights * counted
-    return reduce(losses if weights is None else weights * losses, weights, reduction, counted)
+        weights = weights * counted
+    return reduce(weights * losses, weights, reduction, counted)
 
 
 def focused(losses: Tensor, gamma: Tensor) -> Tensor:
     """(1 - p)^γ (-log p), for -log p."""
     # 1 - p without cancellation; the floor keeps the power differentiable where p rounds to one.
     miss = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
-    return miss**gamma * losses
+    # The derivative of a power is less work where the exponent is a number.
+    return miss ** (gamma.item() if fixed(gamma) and values_are_seen(gamma) else gamma) * losses
 
 
 def fixed(table: Tensor) -> bool:
@@ -107,13 +110,17 @@ def fixed(table: Tensor) -> bool:
         return False
     if torch.compiler.is_compiling():
         return True
-    return not torch._C._are_functorch_transforms_active() and forward_ad.unpack_dual(table).tangent is None
+    if torch._C._are_functorch_transforms_active():
+        return False
+    return forward_ad._current_level < 0 or forward_ad.unpack_dual(table).tangent is None
 
 
 def _torch_loss(
     logits: Tensor, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int | None
 ) -> Tensor:
     """torch's cross-entropy, one pass each way."""
+    if weight is not None and weight.dtype != logits.dtype:
+        weight = weight.to(logits.dtype)
     ignored = -100 if ignore_index is None else ignore_index
     if reduction != "batch_mean" or weight is None:
         how = "mean" if reduction == "batch_mean" else reduction

@@ -40,6 +40,10 @@ class Rows(NamedTuple):
         Raises:
             InputError: shapes or types that do not fit.
         """
+        if not num_groups and target.dtype is torch.int64 and logits.dim() == 2:  # the common call, without detours
+            shape = target.shape
+            if logits.shape == (*shape, num_classes):
+                return cls(logits, target, None, shape)
         place = 0 if logits.dim() == 1 else 1
         if not logits.dim() or logits.shape[place] != num_classes:
             raise InputError(f"logits have shape {tuple(logits.shape)}, the loss has {num_classes} classes: "

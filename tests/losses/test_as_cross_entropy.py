@@ -100,6 +100,27 @@ def test_targets_that_are_ignored_are_as_if_they_were_not_there(name, reduction)
 
 
 @pytest.mark.parametrize("name", MEMBERS)
+def test_a_call_leaves_its_logits_as_they_are(name):
+    logits, target, group = drawn((9,))
+    before = logits.clone()
+    member(name)(logits, target, group=group)
+    ParametricLoss(K, margin=W, dtype=torch.float64)(logits, target)
+    assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 1.5, 2.0])
+def test_second_derivatives_of_focusing_are_finite_for_the_ignored_and_the_sure(gamma):
+    logits = torch.tensor([[200.0, 0, 0, 0], [1.0, 2, 0, 0], [0.5, 0, 1, 0]], requires_grad=True)
+    loss = ParametricLoss(K, gamma=gamma, reduction="sum")
+    (slope,) = torch.autograd.grad(loss(logits, torch.tensor([0, -100, 2])), logits, create_graph=True)
+    (curve,) = torch.autograd.grad(slope.square().sum(), logits)
+    assert (slope[:2] == 0).all() and (curve[:2] == 0).all()
+    alone = logits.detach()[2:].requires_grad_()
+    (slope,) = torch.autograd.grad(loss(alone, torch.tensor([2])), alone, create_graph=True)
+    torch.testing.assert_close(curve[2:], *torch.autograd.grad(slope.square().sum(), alone))
+
+
+@pytest.mark.parametrize("name", MEMBERS)
 def test_batches_that_are_added_up_give_the_gradient_of_one_batch(name):
     """As trainers call it that add up gradients: a mean over the batch would weigh every batch alike."""
     logits, target, group = drawn((9,))
@@ -262,8 +283,8 @@ def test_skorch_predicts_probabilities(loss):
 
 def test_what_is_out_of_range_is_said():
     logits, _, _ = drawn((2,))
-    for name in ("plain", "focal"):
+    for name in MEMBERS:
         with pytest.raises(ValueError, match="target 9 is out of range: the loss has 4 classes"):
-            member(name, ignore_index=-7)(logits, torch.tensor([-7, 9]))
+            member(name, ignore_index=-7)(logits, torch.tensor([-7, 9]), group=torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"shares of classes have the logits' shape \(2, 4\), not \(2, 3\)"):
         member("plain")(logits, torch.ones(2, 3))
