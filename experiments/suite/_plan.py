@@ -88,7 +88,7 @@ def read_plan(path: Path, full: bool, root: Path, only: str | None = None) -> Pl
         raise InputError(f"`problems`: {path} needs problems, a list of entries with name and data")
     if unknown := set(content) - {"problems", "searches"}:
         raise InputError(f"`problems`: {path} has the unknown part {sorted(unknown)[0]!r}")
-    entries = [_entry(path, given, root, full) for given in content["problems"]]
+    entries = [read_entry(path, given, root, full) for given in content["problems"]]
     problems = {entry.name: entry for entry in entries if entry is not None}
     if only is not None:
         wanted = [name.strip() for name in only.split(",")]
@@ -101,7 +101,12 @@ def read_plan(path: Path, full: bool, root: Path, only: str | None = None) -> Pl
     return Plan(tuple(problems.values()), searches)
 
 
-def _entry(path: Path, given: Any, root: Path, full: bool) -> Entry | None:
+def read_entry(path: Path, given: Any, root: Path, full: bool = False) -> Entry | None:
+    """A problem of a file, None where it is for ``full`` alone.
+
+    Raises:
+        InputError: what is wrong with it.
+    """
     if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not isinstance(given.get("data"), str):
         raise InputError(f"`problems`: {path}: every problem needs a name and data, got {given!r:.80}")
     if not re.fullmatch(r"\w[\w .+-]*", given["name"]):

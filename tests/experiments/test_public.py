@@ -12,7 +12,7 @@ from experiments.public import main, names, rows
 def test_a_table_is_written_as_it_stands(tmp_path, capsys):
     assert main(["contraceptive", "--out", str(tmp_path)]) == 0
     path = tmp_path / "contraceptive.csv"
-    assert capsys.readouterr().out == f"{path}: 1473 rows, class in the column Contraceptive_method\n"
+    assert capsys.readouterr().out == f"{path}: 1473 rows, what is to be predicted in the column Contraceptive_method\n"
     table = pd.read_csv(path)
     assert table.shape == (1473, 10) and table["Contraceptive_method"].value_counts().to_dict() == {
         1: 629,
@@ -46,3 +46,9 @@ def test_every_row_is_as_long_as_the_head(name, tmp_path):
     main([name, "--out", str(tmp_path)])
     with open(tmp_path / f"{name}.csv", newline="") as file:
         assert len({len(row) for row in csv.reader(file)}) == 1
+
+
+def test_tables_with_numbers_to_predict_are_there_too():
+    table = rows("ele_1")
+    assert table[0] == ["Inhabitants", "Distance", "Length"] and len(table) == 496 and float(table[1][-1]) > 0
+    assert {"laser", "quake", "wizmir"} <= set(names())
