@@ -1,0 +1,123 @@
+"""The evidence: its statistics against the papers' formulas, its plan, and a run from end to end on small problems."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from autobalance.common import InputError, read_yaml
+from autobalance.data import Samples
+from experiments.evidence.__main__ import main
+from experiments.evidence._plan import Margin, read
+from experiments.evidence._statistics import corrected_p, probabilities
+from experiments.evidence._verdict import against, pairs, ranks
+from experiments.evidence._ways import IMPROVED, improved
+from experiments.suite._options import PLANS
+
+PLAN = Path(__file__).parent / "evidence_plan.yaml"
+
+
+def test_the_corrected_test_is_a_t_test_with_a_larger_variance():
+    differences = [1.0, 2.5, 0.5, 1.5, -0.5]
+    plain = stats.ttest_1samp(differences, 0.0)
+    assert corrected_p(differences, 0.0) == pytest.approx(plain.pvalue)
+    t = plain.statistic * math.sqrt((1 / 5) / (1 / 5 + 0.25))
+    assert corrected_p(differences, 0.25) == pytest.approx(2 * stats.t.sf(t, 4))
+    assert corrected_p([0.0, 0.0, 0.0], 0.2) == 1 and corrected_p([2.0, 2.0], 0.2) is None
+    assert corrected_p([1.0], 0.2) is None
+
+
+def test_its_level_holds_where_training_sets_overlap():
+    """Splits that share training samples have differences that share a part: a plain test finds too much."""
+    generator, found, plain = np.random.default_rng(0), 0, 0
+    share = 0.25  # the correlation of the splits' differences is n_test / (n_test + n_train)
+    rho = share / (1 + share)
+    for _ in range(1500):
+        common = math.sqrt(rho) * generator.normal()
+        differences = (common + math.sqrt(1 - rho) * generator.normal(size=10)).tolist()
+        found += corrected_p(differences, share) < 0.05
+        plain += stats.ttest_1samp(differences, 0.0).pvalue < 0.05
+    assert found / 1500 < 0.07 and plain / 1500 > 0.12
+
+
+def test_probabilities_over_problems():
+    better, same, worse = probabilities([-0.2, -0.1, -0.15, -0.3, -0.12, -0.2], 0.03)
+    assert better > 0.95 and worse < 0.01 and better + same + worse == pytest.approx(1)
+    assert probabilities([0.2, 0.1, 0.15, 0.3, 0.12, 0.2], 0.03)[::-1] == pytest.approx((better, same, worse), abs=0.02)
+    assert probabilities([0.001, -0.002, 0.0, 0.01, -0.01], 0.03)[1] > 0.99
+
+
+def figures(ours, rival, splits=10):
+    generator = np.random.default_rng(1)
+    found = {}
+    for problem, (a, b) in enumerate(zip(ours, rival, strict=True)):
+        noise = generator.normal(0, 0.5, splits)
+        own = generator.normal(0, 0.1, splits)
+        found[f"p{problem}"] = {
+            "ours": [{"figure": a + n + o, "cost": 5.0, "test_share": 0.25} for n, o in zip(noise, own, strict=True)],
+            "rival": [{"figure": b + n, "cost": 1.0, "test_share": 0.25} for n in noise],
+        }
+    return found
+
+
+def test_what_is_better_the_same_and_worse():
+    found = figures([20.0, 30.0, 40.0, 50.0], [25.0, 30.1, 36.0, 50.05])
+    words = {name: pair.word for name, pair in pairs(found, "ours", "rival", Margin(1.0, 0.03)).items()}
+    assert words["p0"] == "better" and words["p2"] == "worse" and words["p3"] == "same"
+    its = against(found, "rival", Margin(1.0, 0.03))
+    assert its.beyond_worse == ["p2"] and its.count("better") == 1
+    assert ranks(found, ["ours", "rival"]) == {"ours": 1.25, "rival": 1.75}
+
+
+def test_numbers_have_no_margin_in_points():
+    assert Margin(1.0, 0.03).of("numbers") == Margin(0.0, 0.03) and Margin(1.0, 0.03).of("classes").points == 1
+
+
+def test_the_control_puts_a_known_share_of_mistakes_right():
+    logits = torch.randn(900, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(900) % 3
+    samples = Samples(torch.zeros(900, 1), y)
+    better = improved(logits, samples, 0)
+    for k in range(3):
+        before, after = ((each.argmax(1) != k)[y == k].sum().item() for each in (logits, better))
+        assert after == before - round(before * IMPROVED)
+    errors = (improved(logits[:, 0], Samples(samples.x, y.float()), 0) - y).abs()
+    torch.testing.assert_close(errors, (1 - IMPROVED) * (logits[:, 0] - y).abs())
+
+
+def test_the_plan_that_is_committed_can_be_read(tmp_path):
+    tracks = read_yaml(PLANS / "evidence.yaml")["tracks"]
+    assert {name: len(track["problems"]) for name, track in tracks.items()} == {"A": 16, "B": 12, "C": 12, "D": 8}
+    for track in tracks.values():
+        assert 2 * sum(problem.get("seen", False) for problem in track["problems"]) <= len(track["problems"])
+    plan = read(PLANS / "evidence.yaml", tmp_path, tmp_path, ["D"], ["quake", "laser"])
+    assert [entry.name for entry in plan.tracks[0].problems] == ["laser", "quake"] and len(plan.hash) == 12
+    with pytest.raises(InputError, match="no track 'X'; it has A, B, C, D"):
+        read(PLANS / "evidence.yaml", tmp_path, tmp_path, ["X"])
+
+
+def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
+    asked = ["--plan", str(PLAN), "--out", str(tmp_path), "--tracks", "B", "--only", "contraceptive"]
+    assert main([*asked, "--splits", "1"]) == 0
+    result = json.loads((tmp_path / "B" / "contraceptive-0-worst_class.json").read_text())["result"]
+    assert set(result["figures"]) == {
+        *("la", "again", "ours", "AutoBalance", "TPE", "CMA-ES", "ce", "ce + offsets", "la + offsets", "improved"),
+    }
+    assert result["figures"]["improved"] < result["figures"]["la"] and result["cost"]["ours"] > 1
+    models = json.loads((tmp_path / "B" / "contraceptive-0-models.json").read_text())["result"]
+    assert {"gradient boosting", "balanced forest", "easy ensemble"} < set(models["worst_class"])
+    page = (tmp_path / "evidence-B.md").read_text()
+    assert (
+        "1 of 2 splits" in page
+        and "| contraceptive (seen) |" in page
+        and (tmp_path / "evidence-B-worst_class.svg").exists()
+    )
+    before = (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes()
+    capsys.readouterr()
+    assert main([*asked, "--splits", "1", "--pages"]) == 0
+    assert (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes() == before
+    assert "evidence-B.md" in capsys.readouterr().out
