@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
-from torch import Tensor
 
 from autobalance.bilevel._guard import SEARCHED, Choice, doubted
 from autobalance.bilevel._interleaved import Interleaved, InterleavedSearch, InterleavedState
+from autobalance.bilevel._outputs import packed, unpacked
 from autobalance.bilevel._prediction_space import (
     CONFIDENCE,
     SPLIT_COST,
@@ -24,6 +24,7 @@ from autobalance.bilevel.space import Found
 from autobalance.common import check_value
 from autobalance.data import Batch, stratum
 from autobalance.hypergradients import Engine, processes
+from autobalance.tasks.metrics import Outputs
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -88,7 +89,7 @@ class AutoState:
     first: PredictionSpaceState
     chosen: str | None = None
     second: InterleavedState | None = None
-    outputs: Tensor | None = None
+    outputs: Outputs | None = None
     used: bool = False
 
     @property
@@ -110,14 +111,14 @@ class AutoState:
     def to_dict(self) -> dict[str, Any]:
         """See `State`."""
         second = None if self.second is None else self.second.to_dict()
-        return {**vars(self), "first": self.first.to_dict(), "second": second}
+        return {**vars(self), "first": self.first.to_dict(), "second": second, "outputs": packed(self.outputs)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `State`."""
         second = None if content["second"] is None else InterleavedState.from_dict(content["second"], device)
         first = PredictionSpaceState.from_dict(content["first"], device)
-        return cls(**{**content, "first": first, "second": second})
+        return cls(**{**content, "first": first, "second": second, "outputs": unpacked(content["outputs"])})
 
 
 class AutoSearch:
@@ -205,14 +206,14 @@ class AutoSearch:
         assert state.chosen is not None
         second, first, judged = self._compared(state)
         before, start = first[state.chosen], self._bench.plan.start_name
-        outputs = {SEARCHED: second, start: before}
+        outputs: dict[str, Outputs] = {SEARCHED: second, start: before}
         if not self._bench.of_numbers:  # it followed these very samples, and of some classes there are few
             outputs, judged = doubted(outputs, judged, stratum(judged, None))
         against = self.first.compare(outputs, judged, start, self._needed)
         # constraints that it meets and the first phase misses on these few samples are no reason without confidence
         return against.chosen == SEARCHED and against.confidence >= self._needed
 
-    def _compared(self, state: AutoState) -> tuple[Tensor, dict[str, Tensor], Batch]:
+    def _compared(self, state: AutoState) -> tuple[Outputs, dict[str, Outputs], Batch]:
         """The second phase's outputs, the first's by name, and the validation samples that both held out."""
         assert state.outputs is not None and state.first.crossed is not None
         first = {**state.first.outputs, SEARCHED: state.first.crossed}

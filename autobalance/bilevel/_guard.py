@@ -12,10 +12,11 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.data import Batch, resamplings
 from autobalance.losses import Loss, Member, ScheduledLoss
+from autobalance.tasks.metrics import Largest, Outputs
 from autobalance.tasks.objectives import Standing
 
 #: How outputs stand on a batch of samples.
-Judge = Callable[[Tensor, Batch], Standing]
+Judge = Callable[[Outputs, Batch], Standing]
 
 SEARCHED = "searched"
 #: Folds that the candidates are judged on where nothing else is said.
@@ -60,7 +61,7 @@ def member(name: str, loss: Loss) -> Member | ScheduledLoss:
     raise InputError(f"{name} cannot be a candidate: a loss file holds members of a family only; leave it out")
 
 
-def doubted(outputs: Mapping[str, Tensor], batch: Batch, strata: np.ndarray) -> tuple[dict[str, Tensor], Batch]:
+def doubted(outputs: Mapping[str, Outputs], batch: Batch, strata: np.ndarray) -> tuple[dict[str, Outputs], Batch]:
     """Held-out samples, and for each candidate one more in each stratum that this candidate alone gets wrong.
 
     Rates of few samples are less sure than resamplings of them say: of what was seen never, none is ever drawn. These
@@ -68,14 +69,18 @@ def doubted(outputs: Mapping[str, Tensor], batch: Batch, strata: np.ndarray) -> 
     succession): a difference of two samples in a cell of ten, found by looking at those ten, is then no proof.
 
     Args:
-        outputs: logits of each candidate, (N, K).
+        outputs: logits of each candidate, (N, K); of the largest of very many, the predicted classes are looked at.
         batch: the N samples, of which only y and group are looked at.
         strata: (N,), each sample's class, and group.
     """
     _, places, stratum = np.unique(strata, return_index=True, return_inverse=True)
     y, number = batch.y[places], len(outputs)
-    more = {}
+    more: dict[str, Outputs] = {}
     for name, output in outputs.items():
+        if isinstance(output, Largest):
+            mistaken = _mistaken(output, batch.y, stratum, y)
+            more[name] = torch.cat([output.predicted, *(mistaken if name == alone else y for alone in outputs)])
+            continue
         means = torch.stack([output[torch.from_numpy(stratum == each)].mean(0) for each in range(len(places))])
         right, wrong = _answering(means, y, True), _answering(means, y, False)
         more[name] = torch.cat([output, *(wrong if name == alone else right for alone in outputs)])
@@ -93,8 +98,26 @@ def _answering(logits: Tensor, y: Tensor, right: bool) -> Tensor:
     return torch.where(kept[:, None], logits, swapped)
 
 
+def _mistaken(output: Largest, y: Tensor, stratum: np.ndarray, of_strata: Tensor) -> Tensor:
+    """The wrong class that the samples of each of S strata are taken for most often, (S,); where they never are, the
+    class after their own, for it matters little which.
+
+    Args:
+        output: for N samples.
+        y: their classes, (N,).
+        stratum: the stratum that each is in, (N,).
+        of_strata: the classes of the strata, (S,).
+    """
+    answer, classes = output.predicted, output.classes
+    wrong = (answer != y).numpy()
+    pairs, times = np.unique(stratum[wrong] * classes + answer.numpy()[wrong], return_counts=True)
+    rising = pairs[np.argsort(times, kind="stable")]  # of each stratum the most frequent comes last
+    mistaken = dict(zip((rising // classes).tolist(), (rising % classes).tolist(), strict=True))
+    return torch.tensor([mistaken.get(at, (k + 1) % classes) for at, k in enumerate(of_strata.tolist())])
+
+
 def choose(
-    outputs: Mapping[str, Tensor],
+    outputs: Mapping[str, Outputs],
     start: str,
     batch: Batch,
     strata: np.ndarray,

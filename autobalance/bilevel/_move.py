@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from autobalance.bilevel._offsets import Crossed, Judged, Offsets, best_of, dealt, frequency_law, refitted
-from autobalance.bilevel.space import basis_of
+from autobalance.bilevel.space import Tied, tie_of
 from autobalance.data import Batch
+from autobalance.tasks.metrics import Outputs
 from autobalance.tasks.objectives import Objective, standing
 
 J = TypeVar("J", bound=Judged)
@@ -23,10 +24,10 @@ class Move(Protocol[J]):
     def phase(self) -> str:
         """What people see that is done."""
 
-    def best(self, outputs: Tensor, batch: Batch) -> J:
+    def best(self, outputs: Outputs, batch: Batch) -> J:
         """The outputs at their best, each judged with what was found without it, for their N samples."""
 
-    def offsets(self, outputs: Tensor, batch: Batch, best: J) -> Tensor | None:
+    def offsets(self, outputs: Outputs, batch: Batch, best: J) -> Tensor | None:
         """What is added to outputs of samples to come, found on all N; None: nothing."""
 
 
@@ -47,14 +48,14 @@ class ByOffsets:
     def of(cls, objective: Objective, counts: Tensor, tie: str, seed: int) -> ByOffsets:
         """For samples of each class, (K,), or cell, (K, G); ``tie`` as in `LossSpace`."""
         classes = counts if counts.dim() == 1 else counts.sum(1)
-        basis = torch.zeros(len(classes), 0) if tie == "frequency" else basis_of(tie, classes)
-        return cls(Offsets(objective, frequency_law(counts), basis), seed)
+        beside = Tied(torch.zeros(len(classes), 0)) if tie == "frequency" else tie_of(tie, classes.double())
+        return cls(Offsets(objective, frequency_law(counts), beside), seed)
 
-    def best(self, outputs: Tensor, batch: Batch) -> Crossed:
+    def best(self, outputs: Outputs, batch: Batch) -> Crossed:
         """See `Move`."""
         return best_of(self.problem, outputs, batch, dealt(batch.y, self.seed))
 
-    def offsets(self, outputs: Tensor, batch: Batch, best: Crossed) -> Tensor:
+    def offsets(self, outputs: Outputs, batch: Batch, best: Crossed) -> Tensor:
         """See `Move`."""
         return refitted(outputs, batch, best)
 
@@ -70,9 +71,9 @@ class AsTheyAre:
     objective: Objective
     phase: str = "starts"
 
-    def best(self, outputs: Tensor, batch: Batch) -> Judged:
+    def best(self, outputs: Outputs, batch: Batch) -> Judged:
         """See `Move`."""
         return Judged(standing(self.objective, outputs, batch), self.objective(outputs, batch).item(), outputs)
 
-    def offsets(self, outputs: Tensor, batch: Batch, best: Judged) -> None:
+    def offsets(self, outputs: Outputs, batch: Batch, best: Judged) -> None:
         """See `Move`."""

@@ -15,7 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autobalance.bilevel._outputs import kept, with_rows
+from autobalance.bilevel.space import Tie, Untied
 from autobalance.data import Batch
+from autobalance.tasks.metrics import Largest, Outputs
 from autobalance.tasks.objectives import Constrained, Objective, Standing, standing
 
 #: The softmax's temperature, in units of the outputs' scale; that of soft maxima, in error rates.
@@ -36,10 +39,17 @@ STEPS, STEP, BETAS = 25, 0.4, (0.8, 0.95)
 FINER = 2
 
 
-def scale_of(outputs: Tensor) -> Tensor:
+def scale_of(outputs: Outputs) -> Tensor:
     """The median gap between the two largest logits, of samples (N, K): the unit of offsets."""
-    top = outputs.topk(2, dim=1).values
-    return (top[:, 0] - top[:, 1]).median().clamp_min(torch.finfo(outputs.dtype).eps)
+    logits = outputs.values if isinstance(outputs, Largest) else outputs
+    top = logits.topk(2, dim=1).values
+    return (top[:, 0] - top[:, 1]).median().clamp_min(torch.finfo(logits.dtype).eps)
+
+
+def in_units(outputs: Outputs) -> tuple[Outputs, Tensor]:
+    """Outputs in units of their scale, and the scale. In double precision, but for the largest of very many logits."""
+    scale = scale_of(outputs)
+    return (outputs if isinstance(outputs, Largest) else outputs.double()) / scale, scale
 
 
 def frequency_law(counts: Tensor) -> Tensor:
@@ -66,18 +76,18 @@ class Offsets:
     Args:
         objective: whose smooth form is meant.
         law: v, (K,).
-        basis: what r is within, (K, C); zeros (K, 0): offsets follow the law alone.
+        tie: what r is within; without numbers: offsets follow the law alone.
         multipliers: of the objective's constraints, see `Constrained`; None: no constraint counts.
         steepness: ρ of their penalties.
     """
 
     objective: Objective
     law: Tensor
-    basis: Tensor
+    tie: Tie
     multipliers: Tensor | None = None
     steepness: float = STEEP
 
-    def smooth(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def smooth(self, outputs: Outputs, batch: Batch) -> Tensor:
         """The smooth objective, a scalar, at the temperatures of this search."""
         if not isinstance(self.objective, Constrained):
             return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM)
@@ -86,27 +96,26 @@ class Offsets:
         within = self.multipliers, self.steepness
         return self.objective.soft_confusion(outputs, batch, TEMPERATURE, MAXIMUM, *within)
 
-    def fit(self, outputs: Tensor, batch: Batch, penalty: float) -> Tensor:
+    def fit(self, outputs: Outputs, batch: Batch, penalty: float) -> Tensor:
         """The offsets b, (K,), for outputs (N, K) in units of their scale; zeros for an infinite penalty."""
-        law, basis = self.law.to(outputs), self.basis.to(outputs)
+        law = self.law.to(outputs.device, outputs.dtype)
         if penalty == float("inf"):
             return torch.zeros_like(law)
-        numbers = torch.zeros(1 + basis.shape[1]).to(outputs).requires_grad_()
+        numbers = law.new_zeros(1 + len(self.tie.numbers())).requires_grad_()
         optimiser = torch.optim.Adam([numbers], lr=STEP, betas=BETAS)
         finer = 1 if self.multipliers is None else FINER
         for step in range(finer * STEPS):
             for group in optimiser.param_groups:
                 group["lr"] = STEP / finer * (1 - step / (finer * STEPS))
-            b, cost = self._at(numbers, law, basis)
+            b, cost = self._at(numbers, law)
             value = self.smooth(outputs + b, batch) + penalty * cost
             (numbers.grad,) = torch.autograd.grad(value, [numbers])
             optimiser.step()
-        return self._at(numbers.detach(), law, basis)[0]
+        return self._at(numbers.detach(), law)[0]
 
-    @staticmethod
-    def _at(numbers: Tensor, law: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    def _at(self, numbers: Tensor, law: Tensor) -> tuple[Tensor, Tensor]:
         """The offsets at some numbers, and what the penalty is times."""
-        free = basis @ numbers[1:]
+        free = self.tie.spread(numbers[1:])
         along = numbers[0] + (free * law).mean()
         beside = free - free.mean() - (free * law).mean() * law
         return along * law + beside, beside.square().mean() + ALONG_LAW * along.square()
@@ -124,7 +133,7 @@ class Judged:
 
     standing: Standing
     tie: float
-    outputs: Tensor
+    outputs: Outputs
 
     @property
     def rank(self) -> tuple[Standing, float]:
@@ -146,7 +155,7 @@ class Crossed(Judged):
 
 
 def cross_validated(
-    problem: Offsets, outputs: Tensor, batch: Batch, penalties: Sequence[float], part: Tensor
+    problem: Offsets, outputs: Outputs, batch: Batch, penalties: Sequence[float], part: Tensor
 ) -> list[Crossed]:
     """Each penalty judged by cross-validation of the outputs.
 
@@ -166,7 +175,7 @@ def cross_validated(
 
 
 def within_bounds(
-    problem: Offsets, outputs: Tensor, batch: Batch, penalties: Sequence[float], part: Tensor
+    problem: Offsets, outputs: Outputs, batch: Batch, penalties: Sequence[float], part: Tensor
 ) -> list[Crossed]:
     """Penalties judged with the constraints of the objective, which is a `Constrained`.
 
@@ -207,19 +216,19 @@ def within_bounds(
     return judged
 
 
-def _crossed(problem: Offsets, outputs: Tensor, batch: Batch, penalty: float, part: Tensor) -> Tensor:
+def _crossed(problem: Offsets, outputs: Outputs, batch: Batch, penalty: float, part: Tensor) -> Outputs:
     """The outputs of each part with the offsets that were found on the other parts."""
     if penalty == float("inf"):
         return outputs
-    found = outputs.clone()
-    for number in part.unique():
-        rest, held = (part != number).nonzero()[:, 0], (part == number).nonzero()[:, 0]
+    found = []
+    for number in (numbers := part.unique()):
+        rest = (part != number).nonzero()[:, 0]
         group = None if batch.group is None else batch.group[rest]
-        found[held] += problem.fit(outputs[rest], Batch(batch.x[:0], batch.y[rest], group), penalty)
-    return found
+        found.append(problem.fit(outputs[rest], Batch(batch.x[:0], batch.y[rest], group), penalty))
+    return with_rows(outputs, torch.stack(found), torch.searchsorted(numbers, part))
 
 
-def best_of(problem: Offsets, outputs: Tensor, batch: Batch, part: Tensor) -> Crossed:
+def best_of(problem: Offsets, outputs: Outputs, batch: Batch, part: Tensor) -> Crossed:
     """The best of `PENALTIES`; equal standings are told apart by the smooth objective.
 
     The first offsets are those of the main objective alone; constraints that these meet cost nothing.
@@ -228,19 +237,21 @@ def best_of(problem: Offsets, outputs: Tensor, batch: Batch, part: Tensor) -> Cr
         problem, batch, part: see `cross_validated`.
         outputs: (N, K), in whatever unit, which those of the result have too.
     """
-    scale = scale_of(outputs)
-    scaled = outputs.double() / scale
+    scaled, scale = in_units(outputs)
     each = cross_validated(problem, scaled, batch, PENALTIES, part)
     if missed := [one.penalty for one in each if not one.standing.met and one.penalty < math.inf]:
         each += within_bounds(problem, scaled, batch, missed, part)
     best = min(each, key=lambda crossed: crossed.rank)
-    return replace(best, outputs=best.outputs * scale)
+    whole = best.outputs * scale
+    if isinstance(whole, Largest) and isinstance(outputs, Largest):
+        whole = replace(whole, rest=outputs.rest)
+    return replace(best, outputs=whole)
 
 
-def refitted(outputs: Tensor, batch: Batch, best: Crossed) -> Tensor:
+def refitted(outputs: Outputs, batch: Batch, best: Crossed) -> Tensor:
     """The offsets, (K,), of all samples, found as the best were, in the unit of the outputs."""
-    scale = scale_of(outputs)
-    return scale * best.problem.fit(outputs.double() / scale, batch, best.penalty)
+    scaled, scale = in_units(outputs)
+    return scale * best.problem.fit(scaled, batch, best.penalty)
 
 
 def dealt(y: Tensor, seed: int) -> Tensor:
@@ -267,5 +278,5 @@ def find_offsets(outputs: Tensor, target: Tensor, objective: Objective, seed: in
         b, (K,), of mean zero; zeros where no offsets came out better than none.
     """
     counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, None)
-    problem = Offsets(objective, frequency_law(counts), torch.eye(len(counts)))
-    return refitted(outputs, batch, best_of(problem, outputs, batch, dealt(target, seed)))
+    problem, seen = Offsets(objective, frequency_law(counts), Untied(counts.double())), kept(outputs, target, objective)
+    return refitted(seen, batch, best_of(problem, seen, batch, dealt(target, seed)))

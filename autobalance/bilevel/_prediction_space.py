@@ -14,6 +14,7 @@ from torch import Tensor
 from autobalance.bilevel._collector import Collected
 from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel._move import AsTheyAre, ByOffsets, Move
+from autobalance.bilevel._outputs import kept, numbers_kept, packed, unpacked
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
@@ -21,6 +22,7 @@ from autobalance.common import InputError, check_value
 from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ScheduledLoss
+from autobalance.tasks.metrics import Outputs, isfinite
 from autobalance.tasks.objectives import standing
 from autobalance.training import NOT_FINITE, advice, constant_output, free_memory_mb
 
@@ -114,7 +116,8 @@ def _check_memory(bench: Bench, starts: int, held_out: bool) -> None:
     problem, free = bench.setting.problem, free_memory_mb()
     samples = len(problem.validation) + (len(problem.train) if held_out else 0)
     classes = problem.num_classes
-    bytes_needed = samples * classes * (8 * COPIES + 4 * starts) + 8 * classes**2 * (starts + 1)
+    numbers = samples * numbers_kept(classes, bench.objective)
+    bytes_needed = numbers * (8 * COPIES + (4 if numbers == samples * classes else 8) * starts)
     if free is not None and bytes_needed / 2**20 > free:
         raise InputError(
             f"the outputs for {samples} samples of {classes} classes would take about {bytes_needed / 2**30:.1f} GiB "
@@ -131,7 +134,8 @@ class PredictionSpaceState:
         generator, random, device_random: states of the sampling generator and of torch's own.
         inner: of the start that is being trained; None between two.
         collected: what its loss has collected in training, when the epoch began.
-        outputs: of each start that is trained, (N, K), for the samples that were held out.
+        outputs: of each start that is trained, (N, K), for the samples that were held out; of very many classes the
+            largest.
         diverged: the starts whose outputs are a constant prediction instead.
         winner: the start whose outputs, with offsets, are best.
         offsets: b, (K,), in the unit of the logits; None before they are found.
@@ -144,11 +148,11 @@ class PredictionSpaceState:
     device_random: Tensor | None = None
     inner: InnerState | None = None
     collected: Collected = ()
-    outputs: dict[str, Tensor] = field(default_factory=dict)
+    outputs: dict[str, Outputs] = field(default_factory=dict)
     diverged: tuple[str, ...] = ()
     winner: str | None = None
     offsets: Tensor | None = None
-    crossed: Tensor | None = None
+    crossed: Outputs | None = None
     done: int = 0
     outer_steps: int = 0
     skipped: int = 0
@@ -156,14 +160,18 @@ class PredictionSpaceState:
 
     def to_dict(self) -> dict[str, Any]:
         """See `State`."""
-        return asdict(self)
+        inner = None if self.inner is None else asdict(self.inner)
+        outputs = {name: packed(output) for name, output in self.outputs.items()}
+        return {**vars(self), "inner": inner, "outputs": outputs, "crossed": packed(self.crossed)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `State`."""
         inner = None if content["inner"] is None else InnerState(**on_device(content["inner"], device))
         collected = tuple(on_device(each, device) for each in content["collected"])
-        return cls(**{**content, "inner": inner, "collected": collected})
+        outputs = {name: unpacked(output) for name, output in content["outputs"].items()}
+        crossed = unpacked(content["crossed"])
+        return cls(**{**content, "inner": inner, "collected": collected, "outputs": outputs, "crossed": crossed})
 
 
 class PredictionSpaceSearch:
@@ -215,7 +223,7 @@ class PredictionSpaceSearch:
         fixed = {other: output for other, output in others if other in self._bench.plan.candidates}
         return self.compare({SEARCHED: state.crossed, name: first, **fixed}, self.judged, name)
 
-    def compare(self, outputs: Mapping[str, Tensor], judged: Batch, start: str, needed: float | None = None) -> Choice:
+    def compare(self, outputs: Mapping[str, Outputs], judged: Batch, start: str, needed: float | None = None) -> Choice:
         """The choice among outputs for the same samples, with a confidence that is needed; None: the plan's."""
         needed = (self._bench.plan.confidence or 0.0) if needed is None else needed
         judge = partial(standing, self._bench.objective)
@@ -263,7 +271,7 @@ class PredictionSpaceSearch:
         figures = {}
         if ended or epoch % -(-self._epochs // FIGURES) == 0:
             output, judged = trainee.held_out(inner)
-            if not torch.isfinite(output).all():
+            if not isfinite(output):
                 return self._given_up(state, name, NOT_FINITE)
             figures = trainee.figures(output, judged)
         state = replace(
@@ -296,7 +304,7 @@ class PredictionSpaceSearch:
         why = f"{why}; {advice(recipe, problem.train)}"
         if len(state.diverged) + 1 == len(self._trainees):
             raise InputError(f"every training of the search diverges. With {name}: {why}")
-        output = constant_output(problem, problem.train, len(judged.y))
+        output = kept(constant_output(problem, problem.train, len(judged.y)), judged.y, self._bench.objective)
         state = replace(
             state,
             inner=None,

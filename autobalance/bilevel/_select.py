@@ -55,7 +55,8 @@ def select(
     Args:
         checked: the plan.
         state: of its search, at its end.
-        held_out: by ``arm/fold``, what finished models answered; those are not trained again, new ones are added.
+        held_out: by ``arm/fold``, what the objective looks at of finished models' answers; those are not trained again,
+            new ones are added.
         diverged: gets, by ``arm/fold``, why a training counts as a constant prediction.
         on_training: told after each epoch of a training.
         on_trained: called after each training.
@@ -67,6 +68,7 @@ def select(
         return made
     found = checked.search.found(state)
     kept: MutableMapping[str, Tensor] = {} if held_out is None else held_out
+    objective = checked.bench.objective
     pool, compared = setting.pool, arms(checked, found, checked.candidates)
     for fold, (rest, held) in enumerate(splits):
         for arm in compared:
@@ -81,14 +83,13 @@ def select(
             answered = arm.answers(setting, (pool.subset(rest), pool.subset(held)), plan.seed, on_epoch)
             if answered.diverged is not None and diverged is not None:
                 diverged[key] = answered.diverged
-            kept[key] = answered.output.cpu()
+            kept[key] = objective.looked_at(answered.output).cpu()
             if on_trained is not None:
                 on_trained()
     judged = pool.subset(torch.cat([held for _, held in splits])).to("cpu")
-    objective = checked.bench.objective
-    held_out = {arm.name: torch.cat([kept[f"{arm.name}/{fold}"] for fold in range(len(splits))]) for arm in compared}
+    of_arms = {arm.name: torch.cat([kept[f"{arm.name}/{fold}"] for fold in range(len(splits))]) for arm in compared}
     return choose(
-        {name: objective.looked_at(output) for name, output in held_out.items()},
+        of_arms,
         plan.start_name,
         judged.without_inputs(),
         stratum(judged, setting.problem.bin_edges),

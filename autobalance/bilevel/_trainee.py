@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from autobalance.bilevel._collector import Answered, Collected, Collector
+from autobalance.bilevel._outputs import AT_ONCE, joined, kept
 from autobalance.bilevel.space import Found, SearchSpace
-from autobalance.data import Batch, FoldedSamples, Samples
+from autobalance.data import MOST_SAMPLES, Batch, FoldedSamples, Samples
 from autobalance.hypergradients import (
     Inner,
     InnerState,
@@ -27,11 +28,12 @@ from autobalance.hypergradients import (
     stack_batches,
 )
 from autobalance.losses import held_of
+from autobalance.tasks.metrics import Outputs
 from autobalance.tasks.objectives import Constrained, Objective
 from autobalance.training import SeesTargets, WithFeatures
 
 #: Figures for the history, by name, from (output, batch) of the validation samples.
-Watch = Callable[[Tensor, Batch], dict[str, float]]
+Watch = Callable[[Outputs, Batch], dict[str, float]]
 
 
 class Trainee:
@@ -81,7 +83,7 @@ class Trainee:
 
         def judge(output: Any, batch: Batch) -> Tensor:
             logits = _logits(output)
-            return objective(logits if sharpness == 1 else sharpness * logits, batch)
+            return objective(logits if sharpness == 1 else logits * sharpness, batch)
 
         return judge
 
@@ -170,7 +172,7 @@ class Trainee:
         seen = {} if self.collector is None else self.collector.record(collected, raw)
         return {**mean, **self.figures(*self.held_out(state)), **self.space.describe(raw), **seen}
 
-    def figures(self, output: Tensor, judged: Batch) -> dict[str, Any]:
+    def figures(self, output: Outputs, judged: Batch) -> dict[str, Any]:
         """What the history keeps of outputs for samples that were held out: objective, its exact metric and how its
         constraints stand, and what ``watch`` says."""
         objective = self._judge(self.objective)(output, judged).item()
@@ -183,18 +185,24 @@ class Trainee:
         }
 
     @torch.no_grad()
-    def held_out(self, state: InnerState) -> tuple[Tensor, Batch]:
-        """What the models answer on all validation samples, fold after fold, and these samples without their inputs."""
-        output = torch.cat([_logits(output) for output, _ in self._answers(state, self.validation_samples)],
-                           int(self.folds > 0))  # fmt: skip
-        return output.flatten(0, 1) if self.folds else output, self.judged
+    def held_out(self, state: InnerState) -> tuple[Outputs, Batch]:
+        """What is kept of the models' answers on all validation samples, fold after fold, and these samples without
+        their inputs."""
+        answers: list[list[Outputs]] = [[] for _ in range(max(1, self.folds))]
+        for output, batch in self._answers(state, self.validation_samples):
+            logits = _logits(output)
+            of_folds = zip(logits, batch.y, strict=True) if self.folds else [(logits, batch.y)]
+            for fold, (its_logits, y) in zip(answers, of_folds, strict=True):
+                fold.append(kept(its_logits, y, self.objective))
+        return joined([part for fold in answers for part in fold]), self.judged
 
     @torch.no_grad()
     def _answers(self, state: InnerState, samples: Samples | FoldedSamples) -> Iterator[tuple[Any, Batch]]:
         """What the models answer in evaluation mode, in parts."""
         state.copy_to(self._model)
         self._model.eval()
-        for batch in samples.batches():
+        most = max(1, AT_ONCE // (self.space.loss.start.num_classes * max(1, self.folds)))
+        for batch in samples.batches(min(MOST_SAMPLES, most)):
             yield self._model(batch.x), batch
         self._model.train()
 

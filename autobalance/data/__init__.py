@@ -28,6 +28,7 @@ from autobalance.data._redraw import fewer_samples as fewer_samples
 from autobalance.data._redraw import split_again as split_again
 from autobalance.data._repeats import repeated_samples as repeated_samples
 from autobalance.data._resampling import resamplings as resamplings
+from autobalance.data._samples import MOST_SAMPLES as MOST_SAMPLES
 from autobalance.data._samples import Batch as Batch
 from autobalance.data._samples import Samples as Samples
 from autobalance.data._source import Source as Source

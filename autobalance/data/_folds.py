@@ -13,7 +13,7 @@ from torch import Tensor
 from autobalance.common import InputError
 from autobalance.common.density import bin_index
 from autobalance.data._problem import Problem
-from autobalance.data._samples import Batch, Samples, batch_size
+from autobalance.data._samples import MOST_SAMPLES, Batch, Samples, batch_size
 
 Fold = tuple[Tensor, Tensor]
 
@@ -117,9 +117,9 @@ class FoldedSamples:
         group = None if flat.group is None else flat.group.unflatten(0, shape)
         return Batch(flat.x.unflatten(0, shape), flat.y.unflatten(0, shape), group)
 
-    def batches(self) -> Iterator[Batch]:
-        """Every fold's samples in order, in batches that are small enough for the memory."""
-        for index in torch.arange(len(self)).split(batch_size(self.shape, self.folds)):
+    def batches(self, most: int = MOST_SAMPLES) -> Iterator[Batch]:
+        """Every fold's samples in order, in batches of at most ``most`` that are small enough for the memory."""
+        for index in torch.arange(len(self)).split(min(most, batch_size(self.shape, self.folds))):
             yield self.take(index)
 
     def without_inputs(self) -> Batch:

@@ -15,12 +15,12 @@ from autobalance.data._crops import resized_crop_and_flip
 from autobalance.data._image_files import ImageFiles
 
 #: Samples and numbers in a batch of `Samples.batches` at most: 55 images of 224 x 224.
-_MOST_SAMPLES, _MOST_NUMBERS = 2048, 2**23
+MOST_SAMPLES, _MOST_NUMBERS = 2048, 2**23
 
 
 def batch_size(shape: Sequence[int], copies: int = 1) -> int:
     """How many samples of ``shape``, times ``copies``, to look at in one go where nothing is trained."""
-    return max(1, min(_MOST_SAMPLES, _MOST_NUMBERS // (math.prod(shape) * copies)))
+    return max(1, min(MOST_SAMPLES, _MOST_NUMBERS // (math.prod(shape) * copies)))
 
 
 class Batch(NamedTuple):
@@ -81,7 +81,7 @@ class Samples:
         """The inputs of the first samples."""
         return self.take(torch.arange(number)).x
 
-    def batches(self, most: int = _MOST_SAMPLES) -> Iterator[Batch]:
+    def batches(self, most: int = MOST_SAMPLES) -> Iterator[Batch]:
         """All samples in order, in batches of at most ``most`` that are small enough for the memory."""
         for index in torch.arange(len(self)).split(min(most, batch_size(self.shape))):
             yield self.take(index)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from autobalance.common import InputError
 from autobalance.data import Batch, Problem, Samples
 from autobalance.losses import Loss
-from autobalance.tasks.metrics import SHOTS, Context, Metric, metric_named, metrics
+from autobalance.tasks.metrics import SHOTS, Context, Metric, Outputs, metric_named, metrics
 from autobalance.tasks.objectives import Objective, Own, OwnFunction, make_objective, standing
 
 #: A metric below is perfect, but for rounding.
@@ -133,7 +133,7 @@ class Task(ABC):
         found = {metric.key: _known(metric.exact(output, batch, context)) for metric in self.metrics}
         return {**found, **self.tables(output, batch, context)}
 
-    def watch(self, output: Tensor, batch: Batch) -> dict[str, float]:
+    def watch(self, output: Outputs, batch: Batch) -> dict[str, float]:
         """The figures of the validation samples that the search's history keeps."""
         context = self.context
         return {name: metric_named(name).exact(output, batch, context) for name in self.watched}
@@ -149,7 +149,7 @@ class Task(ABC):
         batch, classes = self.problem.validation.without_inputs(), self.problem.num_classes
         order = batch.y.bincount(minlength=classes).argsort(descending=True, stable=True).tolist()
         for k in order[: max(1, MOST_TRIED // (len(batch.y) * classes))]:
-            always = torch.eye(classes, device=batch.y.device)[k].expand(len(batch.y), -1)
+            always = F.one_hot(batch.y.new_tensor(k), classes).float().expand(len(batch.y), -1)
             stands = standing(objective, always, batch)
             if stands.met and stands.figure < PERFECT:
                 return self.problem.class_names[k]

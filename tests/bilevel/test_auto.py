@@ -20,6 +20,7 @@ from autobalance.bilevel import (
 from autobalance.bilevel._auto import AutoState
 from autobalance.common import InputError
 from autobalance.hypergradients import Replay
+from autobalance.tasks.metrics import Largest
 
 WITHIN = Interleaved(Replay(3), OuterLoop(warmup=0.3, every=4, lr=0.2))
 
@@ -126,3 +127,15 @@ def test_the_names_of_strategies():
         strategy_of("best")
     with pytest.raises(InputError, match="`budget` is 0"):
         Auto(0.5)
+
+
+def test_of_very_many_classes_the_largest_logits_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr("autobalance.bilevel._outputs.KEPT", 2)  # of three classes
+    made, states = auto(confidence=0.7), []
+    state = run(made.search, on_step=lambda state, record: states.append(state))
+    assert isinstance(state.outputs, Largest) and isinstance(state.first.crossed, Largest)
+    assert select(made, state) is not None
+    for stopped in (states[2], states[-1]):
+        torch.save(stopped.to_dict(), tmp_path / "state.pt")
+        again = AutoState.from_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        assert same(run(auto(confidence=0.7).search, again).to_dict(), state.to_dict())

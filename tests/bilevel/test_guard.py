@@ -10,7 +10,7 @@ import torch
 from autobalance.bilevel import choose
 from autobalance.bilevel._guard import doubted
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Context
+from autobalance.tasks.metrics import Context, Largest
 from autobalance.tasks.objectives import Standing, make_objective, standing
 
 COUNTS = (400, 100, 40)
@@ -58,6 +58,19 @@ def test_doubt_adds_what_each_candidate_alone_gets_wrong():
         mean = torch.stack([outputs[name][batch.y == k].mean(0) for k in range(3)])
         for row in (output[16:19], output[19:]):  # the class's mean logits, dealt anew
             torch.testing.assert_close(row.sort(1).values, mean.sort(1).values)
+
+
+def test_doubt_of_the_largest_logits_is_that_of_all_logits():
+    batch = samples((10, 4, 2))
+    outputs = {name: predictions(batch.y, [e] * 3, 5) + 0.3 for name, e in (("searched", 0.3), ("la", 0.5))}
+    more, together = doubted(outputs, batch, batch.y.numpy())
+    largest = {name: Largest.of(output, batch.y, 2) for name, output in outputs.items()}
+    classes, again = doubted(largest, batch, batch.y.numpy())
+    assert torch.equal(again.y, together.y)
+    for name, output in more.items():
+        right = output.argmax(1) == together.y
+        assert torch.equal(classes[name] == together.y, right) and not right[16:].all()
+        assert torch.equal(classes[name][:16], output[:16].argmax(1))
 
 
 @pytest.mark.parametrize("number, sure", [(10, False), (200, True)])

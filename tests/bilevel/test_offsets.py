@@ -16,6 +16,7 @@ from autobalance.bilevel._offsets import (
     scale_of,
     within_bounds,
 )
+from autobalance.bilevel.space import Tied, Untied
 from autobalance.data import Batch
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import Standing, make_objective, standing
@@ -31,10 +32,10 @@ def outputs(seed=0, shift=(1.5, 0.0, -1.5), counts=COUNTS):
     return 2 * torch.eye(3, dtype=torch.float64)[y] + noise + torch.tensor(shift), Batch(torch.empty(0), y)
 
 
-def problem(objective="balanced_error", basis=None, counts=COUNTS):
-    basis = torch.eye(3) if basis is None else basis
+def problem(objective="balanced_error", tie=None, counts=COUNTS):
+    tie = Untied(counts.double()) if tie is None else tie
     made = make_objective(objective, Context(3, class_names=("a", "b", "rare")))
-    return Offsets(made, frequency_law(counts), basis)
+    return Offsets(made, frequency_law(counts), tie)
 
 
 def test_the_law_is_log_n_with_mean_zero_and_deviation_one():
@@ -77,7 +78,7 @@ def test_a_large_penalty_holds_them_and_an_infinite_one_stops_them():
 
 def test_without_a_basis_they_follow_the_frequency_law():
     z, batch = outputs()
-    b = problem(basis=torch.zeros(3, 0)).fit(z, batch, 0.003)
+    b = problem(tie=Tied(torch.zeros(3, 0))).fit(z, batch, 0.003)
     law = frequency_law(COUNTS)
     torch.testing.assert_close(b, (b * law).mean() * law)
     assert (b * law).mean().item() < -0.5  # the frequent classes' logits were too large

@@ -14,6 +14,7 @@ from autobalance.data import Problem, Samples
 from autobalance.losses import ParametricLoss, ScheduledLoss
 from autobalance.losses.named import fixed_point
 from autobalance.tasks import outputs, task_of
+from autobalance.tasks.metrics import Largest
 from autobalance.training import Recipe, setting_of_model, train
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.1, warmup_epochs=1)
@@ -213,7 +214,7 @@ def test_a_start_that_diverges_counts_as_a_constant_prediction_and_the_others_go
 
 @pytest.mark.parametrize(("free", "fits"), [(0.03, False), (0.1, True), (None, True)])
 def test_outputs_that_do_not_fit_into_the_memory_are_refused_before_anything_takes_time(monkeypatch, free, fits):
-    # 160 samples of 3 classes: 10 copies in double precision and one start's, and 3 x 3 numbers: 40 464 bytes
+    # 160 samples of 3 classes: 10 copies in double precision and one start's: 40 320 bytes
     monkeypatch.setattr("autobalance.bilevel._prediction_space.free_memory_mb", lambda: free)
     if fits:
         checked()
@@ -222,3 +223,34 @@ def test_outputs_that_do_not_fit_into_the_memory_are_refused_before_anything_tak
         InputError, match=r"outputs for 160 samples of 3 classes would take about 0\.0 GiB.*interleaved"
     ):
         checked()
+
+
+def of_ten_classes(**settings):
+    train = gaussians([60, 50, 40, 34, 28, 22, 16, 12, 9, 6], 0)
+    of = Problem("toy", train, *(gaussians([10] * 10, seed) for seed in (1, 2)), class_names=tuple("abcdefghij"))
+    given = {"objective": "macro_f1", "free": ("l",), "recipe": RECIPE, "confidence": 0.7, **settings}
+    plan = SearchPlan(strategy=PredictionSpace(folds=3, budget=2), **given)
+    return check(plan, setting_of_model(of, linear(10)), task_of(of))
+
+
+def test_of_very_many_classes_the_largest_logits_are_kept_and_give_nearly_the_same(monkeypatch, tmp_path):
+    whole = of_ten_classes()
+    expected = run(whole.search)
+    monkeypatch.setattr("autobalance.bilevel._outputs.KEPT", 6)
+    made, states = of_ten_classes(), []
+    state = run(made.search, on_step=lambda state, record: states.append(state))
+    kept, output = state.outputs["la"], expected.outputs["la"]
+    assert isinstance(kept, Largest) and kept.values.shape[1] == 6 and torch.equal(kept.predicted, output.argmax(1))
+    torch.testing.assert_close(kept.of_own, output.gather(1, made.search.judged.y[:, None])[:, 0])
+    assert state.offsets.abs().max() > 0.3
+    torch.testing.assert_close(state.offsets, expected.offsets, atol=0.01, rtol=0)
+    assert select(made, state) == select(whole, expected)
+    torch.save(states[-2].to_dict(), tmp_path / "state.pt")
+    again = PredictionSpaceState.from_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert same(run(of_ten_classes().search, again).to_dict(), state.to_dict())
+
+
+def test_an_objective_of_one_s_own_sees_every_logit(monkeypatch):
+    monkeypatch.setattr("autobalance.bilevel._outputs.KEPT", 6)
+    made = of_ten_classes(objective=lambda output, target, group: output.square().mean())
+    assert run(made.search).outputs["la"].shape[1] == 10

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autobalance.bilevel.space._loss import frequency_basis
+from autobalance.bilevel.space._ties import frequency_basis
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.data.augmentation import (

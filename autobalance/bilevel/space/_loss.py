@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autobalance.bilevel.space._numbers import NUMBERS
+from autobalance.bilevel.space._ties import tie_of
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.losses import (
@@ -32,54 +33,8 @@ UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1, "margin": 1.0}
 #: All that can be free of a loss.
 OF_LOSS = (*BOUNDS, *NUMBERS)
 
-
-def frequency_basis(counts: Tensor) -> Tensor:
-    """log n_k less its mean, (K, 1): deviations in proportion to it are those of LA (in l), CDT (in log Δ) and
-    inverse-frequency weights (in log w). For counts (K, G) the same of the cells, (K, 1, G): each group has a factor of
-    its own, and the same factor for all groups gives group-LA, group-VS and group-balanced weights."""
-    logarithm = counts.log()
-    return (logarithm - logarithm.mean()).unsqueeze(1)
-
-
-def class_basis(counts: Tensor) -> Tensor:
-    """The identity, (K, K), or (K, K, G) with groups: every class, or every cell, deviates by itself."""
-    identity = torch.eye(len(counts)).to(counts)
-    return identity if counts.dim() == 1 else identity[:, :, None].expand(-1, -1, counts.shape[1])
-
-
 #: The share of the epochs after which late parameters are switched on: epoch 160 of 200 in LDAM-DRW.
 LATE_START = 0.8
-
-
-def cluster_basis(counts: Tensor, size: int) -> Tensor:
-    """Membership in clusters of ``size`` classes that are next to one another by frequency, (K, ⌈K / size⌉), or with
-    a last dimension G: the classes of a cluster deviate as one (Li et al. 2021; sizes of 10 on CIFAR-100, 20 on
-    ImageNet-LT, 40 on iNaturalist)."""
-    total = counts if counts.dim() == 1 else counts.sum(1)
-    if not 1 <= size < len(total):
-        raise InputError(f"{len(total)} classes cannot be tied in clusters of {size}: give from 1 to {len(total) - 1}")
-    rank = total.argsort(descending=True, stable=True).argsort()
-    members = torch.eye(-(-len(total) // size)).to(counts)[rank // size]
-    return members if counts.dim() == 1 else members[:, :, None].expand(-1, -1, counts.shape[1])
-
-
-#: How the deviations of the classes are tied, by name.
-TIES: Mapping[str, Callable[[Tensor], Tensor]] = {"frequency": frequency_basis, "class": class_basis}
-#: Before the number of classes in a cluster.
-CLUSTER = "cluster:"
-
-
-def basis_of(tie: str, counts: Tensor) -> Tensor:
-    """The basis of a tie: a name of `TIES`, or ``cluster:C``.
-
-    Raises:
-        InputError: neither, or clusters that cannot be.
-    """
-    if tie.startswith(CLUSTER) and tie.removeprefix(CLUSTER).isdecimal():
-        return cluster_basis(counts, int(tie.removeprefix(CLUSTER)))
-    if tie not in TIES:
-        raise InputError(f"parameters cannot be tied by {tie!r}; choose one of {', '.join(TIES)} and {CLUSTER}C")
-    return TIES[tie](counts)
 
 
 class LossSpace:
@@ -163,8 +118,8 @@ class LossSpace:
         starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
         self._starts = sorted(starts)
         counts = class_counts.to(first.w)
-        self._basis = basis_of(tie, counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
-        self._reach = self._basis.abs().sum(1).max()
+        self._tie = tie_of(tie, counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
+        self._reach = self._tie.reach
         if self._reach == 0 and self.free:
             what = "classes" if counts.dim() == 1 else "classes of all groups"
             raise InputError(
@@ -242,8 +197,8 @@ class LossSpace:
     def init(self) -> dict[str, Tensor]:
         """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group) of a
         table, and one for a single number."""
-        shape = self._basis.shape[1:]
-        return {name: self._basis.new_zeros(shape if name in BOUNDS else ()) for name in self.free}
+        zeros = self._tie.numbers()
+        return {name: zeros.clone() if name in BOUNDS else zeros.new_zeros(()) for name in self.free}
 
     def bounded(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``raw`` with the single numbers within their bounds."""
@@ -278,7 +233,7 @@ class LossSpace:
     def _table(self, name: str, start: Tensor, raw: Tensor, point: Member) -> Tensor:
         bound = BOUNDS[name] / self._reach
         along = bound * torch.tanh(UNITS[name] * raw / bound)
-        deviation = torch.einsum("kc...,c...->k...", self._basis, along)
+        deviation = self._tie.spread(along)
         if name == "margin":
             return start + deviation / point.scale
         return start + deviation if name == "l" else start * deviation.exp()

@@ -12,6 +12,10 @@ from autobalance.tasks.metrics._errors import of_errors as of_errors
 from autobalance.tasks.metrics._family import MetricFamily as MetricFamily
 from autobalance.tasks.metrics._family import class_of as class_of
 from autobalance.tasks.metrics._family import group_of as group_of
+from autobalance.tasks.metrics._largest import Largest as Largest
+from autobalance.tasks.metrics._largest import Outputs as Outputs
+from autobalance.tasks.metrics._largest import Seen as Seen
+from autobalance.tasks.metrics._largest import isfinite as isfinite
 from autobalance.tasks.metrics._losses import SURROGATES as SURROGATES
 from autobalance.tasks.metrics._losses import TEMPERATURE as TEMPERATURE
 from autobalance.tasks.metrics._losses import balanced_weights as balanced_weights

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.tasks.metrics._largest import Largest, Outputs
 from autobalance.tasks.metrics._losses import Forms
 from autobalance.tasks.metrics._metric import Context, predicted, soft_maximum
 
@@ -94,17 +95,19 @@ def ratio(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def soft_matrix(
-    output: Tensor, batch: Batch, context: Context, temperature: float = 1.0, maximum: float = 0.0
+    output: Outputs, batch: Batch, context: Context, temperature: float = 1.0, maximum: float = 0.0
 ) -> Confusion:
     """The confusion matrix of predictions that are drawn from softmax(output / temperature); differentiable.
 
     Args:
-        output: logits, (N, K).
+        output: logits, (N, K), or the largest of them.
         batch: the samples, of which only y and group are looked at.
         context: of the samples.
         temperature: of the softmax.
         maximum: of soft maxima, see `soft_maximum`.
     """
+    if isinstance(output, Largest):
+        return _of_largest(output, batch, context, temperature, maximum)
     p = torch.softmax(output / temperature, 1)
     index, group, groups = _cells(batch, context)
     classes, share = p.shape[1], _share(batch, context, p)
@@ -122,11 +125,35 @@ def soft_matrix(
     )
 
 
-def exact_matrix(output: Tensor, batch: Batch, context: Context) -> Confusion:
-    """The confusion matrix of the largest logits, (N, K), or of predicted classes, (N,), in float64."""
+def _of_largest(output: Largest, batch: Batch, context: Context, temperature: float, maximum: float) -> Confusion:
+    """The same, with the softmax over the logits that were kept alone."""
+    p = torch.softmax(output.values / temperature, 1)
+    index, group, groups = _cells(batch, context)
+    classes, share = output.classes, _share(batch, context, p)
+
+    def added(values: Tensor, at: Tensor, number: int) -> Tensor:
+        return values.new_zeros(number).index_add(0, at.flatten(), values.flatten())
+
+    def table() -> Tensor:
+        whole = added(p * share[:, None], index[:, None] * classes + output.index, classes * groups * classes)
+        return whole.view(classes, groups, classes).transpose(1, 2)
+
+    return Confusion(
+        cells=added(share, index, classes * groups).view(classes, groups),
+        right=added(p.gather(1, output.own[:, None])[:, 0] * share, index, classes * groups).view(classes, groups),
+        answers=added(p * share[:, None], group[:, None] * classes + output.index, groups * classes)
+        .view(groups, classes)
+        .T,
+        table=table,
+        maximum=maximum,
+    )
+
+
+def exact_matrix(output: Outputs, batch: Batch, context: Context) -> Confusion:
+    """The confusion matrix of logits, (N, K), or of predicted classes, (N,), in float64."""
     answer, classes = predicted(output), context.num_classes
     index, group, groups = _cells(batch, context)
-    share = _share(batch, context, output.new_empty(0, dtype=torch.float64))
+    share = _share(batch, context, torch.empty(0, dtype=torch.float64, device=output.device))
     right = answer == batch.y
 
     def counted(of: Tensor, of_share: Tensor, *shape: int) -> Tensor:
@@ -162,13 +189,20 @@ def of_confusion(of: Callable[[Confusion], Tensor]) -> Forms:
         of: gives a scalar, small where it is good; rates as shares.
     """
 
-    def exact(output: Tensor, batch: Batch, context: Context) -> float:
+    def exact(output: Outputs, batch: Batch, context: Context) -> float:
         return 100 * of(exact_matrix(output, batch, context)).item()
 
-    def soft(output: Tensor, batch: Batch, context: Context) -> Tensor:
+    def soft(output: Outputs, batch: Batch, context: Context) -> Tensor:
         return of(soft_matrix(output, batch, context, maximum=MAXIMUM))
 
-    def soft_confusion(output: Tensor, batch: Batch, context: Context, temperature: float, maximum: float) -> Tensor:
+    def soft_confusion(output: Outputs, batch: Batch, context: Context, temperature: float, maximum: float) -> Tensor:
         return of(soft_matrix(output, batch, context, temperature, maximum))
 
-    return {"exact": exact, "of_classes": True, "soft": soft, "soft_confusion": soft_confusion, "surrogates": {}}
+    return {
+        "exact": exact,
+        "of_classes": True,
+        "of_largest": True,
+        "soft": soft,
+        "soft_confusion": soft_confusion,
+        "surrogates": {},
+    }

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.tasks.metrics._largest import Largest, Outputs
 from autobalance.tasks.metrics._metric import Context, Exact, Soft, SoftConfusion, predicted
 
 #: Of the soft maximum over classes or cells, in the unit of the losses: those whose mean losses differ by much less
@@ -21,22 +22,24 @@ from autobalance.tasks.metrics._metric import Context, Exact, Soft, SoftConfusio
 TEMPERATURE = 0.2
 
 
-def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+def cross_entropy(logits: Outputs, y: Tensor) -> Tensor:
     """-log p_y, (B,). Over log 2 it bounds the 0/1 loss from above; its slope does not vanish far from the boundary."""
+    if isinstance(logits, Largest):
+        return logits.cross_entropy()
     return F.cross_entropy(logits, y, reduction="none")
 
 
-def smooth(logits: Tensor, y: Tensor) -> Tensor:
+def smooth(logits: Outputs, y: Tensor) -> Tensor:
     """1 - p_y, (B,): the 0/1 loss, smoothed: the chance that a prediction drawn from the softmax is wrong."""
     return -torch.expm1(-cross_entropy(logits, y))
 
 
-def zero_one(output: Tensor, y: Tensor) -> Tensor:
+def zero_one(output: Outputs, y: Tensor) -> Tensor:
     """1 where the predicted class is not the target, else 0, (B,), float64; see `predicted`."""
     return (predicted(output) != y).double()
 
 
-SURROGATES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "smooth": smooth}
+SURROGATES: Mapping[str, Callable[[Outputs, Tensor], Tensor]] = {"ce": cross_entropy, "smooth": smooth}
 
 #: (losses (B,), batch, context, temperature of the soft maximum where it has one) -> a scalar. Classes, groups and
 #: cells that the batch has no samples of are left out.
@@ -48,6 +51,7 @@ class Forms(TypedDict):
 
     exact: Exact
     of_classes: bool
+    of_largest: bool
     soft: Soft
     soft_confusion: SoftConfusion
     surrogates: Mapping[str, Soft]
@@ -61,19 +65,20 @@ def of_losses(of: OfLosses, surrogate: str = "ce") -> Forms:
         surrogate: whose losses the soft form has, of `SURROGATES`.
     """
 
-    def exact(output: Tensor, batch: Batch, context: Context) -> float:
+    def exact(output: Outputs, batch: Batch, context: Context) -> float:
         return 100 * of(zero_one(output, batch.y), batch, context, 0.0).item()
 
-    def soft(losses: Callable[[Tensor, Tensor], Tensor], output: Tensor, batch: Batch, context: Context) -> Tensor:
+    def soft(losses: Callable[[Outputs, Tensor], Tensor], output: Outputs, batch: Batch, context: Context) -> Tensor:
         return of(losses(output, batch.y), batch, context, TEMPERATURE)
 
-    def soft_confusion(output: Tensor, batch: Batch, context: Context, temperature: float, maximum: float) -> Tensor:
+    def soft_confusion(output: Outputs, batch: Batch, context: Context, temperature: float, maximum: float) -> Tensor:
         return of(smooth(output / temperature, batch.y), batch, context, maximum)
 
     surrogates: dict[str, Soft] = {name: partial(soft, losses) for name, losses in SURROGATES.items()}
     return {
         "exact": exact,
         "of_classes": True,
+        "of_largest": True,
         "soft": surrogates[surrogate],
         "soft_confusion": soft_confusion,
         "surrogates": surrogates,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data import Batch
+from autobalance.tasks.metrics._largest import Largest, Outputs
 
 #: A bin is many-shot above the first number of training samples, few-shot below the second (Yang et al. 2021).
 SHOTS = (100, 20)
@@ -43,21 +44,21 @@ class Context:
     equal_shares: bool = False
 
     @classmethod
-    def of(cls, logits: Tensor, batch: Batch) -> Context:
+    def of(cls, logits: Outputs, batch: Batch) -> Context:
         """What a batch of a classification tells by itself: logits (B, K)."""
         return cls(logits.shape[1], 0 if batch.group is None else int(batch.group.max()) + 1)
 
 
-#: (output (B, ...), batch, context) -> the figure.
-Exact = Callable[[Tensor, Batch, Context], float]
+#: (output (B, ...), batch, context) -> the figure. The output is a tensor, or `Largest` where the metric takes them.
+Exact = Callable[[Any, Batch, Context], float]
 #: The same, differentiable in the output; a scalar.
-Soft = Callable[[Tensor, Batch, Context], Tensor]
+Soft = Callable[[Any, Batch, Context], Tensor]
 
 
 #: (output, batch, context, temperature, maximum) -> the soft figure, a scalar, with rates as shares. ``temperature`` is
 #: that of the softmax of the logits, which towards 0 becomes the argmax; ``maximum`` that of the `soft_maximum` over
 #: classes or cells where there is one, in the unit of an error rate.
-SoftConfusion = Callable[[Tensor, Batch, Context, float, float], Tensor]
+SoftConfusion = Callable[[Any, Batch, Context, float, float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Metric:
         reported: whether every test of a model has it.
         column: whether the tables of a report show it.
         of_classes: whether ``exact`` looks at predicted classes alone, and takes them, (N,), in place of logits too.
+        of_largest: whether all its forms take the largest logits of each sample, `Largest`, in place of all.
     """
 
     key: str
@@ -100,6 +102,7 @@ class Metric:
     reported: bool = True
     column: bool = True
     of_classes: bool = False
+    of_largest: bool = False
 
     def __post_init__(self) -> None:
         if self.soft is not None and self.better == "higher":
@@ -122,8 +125,10 @@ class Metric:
         return self.needs == "classes" or context.num_groups > 0
 
 
-def predicted(output: Tensor) -> Tensor:
+def predicted(output: Outputs) -> Tensor:
     """The predicted classes, (N,), of logits (N, K) or of what are predicted classes already."""
+    if isinstance(output, Largest):
+        return output.predicted
     return output if output.dim() == 1 and not output.is_floating_point() else output.argmax(1)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Context, Metric, predicted
+from autobalance.tasks.metrics import Context, Metric, Outputs, Seen, predicted
 
 #: What helps where an objective or a loss is for groups and there are none.
 GROUPS_FROM = (
@@ -45,7 +45,7 @@ class Blend:
     def __init__(self, parts: Sequence[Part], text: str, context: Context | None = None) -> None:
         self.parts, self.text, self.context = tuple(parts), text, context
 
-    def __call__(self, output: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, output: Outputs, batch: Batch) -> Tensor:
         """The differentiable value, a scalar."""
         context = self._context(output, batch)
         terms = []
@@ -54,7 +54,7 @@ class Blend:
             terms.append(part.weight * part.metric.soft(output, batch, context))
         return torch.stack(terms).sum()
 
-    def soft_confusion(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
+    def soft_confusion(self, output: Outputs, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
         """The differentiable value that becomes a hundredth of `metric` (of numbers: becomes `metric`) as both its
         temperatures go to 0.
 
@@ -75,21 +75,21 @@ class Blend:
                 terms.append(part.weight * part.metric.soft(output, batch, context))
         return torch.stack(terms).sum()
 
-    def metric(self, output: Tensor, batch: Batch) -> float:
+    def metric(self, output: Outputs, batch: Batch) -> float:
         """The sum of the true metrics, errors in percent."""
         context = self._context(output, batch)
         return sum(part.weight * part.metric.exact(output, batch, context) for part in self.parts)
 
-    def looked_at(self, output: Tensor) -> Tensor:
+    def looked_at(self, output: Seen) -> Tensor | Seen:
         """See `Objective`."""
         of_classes = self.context is not None and all(part.metric.of_classes for part in self.parts)
         return predicted(output) if of_classes else output
 
-    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+    def figures(self, output: Outputs, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric; None where the samples tell nothing."""
         return {"objective": known(self.metric(output, batch))}
 
-    def _context(self, output: Tensor, batch: Batch) -> Context:
+    def _context(self, output: Outputs, batch: Batch) -> Context:
         if batch.group is None and any(part.metric.needs == "groups" for part in self.parts):
             raise InputError(f"the objective {self.text} needs groups, and the samples have none: {GROUPS_FROM}")
         return self.context or Context.of(output, batch)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Context
+from autobalance.tasks.metrics import Context, Outputs, Seen
 from autobalance.tasks.objectives._blend import Blend, known
 from autobalance.tasks.objectives._objective import Objective, Standing
 
@@ -45,7 +45,7 @@ class Constraint:
         """How far a value is beyond the bound; below 0 where it is within."""
         return value - self.bound if self.upper else self.bound - value
 
-    def measured(self, output: Tensor, batch: Batch, hundred: float) -> tuple[float, float]:
+    def measured(self, output: Outputs, batch: Batch, hundred: float) -> tuple[float, float]:
         """The exact figure as it was written (a score as a score), and how far it is beyond the bound, below 0 where it
         is within; shares of one where ``hundred`` is 100."""
         value = self.metric.metric(output, batch) / hundred
@@ -70,13 +70,13 @@ class Constrained:
     def __init__(self, main: Blend, constraints: Sequence[Constraint], text: str, context: Context | None) -> None:
         self.main, self.constraints, self.text, self.context = main, tuple(constraints), text, context
 
-    def __call__(self, output: Tensor, batch: Batch, multipliers: Tensor | None = None) -> Tensor:
+    def __call__(self, output: Outputs, batch: Batch, multipliers: Tensor | None = None) -> Tensor:
         """The differentiable value, a scalar; ``multipliers`` (C,), one a constraint, None: 0 each."""
         return self.main(output, batch) + self._penalty(self.violations(output, batch), multipliers)
 
     def soft_confusion(
         self,
-        output: Tensor,
+        output: Outputs,
         batch: Batch,
         temperature: float = 1.0,
         maximum: float = 0.0,
@@ -87,13 +87,13 @@ class Constrained:
         main = self.main.soft_confusion(output, batch, temperature, maximum)
         return main + self._penalty(self.violations(output, batch, temperature, maximum), multipliers, steepness)
 
-    def violations(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
+    def violations(self, output: Outputs, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
         """How far each constraint is violated, (C,), differentiable; below 0 where it is met."""
         return torch.stack([
             one.violation(one.metric.soft_confusion(output, batch, temperature, maximum)) for one in self.constraints
         ])  # fmt: skip
 
-    def exact_violations(self, output: Tensor, batch: Batch) -> Tensor:
+    def exact_violations(self, output: Outputs, batch: Batch) -> Tensor:
         """How far each constraint is violated by the exact figures, (C,), float64; below 0 where it is met."""
         beyond = [one.measured(output, batch, self._hundred)[1] for one in self.constraints]
         return torch.tensor(beyond, dtype=torch.float64)
@@ -107,18 +107,18 @@ class Constrained:
         objective, which is 1, or its ``figure`` where that is larger, such as a cost."""
         return PENALTY * max(1.0, figure / self._hundred)
 
-    def metric(self, output: Tensor, batch: Batch) -> float:
+    def metric(self, output: Outputs, batch: Batch) -> float:
         """The main objective's metric and, for each constraint that is violated, ten times by how much: one number for
         those who need one; candidates are compared by `standing`."""
         stands = self.standing(output, batch)
         return stands.figure + PENALTY * self._hundred * stands.violation
 
-    def looked_at(self, output: Tensor) -> Tensor:
+    def looked_at(self, output: Seen) -> Tensor | Seen:
         """See `Objective`."""
         seen = [blend.looked_at(output) for blend in (self.main, *(one.metric for one in self.constraints))]
-        return seen[0] if all(each.dim() == 1 for each in seen) else output
+        return seen[0] if all(isinstance(each, Tensor) and each.dim() == 1 for each in seen) else output
 
-    def standing(self, output: Tensor, batch: Batch) -> Standing:
+    def standing(self, output: Outputs, batch: Batch) -> Standing:
         """The main objective's metric, and by how much the constraints are violated."""
         constraints, total = {}, 0.0
         for one in self.constraints:
@@ -127,7 +127,7 @@ class Constrained:
             total += max(0.0, beyond)
         return Standing(total, self.main.metric(output, batch), constraints)
 
-    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+    def figures(self, output: Outputs, batch: Batch) -> dict[str, Any]:
         """What a test reports: the metric, the main objective's, and each constraint's figure and whether it is met."""
         stands = self.standing(output, batch)
         return {
@@ -147,8 +147,16 @@ class Constrained:
         return (((at + steepness * violations).clamp_min(0) ** 2 - at**2) / (2 * steepness)).sum()
 
 
-def standing(objective: Objective, output: Tensor, batch: Batch) -> Standing:
+def standing(objective: Objective, output: Outputs, batch: Batch) -> Standing:
     """How outputs stand by any objective: those without constraints violate none."""
     if isinstance(objective, Constrained):
         return objective.standing(output, batch)
     return Standing(0.0, objective.metric(output, batch))
+
+
+def of_largest(objective: object) -> bool:
+    """Whether an objective takes the largest logits of each sample in place of all of them: where its metrics do."""
+    blends = [objective]
+    if isinstance(objective, Constrained):
+        blends = [objective.main, *(one.metric for one in objective.constraints)]
+    return all(isinstance(blend, Blend) and all(part.metric.of_largest for part in blend.parts) for blend in blends)

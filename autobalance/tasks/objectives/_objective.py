@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from autobalance.data import Batch
+from autobalance.tasks.metrics import Outputs, Seen
 
 
 @runtime_checkable
@@ -21,20 +22,20 @@ class Objective(Protocol):
 
     text: str
 
-    def __call__(self, output: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, output: Outputs, batch: Batch) -> Tensor:
         """The differentiable value, a scalar."""
 
-    def soft_confusion(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
+    def soft_confusion(self, output: Outputs, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
         """The differentiable value, a scalar, that comes near the metric as both its temperatures go to 0, see
         `Blend.soft_confusion`."""
 
-    def metric(self, output: Tensor, batch: Batch) -> float:
+    def metric(self, output: Outputs, batch: Batch) -> float:
         """What candidates are compared by; smaller is better. Takes what `looked_at` gives in place of the output."""
 
-    def looked_at(self, output: Tensor) -> Tensor:
+    def looked_at(self, output: Seen) -> Tensor | Seen:
         """All that `metric` looks at of the output, sample by sample: the predicted classes, (N,), or the output."""
 
-    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+    def figures(self, output: Outputs, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric, and what belongs to it."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autobalance.common import InputError, import_function
 from autobalance.data import Batch
-from autobalance.tasks.metrics import Confusion, Context, exact_matrix, predicted, soft_matrix
+from autobalance.tasks.metrics import Confusion, Context, Outputs, Seen, exact_matrix, predicted, soft_matrix
 from autobalance.tasks.objectives._blend import known
 
 #: What a user writes: (the model's output, target, group or None) -> scalar, or see `Own`.
@@ -41,10 +41,10 @@ class Own:
         if self.tables and context is not None and context.bin_edges is not None:
             raise InputError(f"the objective {text} is one of a confusion matrix, which numbers do not have")
 
-    def __call__(self, output: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, output: Outputs, batch: Batch) -> Tensor:
         return self.soft_confusion(output, batch)
 
-    def soft_confusion(self, output: Tensor, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
+    def soft_confusion(self, output: Outputs, batch: Batch, temperature: float = 1.0, maximum: float = 0.0) -> Tensor:
         """Of a soft confusion matrix where the function is one of that; else as soft as it is."""
         if self.tables:
             matrix = soft_matrix(output, batch, self.context or Context.of(output, batch), temperature)
@@ -54,26 +54,26 @@ class Own:
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise InputError(f"the objective {self.text} gives {got}: it must give one number, as a tensor")
-        if output.requires_grad and not value.requires_grad:
+        if isinstance(output, Tensor) and output.requires_grad and not value.requires_grad:
             raise InputError(f"the objective {self.text} has no derivative in the model's output: use a smooth "
                              "function of the logits, no argmax and no numpy")  # fmt: skip
         return value.reshape(())
 
-    def metric(self, output: Tensor, batch: Batch) -> float:
+    def metric(self, output: Outputs, batch: Batch) -> float:
         """The value of the exact confusion matrix; a function of (output, target, group) has no other value."""
         if self.tables:
             return float(self._of(exact_matrix(output, batch, self.context or Context.of(output, batch))))
         return float(self(output, batch))
 
-    def looked_at(self, output: Tensor) -> Tensor:
+    def looked_at(self, output: Seen) -> Tensor | Seen:
         """See `Objective`."""
         return predicted(output) if self.tables and self.context is not None else output
 
-    def figures(self, output: Tensor, batch: Batch) -> dict[str, Any]:
+    def figures(self, output: Outputs, batch: Batch) -> dict[str, Any]:
         """What a test reports: ``objective``, the metric; None where the samples tell nothing."""
         return {"objective": known(self.metric(output, batch))}
 
-    def try_on(self, output: Tensor, batch: Batch) -> None:
+    def try_on(self, output: Outputs, batch: Batch) -> None:
         """Sees that the function works.
 
         Raises:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from autobalance.bilevel import LossSpace
-from autobalance.bilevel.space._loss import BOUNDS, TIES, UNITS, cluster_basis
+from autobalance.bilevel.space._loss import BOUNDS, UNITS
+from autobalance.bilevel.space._ties import TIES, cluster_basis
 from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.losses.named import fixed_point
