@@ -19,6 +19,8 @@ _HEAD = '''\
 Written by autobalance {version}; it needs torch alone.{bias}
 """
 
+import warnings
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -37,17 +39,22 @@ class Loss(nn.Module):
         for number, (_, parameters) in enumerate(STAGES):
             for name, value in parameters.items():
                 self.register_buffer(f"{{name}}{{number}}", torch.tensor(value, dtype={dtype}))
-        self.stage = len(STAGES) - 1
+        self.stage, self.told = len(STAGES) - 1, len(STAGES) == 1
 
     def start_epoch(self, progress):
         """Call it before each epoch with epochs done / epochs, where there are several stages."""
-        self.stage = max(number for number, (start, _) in enumerate(STAGES) if start <= progress)
+        self.stage, self.told = max(number for number, (start, _) in enumerate(STAGES) if start <= progress), True
+
+    def present(self, output):
+        if not self.told and self.training and output.requires_grad:
+            warnings.warn("the loss is at its last stage: call loss.start_epoch(epoch / epochs) before each epoch")
+        return {{name: getattr(self, f"{{name}}{{self.stage}}") for name in STAGES[self.stage][1]}}
 
 '''
 
 _CLASSES = """\
     def forward(self, logits, target, group=None):
-        p = {name: getattr(self, f"{name}{self.stage}") for name in STAGES[self.stage][1]}
+        p, focusing = self.present(logits), STAGES[self.stage][1]["gamma"] > 0
         shape, half = target.shape, logits.dtype in (torch.float16, torch.bfloat16)
         z = (logits.float() if half else logits).movedim(1, -1).reshape(-1, logits.shape[1])
         target, group = target.flatten(), None if group is None else group.flatten()
@@ -58,14 +65,14 @@ _CLASSES = """\
         u = p["scale"] * of_classes["delta"] * z + of_classes["l"]
         u = u.scatter_add(1, y[:, None], -(p["scale"] * of_target["margin"])[:, None].to(u.dtype))
         losses = F.cross_entropy(u, y, reduction="none")
-        if p["gamma"] > 0:
+        if focusing:
             losses = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny) ** p["gamma"] * losses
         w = of_target["w"].to(losses.dtype) * counted
 """
 
 _NUMBERS = """\
     def forward(self, prediction, target):
-        p = {name: getattr(self, f"{name}{self.stage}") for name in STAGES[self.stage][1]}
+        p, focusing = self.present(prediction), STAGES[self.stage][1]["gamma"] > 0
         half = prediction.dtype in (torch.float16, torch.bfloat16)
         f = (prediction.float() if half else prediction).flatten()
         target = (target if target.is_floating_point() else target.double()).flatten()
@@ -84,7 +91,7 @@ _BALANCED_MSE = """\
 _ERROR = """\
         e = (f - y).abs()
         losses = {error}
-        if p["gamma"] > 0:
+        if focusing:
             losses = torch.tanh(0.5 * p["beta"] * e).clamp_min(torch.finfo(e.dtype).tiny) ** p["gamma"] * losses
         w = p["w"][bins].to(losses.dtype)
 """

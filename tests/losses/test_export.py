@@ -82,6 +82,24 @@ def test_a_schedule_follows_the_epochs(tmp_path):
         torch.testing.assert_close(loss(logits, target), other(logits, target))
 
 
+def test_a_schedule_that_is_not_told_the_epoch_complains(tmp_path):
+    loss, (logits, target, _) = exported(fixed_point("ldam-drw", class_counts=[90, 40, 20, 5]), tmp_path), batch()
+    loss(logits, target)
+    with pytest.warns(UserWarning, match=r"at its last stage: call loss.start_epoch"):
+        loss(logits.requires_grad_(), target)
+    loss.start_epoch(0.5)
+    loss(logits, target)
+    exported(fixed_point("la", class_counts=[90, 40, 20, 5]), tmp_path)(logits, target)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.5])
+def test_the_file_is_compiled_whole(tmp_path, gamma):
+    loss = exported(ParametricLoss(K, l=TABLE, gamma=gamma, dtype=torch.float64), tmp_path)
+    logits, target, _ = batch()
+    whole = torch.compile(loss, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(logits, target), loss(logits, target))
+
+
 @pytest.mark.parametrize("reduction", ["mean", "batch_mean", "sum"])
 @pytest.mark.parametrize("error", ["l1", "mse", "huber", "balanced-mse"])
 def test_a_loss_over_numbers(tmp_path, error, reduction):
