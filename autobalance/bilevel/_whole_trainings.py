@@ -1,8 +1,8 @@
 """The search by whole trainings: each is differentiated through from its last step to its first, exactly.
 
 Hypergradients through a few steps are biased (Wu et al. 2018): they see what a change does at once, not what it does to
-the finished model. In l their sign was right on 6 of 11 development problems (experiments/horizon.py). Where a training
-is short enough, all of it can be differentiated through, at the price of training about three times.
+the finished model. In l their sign was right in 14 of 22 trainings, in w in 13 (experiments/horizon.py). Where a
+training is short enough, all of it can be differentiated through, at the price of training about three times.
 """
 
 from __future__ import annotations

@@ -59,11 +59,15 @@ def test_horizon(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert horizon.main([*arguments, "--steps", "2", "3"]) == 0
     text = capsys.readouterr().out
     rows = table(text)
-    assert [row[:2] for row in rows] == [["wine", name] for name in horizon.NAMES]
-    for place, steps in ((2, 2), (3, 3)):
-        for row in rows:
-            same = (float(row[place]) > 0) == (float(row[4]) > 0)
-            assert f"T = {steps}, {row[1]}: the sign of the whole training's on {int(same)} of 1 problems" in text
+    each = {row[1]: [float(value) for value in row[2:]] for row in rows if row[0] == "wine"}
+    assert list(each) == list(horizon.NAMES) and {len(values) for values in each.values()} == {6}
+    agreement = {row[0]: row[1:] for row in rows[len(horizon.NAMES) + 2 :]}
+    assert list(agreement) == ["T = 2", "T = 3", "last third", "half as long", "last layer"]
+    for place, found in enumerate(agreement.values()):
+        for name, cell in zip(horizon.NAMES, found, strict=True):
+            *_, whole = each[name]
+            same = (each[name][place] > 0) == (whole > 0)
+            assert cell.startswith(str(int(same))) or not cell
 
 
 @pytest.mark.parametrize("main", [headroom.main, horizon.main])
