@@ -99,6 +99,8 @@ class ProblemOptions(RunOptions):
     ground_ratio: float = 10.0
     validation: float | None = None
     model: str | None = None
+    backbone: str | None = None
+    weights: str | None = None
     features_only: bool = False
     epochs: int = 60
     batch_size: int = 64
@@ -211,8 +213,12 @@ def add_problem_options(
 
     training = parser.add_argument_group("model and training, the same for every loss")
     option(training, "model", "unset: cnn for images, mlp for tables", choices=MODELS)
-    option(training, "features-only", "train one linear layer on the features of the trained model that the data "
-           "source returns: a search in seconds, for a loss to fine-tune with", action="store_true")  # fmt: skip
+    option(training, "backbone", "for images in files: a classifier of torchvision that was trained on ImageNet, such "
+           "as resnet50 or convnext_tiny, to fine-tune", metavar="NAME")  # fmt: skip
+    option(training, "weights", "the file of the backbone's weights, a state_dict; unset: those that torchvision "
+           "publishes, from its cache or the network", metavar="FILE.pth")  # fmt: skip
+    option(training, "features-only", "train one linear layer on the features of the backbone, or of the trained model "
+           "that the data source returns: a search in seconds", action="store_true")  # fmt: skip
     option(training, "epochs", "passes over the training samples", type=positive, metavar="N")
     option(training, "batch-size", "samples a step", type=positive, metavar="N")
     option(training, "optimizer", "stochastic gradient descent, Adam, or Adam with decoupled weight decay",

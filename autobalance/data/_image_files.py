@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 #: Mean and standard deviation of ImageNet's pixels by channel, as nearly all published recipes use them.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET_SIZE = 224
 #: The shorter side is resized to this many times the side of the square that is then cut out (256 for 224).
 _RESIZE = 256 / 224
 #: Images that are open at the same time.
@@ -144,7 +145,7 @@ class ImageFiles:
             return np.asarray(part.transpose(Transpose.FLIP_LEFT_RIGHT) if cut.mirrored else part)
 
 
-def image_files(paths: Iterable[str | os.PathLike[str]], size: int = 224, centre: bool = True) -> ImageFiles:
+def image_files(paths: Iterable[str | os.PathLike[str]], size: int = IMAGENET_SIZE, centre: bool = True) -> ImageFiles:
     """`ImageFiles` of any paths, for functions that bring their own data."""
     files = np.array([os.fspath(path) for path in paths], dtype=object)
     return ImageFiles(files, size, centre)

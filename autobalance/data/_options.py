@@ -25,6 +25,7 @@ _PURPOSE = {
     "group_as_feature": "it is about columns of a table",
     "images": "it is for lists of images",
     "image_size": "it is for images in files",
+    "backbone": "it is for images in files",
     "skip_unreadable": "it is for images in files",
     "imbalance": "it thins out images and arrays; a table or function keeps its own frequencies",
     "imbalance_type": "it is the shape of a long tail of classes",
@@ -51,6 +52,8 @@ class DataOptions:
         group_as_feature: for tables: whether the model sees these columns; by default they are hidden from it.
         images: the folder that the paths in lists of images start from. With it a table is a list of images, in its
             column ``path``.
+        backbone: the name of a network that was trained on ImageNet: images in files are read as its recipe does, 224
+            pixels unless ``image_size`` says so, the centre cut out for classes, and stay on disk.
         image_size: side in pixels of images that are read from files.
         skip_unreadable: whether images in files that cannot be read are left out; by default they are an error.
         imbalance: thins out the training samples until the largest class has this many times the samples of the
@@ -77,6 +80,7 @@ class DataOptions:
     group: tuple[str, ...] = ()
     group_as_feature: bool = False
     images: str | None = None
+    backbone: str | None = None
     image_size: int | None = None
     skip_unreadable: bool = False
     imbalance: float | None = None

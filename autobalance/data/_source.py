@@ -12,7 +12,7 @@ from autobalance.data._problem import Problem
 #: Options of sources whose samples can be made long-tailed or put on grounds, of images in files, and the only
 #: task of sources that have classes.
 TAIL = frozenset({"imbalance", "imbalance_type", "ground", "ground_ratio"})
-FILES = frozenset({"image_size", "skip_unreadable"})
+FILES = frozenset({"image_size", "backbone", "skip_unreadable"})
 CLASSES_ONLY = ("classification",)
 #: Options that every source understands.
 _ALWAYS = frozenset({"task", "bins", "seed", "validation"})

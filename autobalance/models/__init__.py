@@ -1,5 +1,10 @@
 """Reference models, each a body that makes features and a head that makes logits; and feature smoothing (FDS)."""
 
+from autobalance.models._backbone import BACKBONE as BACKBONE
+from autobalance.models._backbone import Standardised as Standardised
+from autobalance.models._backbone import backbone_names as backbone_names
+from autobalance.models._backbone import backbone_size as backbone_size
+from autobalance.models._backbone import pretrained_weights as pretrained_weights
 from autobalance.models._base import CosineLinear as CosineLinear
 from autobalance.models._base import FeatureModel as FeatureModel
 from autobalance.models._calibrated import Calibrated as Calibrated

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from autobalance.common import InputError, nearest
+from autobalance.models._backbone import BACKBONE, backbone_body
 from autobalance.models._base import CosineLinear, FeatureModel
 from autobalance.models._bodies import cnn_body, linear_body, mlp_body
 from autobalance.models._resnet import cifar_resnet_body, torchvision_body
@@ -33,7 +34,8 @@ def make_model(
 
     Args:
         name: "linear" (softmax regression); "mlp" (two hidden layers of 128); "cnn" (3 to 4 convolutions);
-            "resnet20", "resnet32" (for CIFAR, He et al. 2016); "resnet18", "resnet50" (torchvision's, untrained).
+            "resnet20", "resnet32" (for CIFAR, He et al. 2016); "resnet18", "resnet50" (torchvision's, untrained);
+            "torchvision/NAME", any of `backbone_names`, for `pretrained_weights`.
         sample_shape: (D,) for vectors or (C, H, W) for images. "linear" and "mlp" flatten images.
         num_classes: K, the width of the logits.
         head: "linear", or "cosine" for ``CosineLinear`` (LDAM's head, Cao et al. 2019).
@@ -45,6 +47,9 @@ def make_model(
     Raises:
         InputError: an unknown name, head or shortcut; an image model for vectors; a shortcut for a model without one.
     """
+    if name.startswith(BACKBONE):
+        body, width = backbone_body(name.removeprefix(BACKBONE))
+        return FeatureModel(body, _make_head(head, width, num_classes))
     if name not in model_names():
         raise InputError(
             f"model {name!r} is unknown: choose one of {', '.join(model_names())}{nearest(name, model_names())}"

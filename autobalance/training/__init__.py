@@ -6,6 +6,8 @@ from autobalance.training._answers import Answers as Answers
 from autobalance.training._answers import answers as answers
 from autobalance.training._answers import constant_output as constant_output
 from autobalance.training._arm import Arm as Arm
+from autobalance.training._backbone import fine_tuned as fine_tuned
+from autobalance.training._backbone import on_backbone as on_backbone
 from autobalance.training._check_model import check_module as check_module
 from autobalance.training._features import WithFeatures as WithFeatures
 from autobalance.training._features import on_features as on_features

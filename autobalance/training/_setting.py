@@ -12,8 +12,24 @@ from torch import nn
 
 from autobalance.common import InputError
 from autobalance.data import Problem, Samples
+from autobalance.data.encoders import Encoder
 from autobalance.models import Structure, default_model
 from autobalance.training._check_model import check_model
+
+
+@dataclass(frozen=True)
+class Below:
+    """What a setting's samples were made by, where they are features of other samples.
+
+    Args:
+        body: in evaluation mode: samples -> features.
+        structure: of the whole network, its head included.
+        encoder: of its samples.
+    """
+
+    body: nn.Module
+    structure: Structure
+    encoder: Encoder
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class Setting:
         make: (seed, head) -> a model with the weights that the seed draws; heads are "linear" and "cosine".
         device: where the models go.
         structure: what ``make`` builds, but for the head; None where the model is the user's.
+        below: where the samples are features, what they are features of.
     """
 
     problem: Problem
@@ -33,6 +50,7 @@ class Setting:
     make: Callable[[int, str], nn.Module]
     device: torch.device | str = "cpu"
     structure: Structure | None = None
+    below: Below | None = None
 
     def new_model(self, seed: int, head: str = "linear") -> nn.Module:
         """The model with the weights that ``seed`` draws, on the device.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from autobalance.common import Fault, InputError, JsonFormat, check_keys, check_number, check_strings, replacing
 from autobalance.data import Samples
 from autobalance.data.encoders import Encoder, Kept, encoder_of
-from autobalance.models import Calibrated, Structure
+from autobalance.models import Calibrated, FeatureModel, Structure
 from autobalance.tasks import outputs
 from autobalance.training._arm import Arm
 from autobalance.training._setting import Setting
@@ -52,18 +52,21 @@ class TrainedModel:
 
         Args:
             model: trained; a feature smoothing in it, which has no effect in evaluation, is left out.
-            setting: where it was made.
+            setting: where it was made. Where its samples are features, the model that is kept is the whole network.
             arm: what it was trained with.
             provenance: as in the class.
         """
         bare = (model.model if isinstance(model, Calibrated) else model).eval()
-        problem, structure = setting.problem, setting.structure
+        problem, structure, encoder = setting.problem, setting.structure, setting.problem.encoder
+        if (below := setting.below) is not None:
+            assert isinstance(bare, FeatureModel)
+            bare, structure, encoder = FeatureModel(below.body, bare.head).eval(), below.structure, below.encoder
         if structure is not None:
             structure = replace(structure, head=arm.head)
         if problem.bin_edges is not None:
-            return cls(bare, None, 1.0, structure, problem.encoder, provenance)
+            return cls(bare, None, 1.0, structure, encoder, provenance)
         scale = float(getattr(arm.loss.stages[-1].loss, "scale", 1.0))
-        return cls(bare, problem.class_names, scale, structure, problem.encoder, provenance)
+        return cls(bare, problem.class_names, scale, structure, encoder, provenance)
 
     @property
     def task(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
-from autobalance.data._image_files import SUFFIXES, ImageFiles, image_files
+from autobalance.data._image_files import IMAGENET_SIZE, SUFFIXES, ImageFiles, image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_varied
 from autobalance.data._problem import Problem
@@ -32,18 +32,18 @@ def load_folder(source: str, options: DataOptions) -> Problem:
     the folders' names in the order of the alphabet, for a regression their names are the numbers to predict; files
     whose suffix is not that of an image are passed over. Without a test folder a fifth is split off for test, by the
     seed.
-    Up to a gibibyte of images is read into memory, see `ImageFiles` for more.
+    Up to a gibibyte of images is read into memory, see `ImageFiles` for more, and for a backbone.
 
     Raises:
         InputError: no images, a file that is not an image although its name says so, a part without one of the classes.
     """
     path = Path(source)
-    size = options.image_size or DEFAULT_SIZE
+    how = unmeasured(options, DEFAULT_SIZE)
     in_parts = (path / "train").is_dir() and (path / "test").is_dir()
     places = {p: path / p for p in ("train", "test", "val") if (path / p).is_dir()} if in_parts else {"train": path}
     names = class_folders(places["train"])
     groups = _group_folders(places["train"], names)
-    parts = {part: list_images(place, names, groups, size) for part, place in places.items()}
+    parts = {part: list_images(place, names, groups, how) for part, place in places.items()}
     if options.regression:
         if groups:
             raise InputError(f"the groups of {path} have no effect on a regression: {', '.join(groups)}")
@@ -59,7 +59,7 @@ def load_folder(source: str, options: DataOptions) -> Problem:
         parts.get("val"),
         names,
         groups,
-        files=unmeasured([], size),
+        files=how,
         notes=notes,
     )
     return assemble(found, options)
@@ -73,8 +73,10 @@ def class_folders(path: Path) -> tuple[str, ...]:
     return names
 
 
-def list_images(path: Path, names: Sequence[str], groups: Sequence[str] | None, size: int, below: str = "") -> Arrays:
-    """The images of one part, undecoded, ``path/CLASS/BELOW/*``, their classes and groups."""
+def list_images(
+    path: Path, names: Sequence[str], groups: Sequence[str] | None, how: ImageFiles, below: str = ""
+) -> Arrays:
+    """The images of one part, undecoded, ``path/CLASS/BELOW/*``, read as ``how`` says, their classes and groups."""
     unknown = set(class_folders(path)) - set(names)
     if unknown:
         raise InputError(f"{path / min(unknown)} is not a class of the training images: {', '.join(names)}")
@@ -92,20 +94,28 @@ def list_images(path: Path, names: Sequence[str], groups: Sequence[str] | None, 
             paths += found
             cells += [(k, g)] * len(found)
     labels, group_index = np.array(cells, dtype=np.int64).T
-    return Arrays(unmeasured(paths, size), labels, group_index if groups else None)
+    return Arrays(how.with_files(image_files(paths).files), labels, group_index if groups else None)
 
 
 def in_memory(parts: dict[str, Arrays]) -> dict[str, Arrays]:
-    """The images as bytes where all of them together are few enough, else as they are."""
+    """The images as bytes where all of them together are few enough and still to be measured, else as they are."""
     images = {part: arrays.x for part, arrays in parts.items() if isinstance(arrays.x, ImageFiles)}
-    if sum(4 * math.prod(x.shape) for x in images.values()) > IN_MEMORY:
+    if any(x.mean for x in images.values()) or sum(4 * math.prod(x.shape) for x in images.values()) > IN_MEMORY:
         return parts
     return {part: replace(parts[part], x=x.pixels(np.arange(len(x)))) for part, x in images.items()}
 
 
-def unmeasured(paths: Sequence[Path], size: int) -> ImageFiles:
-    """Whole images, standardised later with the mean and standard deviation of the training images."""
-    return replace(image_files(paths, size, centre=False), mean=(), scale=())
+def unmeasured(options: DataOptions, size: int) -> ImageFiles:
+    """How images are read: for a backbone as ImageNet's, else whole, to be standardised with the mean and standard
+    deviation of the training images.
+
+    Args:
+        options: say for what, and maybe how large.
+        size: where they do not.
+    """
+    if options.backbone is not None:
+        return image_files((), options.image_size or IMAGENET_SIZE, centre=not options.regression)
+    return replace(image_files((), options.image_size or size, centre=False), mean=(), scale=())
 
 
 def _folders(path: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from autobalance.common import InputError
 from autobalance.data._arrays import Arrays
 from autobalance.data._assemble import Found, assemble
+from autobalance.data._image_files import image_files
 from autobalance.data._options import DataOptions
 from autobalance.data._problem import Problem
 from autobalance.data._readable import readable
@@ -30,9 +31,9 @@ def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
     Images are ``options.image_size`` pixels wide and high, by default 64. The classes are the WordNet ids.
     """
     path = Path(source)
-    size = options.image_size or TINY_SIZE
+    how = unmeasured(options, TINY_SIZE)
     names = class_folders(path / "train")
-    train = list_images(path / "train", names, None, size, "images")
+    train = list_images(path / "train", names, None, how, "images")
     number = {name: k for k, name in enumerate(names)}
     files, labels = [], []
     annotations = path / "val" / "val_annotations.txt"
@@ -44,9 +45,9 @@ def load_tiny_imagenet(source: str, options: DataOptions) -> Problem:
         if not files[-1].is_file():
             raise InputError(f"{annotations}, line {line}: there is no image {files[-1]}")
         labels.append(number[words[1]])
-    test = Arrays(unmeasured(files, size), np.array(labels, dtype=np.int64))
+    test = Arrays(how.with_files(image_files(files).files), np.array(labels, dtype=np.int64))
     parts, notes = readable({"train": train, "test": test}, options)
-    parts, how = in_memory(parts), unmeasured([], size)
+    parts = in_memory(parts)
     found = Found(path.resolve().name, parts["train"], parts["test"], class_names=names, files=how, notes=notes)
     return assemble(found, options)
 
