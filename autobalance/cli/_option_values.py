@@ -115,6 +115,12 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def texts(text: str) -> tuple[str, ...]:
+    """Texts separated by commas, none where there is nothing; an empty text, or one with a comma, is put in double
+    quotes."""
+    return tuple(dict.fromkeys(next(csv.reader([text]), [])))
+
+
 def names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     """A parser of `names` out of ``known``."""
 

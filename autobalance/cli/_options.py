@@ -22,6 +22,7 @@ from autobalance.cli._option_values import (
     positive,
     positive_float,
     share,
+    texts,
     two_counts,
     workers,
 )
@@ -86,6 +87,7 @@ class ProblemOptions(RunOptions):
     text: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     columns: str | None = None
+    na_values: tuple[str, ...] | None = None
     split: str | None = None
     images: str | None = None
     image_size: int | None = None
@@ -187,6 +189,9 @@ def add_problem_options(
     option(data, "drop", "columns of a table to leave out", type=names, metavar="COLUMNS")
     option(data, "columns", "how columns of a table are read where their values do not say it right: lines such as "
            "'postcode: category'; number, date, category, text or drop", metavar="FILE.yaml")  # fmt: skip
+    option(data, "na-values", "the texts in a table that stand for a missing value, such as '?,-'; '\"\"' is an empty "
+           "one, and '' says that there are none; unset: pandas' own, among them an empty one, NA, None and null, none "
+           "of which can then be a class", type=texts, metavar="TEXTS")  # fmt: skip
     option(data, "split", "the column of a table that says which rows are for train, val and test", metavar="COLUMN")
     option(data, "images", "the folder that the paths in lists of images start from; with it a table is such a list, "
            "in its column 'path'", metavar="FOLDER")  # fmt: skip

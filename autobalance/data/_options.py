@@ -20,6 +20,7 @@ _PURPOSE = {
     "text": "it names columns of a table whose rows are the inputs",
     "drop": "it names columns of a table whose rows are the inputs",
     "columns": "it says how the columns of a table are read",
+    "na_values": "it says which texts in a table stand for a missing value",
     "split": "it names the column of a table that says which rows are for training and which for testing",
     "group": "it names columns of a table",
     "group_as_feature": "it is about columns of a table",
@@ -46,6 +47,8 @@ class DataOptions:
         drop: for tables: columns to leave out.
         columns: for tables: for columns by name how they are read, one of `READINGS`, where their values do not say it
             right.
+        na_values: for .csv and .tsv tables: the texts that stand for a missing value, such as ``("?", "")``. None:
+            those of pandas, among others "", "NA", "None" and "null", which can then be no class.
         split: for tables: the column that says whether a row is for train, val or test.
         group: for tables: the columns that say which group a row belongs to, numbers with cuts, such as ``age:25``; see
             `groups_of`. Other sources bring their groups along.
@@ -76,6 +79,7 @@ class DataOptions:
     text: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
+    na_values: tuple[str, ...] | None = None
     split: str | None = None
     group: tuple[str, ...] = ()
     group_as_feature: bool = False
@@ -100,6 +104,10 @@ class DataOptions:
                 raise InputError(f"`{name}` is {value!r}: it must be a tuple of column names")
             object.__setattr__(self, name, tuple(value))
         check_readings(self.columns)
+        if self.na_values is not None:
+            if isinstance(self.na_values, str) or not all(isinstance(text, str) for text in self.na_values):
+                raise InputError(f"`na_values` is {self.na_values!r}: it must be a tuple of texts")
+            object.__setattr__(self, "na_values", tuple(self.na_values))
         if self.validation is not None and not 0 < self.validation < 1:
             raise InputError(
                 f"`validation` is {self.validation}: it is a share of the training samples, between 0 and 1"

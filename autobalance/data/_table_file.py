@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, missing: Sequence[str] | None = None) -> pd.DataFrame:
     """The rows of a file, its column names as text. In .tsv files quotation marks are characters like any other.
+
+    Args:
+        path: the file.
+        missing: the texts that stand for a missing value; None: those that pandas knows, such as "", "NA" and "None".
 
     Raises:
         InputError: there is no such file, it cannot be read or has no rows; two columns have one name; a row has more
-            fields than the header.
+            fields than the header; ``missing`` for a file that has values and no texts.
     """
     import pandas as pd
 
+    if missing is not None and path.suffix == ".parquet":
+        raise InputError(f"`na_values` has no effect on {path}: the file itself says which values are missing")
     own: dict[str, Any] = {"sep": "\t", "quoting": 3} if path.name.endswith((".tsv", ".tsv.gz")) else {}
 
     if not path.is_file():
@@ -39,7 +46,8 @@ def read_table(path: Path) -> pd.DataFrame:
             # an index where the next row is longer, whose line is said here.
             header = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, **own)
             names = header.iloc[0].tolist()
-            frame = pd.read_csv(path, low_memory=False, **own)
+            gaps: dict[str, Any] = {} if missing is None else {"keep_default_na": False, "na_values": list(missing)}
+            frame = pd.read_csv(path, low_memory=False, **gaps, **own)
     except ImportError as error:
         raise InputError(f"{path} needs pyarrow to be read: pip install 'autobalance[parquet]'") from error
     except pd.errors.EmptyDataError as error:

@@ -32,6 +32,7 @@ class TableEncoder(Encoder):
         text: what becomes of free text; None where there is none.
         mean, scale: of the vectors of the free text.
         dropped: names of columns that were left out, and why.
+        missing: the texts in a file that stand for a missing value, see `DataOptions`.
     """
 
     kind: ClassVar[str] = "table"
@@ -42,6 +43,7 @@ class TableEncoder(Encoder):
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] | None = None
 
     @classmethod
     def fit(
@@ -88,7 +90,7 @@ class TableEncoder(Encoder):
         return [*(self.text.columns if self.text else ()), *(column.name for column in self.columns)]
 
     def read(self, source: str) -> pd.DataFrame:
-        return read_table(Path(source))
+        return read_table(Path(source), self.missing)
 
     def encode(self, data: Any) -> Tensor:
         import pandas as pd
@@ -134,6 +136,8 @@ class TableEncoder(Encoder):
     def kept(self) -> Kept:
         columns = [column.to_dict() for column in self.columns]
         settings: dict[str, Any] = {"kind": self.kind, "columns": columns, "dropped": self.dropped}
+        if self.missing is not None:
+            settings["na_values"] = self.missing
         if self.text is None:
             return Kept(settings, {})
         text = self.text.kept()
@@ -144,10 +148,12 @@ class TableEncoder(Encoder):
         described = [dict(each) for each in kept.settings["columns"]]
         columns = tuple(COLUMNS[each.pop("kind")].from_dict(each) for each in described)
         dropped = tuple((str(name), str(why)) for name, why in kept.settings["dropped"])
+        missing = kept.settings.get("na_values")
+        missing = None if missing is None else tuple(map(str, missing))
         if (settings := kept.settings.get("text")) is None:
-            return cls(columns, dropped=dropped)
+            return cls(columns, dropped=dropped, missing=missing)
         mean, scale = (tuple(map(float, kept.settings[name])) for name in ("mean", "scale"))
-        return cls(columns, TextEncoder.made_of(Kept(settings, kept.tensors)), mean, scale, dropped)
+        return cls(columns, TextEncoder.made_of(Kept(settings, kept.tensors)), mean, scale, dropped, missing)
 
 
 def _texts(table: pd.DataFrame, text: Sequence[str], readings: Mapping[str, str]) -> tuple[str, ...]:

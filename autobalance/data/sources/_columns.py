@@ -28,7 +28,8 @@ def target_column(frame: pd.DataFrame, target: str | None, path: Path, what: str
         row, number = row_name(column, column.isna()), int(column.isna().sum())
         raise InputError(
             f"the target {target!r} is missing in {row}{f' and {number - 1} more' if number > 1 else ''}: "
-            "fill it in or drop the row"
+            "fill it in or drop the row; if a text such as NA or None is the name of a class, say with `na_values` "
+            "which texts stand for a missing value"
         )
     return column
 

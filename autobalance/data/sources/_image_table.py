@@ -51,6 +51,6 @@ IMAGE_TABLE = Source(
     "image-table",
     "a table that lists images in a column 'path', with `images`",
     load_image_table,
-    IMAGE_OPTIONS | {"target", "split", "group"},
+    IMAGE_OPTIONS | {"target", "na_values", "split", "group"},
     matches=lambda source, options: options.images is not None and is_table(source),
 )

@@ -48,12 +48,14 @@ def open_rows(path: Path, options: DataOptions) -> Rows:
 
     Args:
         path: a file; or a folder that holds a file for each part, see `part_files`.
-        options: ``drop``, ``split``, ``text`` and ``target`` name columns.
+        options: ``drop``, ``split``, ``text`` and ``target`` name columns; ``na_values`` are missing.
 
     Raises:
         InputError: a file cannot be read, files that do not fit together, an unknown column, an unknown part.
     """
-    rows = _rows_of_files(path) if path.is_dir() else Rows(_stem(path), read_table(path), {})
+    rows = (
+        _rows_of_files(path, options) if path.is_dir() else Rows(_stem(path), read_table(path, options.na_values), {})
+    )
     frame, given = rows.frame, rows.given
     for name in ("text", "drop"):
         for column in getattr(options, name):
@@ -80,11 +82,11 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[0]
 
 
-def _rows_of_files(folder: Path) -> Rows:
+def _rows_of_files(folder: Path, options: DataOptions) -> Rows:
     import pandas as pd
 
     files = part_files(folder, SUFFIXES)
-    frames = {part: read_table(file) for part, file in files.items()}
+    frames = {part: read_table(file, options.na_values) for part, file in files.items()}
     first = frames["train"]
     for part, frame in frames.items():
         here, there = files[part].name, files["train"].name

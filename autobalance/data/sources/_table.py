@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def problem_of_rows(table: Labelled, options: DataOptions) -> Problem:
         hid = "".join(f" and {column}" for column in hidden)
         raise InputError(f"{rows.name} has no column beside the target {options.target!r}{hid}")
     encoder = TableEncoder.fit(inputs, options.text, positions[0], options.columns)
+    encoder = replace(encoder, missing=options.na_values)
     x, y = encoder.encode(inputs), torch.tensor(targets)
     y = y.float() if y.is_floating_point() else y
     group = None if table.groups is None else torch.from_numpy(table.groups.of_row)
@@ -87,6 +89,6 @@ TABLE = Source(
     "table",
     "a .csv, .tsv or .parquet file, or a folder of them, one a part",
     load_table,
-    frozenset({"target", "text", "drop", "columns", "split", "group", "group_as_feature"}),
+    frozenset({"target", "text", "drop", "columns", "na_values", "split", "group", "group_as_feature"}),
     matches=lambda source, _: is_table(source),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from autobalance.data import Batch
 from autobalance.tasks.metrics._balanced_error import balanced_error
 from autobalance.tasks.metrics._group_balanced_error import group_balanced_error
+from autobalance.tasks.metrics._largest import AT_ONCE
 from autobalance.tasks.metrics._losses import OfLosses, cross_entropy
 from autobalance.tasks.metrics._metric import Context, Exact, Metric
 from autobalance.tasks.metrics._registry import register
@@ -14,7 +16,10 @@ from autobalance.tasks.metrics._registry import register
 
 def _cross_entropy_of(of: OfLosses) -> Exact:
     def exact(output: Tensor, batch: Batch, context: Context) -> float:
-        return of(cross_entropy(output.double(), batch.y), batch, context, 0.0).item()
+        rows = max(1, AT_ONCE // output.shape[1])
+        parts = zip(output.split(rows), batch.y.split(rows), strict=True)
+        losses = torch.cat([cross_entropy(part.double(), y) for part, y in parts])
+        return of(losses, batch, context, 0.0).item()
 
     return exact
 

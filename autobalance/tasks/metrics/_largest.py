@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 #: Logits that are looked through in one go.
-_AT_ONCE = 2**24
+AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Largest:
     @classmethod
     def of(cls, logits: Tensor, y: Tensor, number: int) -> Largest:
         """The ``number`` largest of logits (N, K) of samples of the classes y, (N,)."""
-        rows = max(1, _AT_ONCE // logits.shape[1])
+        rows = max(1, AT_ONCE // logits.shape[1])
         pairs = zip(logits.split(rows), y.split(rows), strict=True)
         return cls.joined([cls._of_rows(part, its_y, number) for part, its_y in pairs])
 
