@@ -17,6 +17,7 @@ from autobalance.common import write_text
 from autobalance.study import Cell, Directory, run_cells
 from experiments.development import run as run_with
 from experiments.evidence._cells import cells, figures
+from experiments.evidence._kept import pack, unpack
 from experiments.evidence._page import draw, page
 from experiments.evidence._plan import EvidencePlan, read
 from experiments.suite._options import PLANS
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
     parser.add_argument("--splits", type=positive, metavar="N", help="no more than these of each problem")
     parser.add_argument("--out", default="runs/evidence", metavar="DIR")
+    parser.add_argument("--kept", metavar="FILE.jsonl", help="results of all cells in one file: what --out lacks is "
+                        "taken from it, and it is written anew at the end")  # fmt: skip
     parser.add_argument("--pages", action="store_true", help="only write the pages, of what is finished")
     return run_with(parser, _work, arguments)
 
@@ -40,10 +43,15 @@ def _work(options: argparse.Namespace) -> None:
     out = Path(options.out)
     plan = read(Path(options.plan), Path(options.root), out, _names(options.tracks), _names(options.only))
     work = [each for each in cells(plan) if options.splits is None or each.decides["seed"] < options.splits]
+    store, kept = Directory(out), None if options.kept is None else Path(options.kept)
+    if kept is not None and kept.exists():
+        print(f"{unpack(kept, store, work)} cells are taken from {kept}")
     if not options.pages:
         with Display() as display:
-            run_cells(work, Directory(out), executor_of(options.workers), display, "evidence")
-    write_pages(plan, _finished(Directory(out), work), out)
+            run_cells(work, store, executor_of(options.workers), display, "evidence")
+    if kept is not None:
+        pack(store, work, kept)
+    write_pages(plan, _finished(store, work), out)
 
 
 def _names(text: str) -> list[str]:

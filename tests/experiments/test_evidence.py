@@ -117,7 +117,13 @@ def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
         and (tmp_path / "evidence-B-worst_class.svg").exists()
     )
     before = (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes()
+    kept = tmp_path / "kept.jsonl"
+    assert main([*asked, "--splits", "1", "--pages", "--kept", str(kept)]) == 0
     capsys.readouterr()
+    other = [*asked[:3], str(tmp_path / "other"), *asked[4:], "--splits", "1", "--kept", str(kept)]
+    assert main(other) == 0  # nothing is left to do
+    assert "3 cells are taken from" in capsys.readouterr().out
+    assert (tmp_path / "other" / "evidence-B.md").read_text() == page
     assert main([*asked, "--splits", "1", "--pages"]) == 0
     assert (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes() == before
     assert "evidence-B.md" in capsys.readouterr().out

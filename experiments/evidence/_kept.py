@@ -1,0 +1,44 @@
+"""Results of many cells in one small file, so that another machine can go on from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autobalance.common import significant, write_text
+from autobalance.study import Cell, Directory, Kept
+
+#: Of a cell's result, what no page needs.
+LEFT_OUT = ("counts", "about")
+#: Of each number.
+DIGITS = 5
+
+
+def pack(store: Directory, work: Sequence[Cell], path: Path) -> None:
+    """Writes the finished cells, a line each, with numbers of a few digits."""
+    lines = []
+    for cell in sorted(work, key=lambda cell: cell.key):
+        if (result := store.read(cell, print).result) is not None:
+            kept = {name: value for name, value in result.items() if name not in LEFT_OUT}
+            lines.append(json.dumps([cell.key, cell.plan, _short(kept)], separators=(",", ":")))
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def unpack(path: Path, store: Directory, work: Sequence[Cell]) -> int:
+    """Gives a directory the cells that it lacks and that were done by the same plan; returns how many."""
+    known = {key: (plan, result) for key, plan, result in map(json.loads, path.read_text().splitlines())}
+    given = 0
+    for cell in work:
+        plan, result = known.get(cell.key, (None, None))
+        if plan == cell.plan and store.read(cell, print).result is None:
+            store.write(cell, Kept(result))
+            given += 1
+    return given
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _short(each) for name, each in value.items()}
+    return float(significant(value, DIGITS)) if isinstance(value, float) else value
