@@ -119,7 +119,11 @@ class RawLoss:
     places: dict[str, list[str]]
 
     def space(self, training: Training) -> LossSpace:
-        return LossSpace(training.task.fixed_loss(self.start, training.counts), training.counts, self.free)
+        counts = training.counts
+        equal = bool((counts == counts.flatten()[0]).all())  # then nothing follows their frequency
+        return LossSpace(
+            training.task.fixed_loss(self.start, counts), counts, self.free, "class" if equal else "frequency"
+        )
 
     def __call__(self, training: Training) -> Loss:
         space = self.space(training)
