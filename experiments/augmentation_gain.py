@@ -56,7 +56,7 @@ class Arm:
 
     def __call__(self, setting: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Found:
         """The loss and the policy of the arm; None where logit adjustment or no policy is used."""
-        found: Found = {"loss": None, "recipe": {}, "policy": None, "strength": None, "about": {}}
+        found: Found = {"loss": None, "head": "linear", "recipe": {}, "policy": None, "smoothing": None, "about": {}}
         if self.start:
             space = AugmentationSpace(
                 setting.problem.train.first(), task_of(setting.problem).counts(setting.problem.train)

@@ -23,7 +23,7 @@ from autobalance.common.density import check_edges, make_bin_edges
 from autobalance.data import Part, Problem, Samples, as_number_samples, as_samples, check_names
 from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.losses import Member, RegressionLoss, ScheduledLoss, save_loss
-from autobalance.training import Recipe, check_module, setting_of_model
+from autobalance.training import AUGMENTATION_FILE, BESIDE, Recipe, beside, check_module, setting_of_model
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class SearchResult:
         searched: the searched loss, chosen or not.
         diverged: why a training of the choice counts as a constant prediction, by ``loss/fold``; those of the search
             are in its history.
+        beside: what belongs to ``loss``, as plain values: see `autobalance.training.beside`.
     """
 
     loss: Member | ScheduledLoss
@@ -58,6 +59,7 @@ class SearchResult:
     choice: Choice | None
     searched: Member | ScheduledLoss
     diverged: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
@@ -66,9 +68,9 @@ class SearchResult:
         """
         place = Path(directory)
         place.mkdir(parents=True, exist_ok=True)
-        save_loss(self.loss, place / "loss.json")
+        save_loss(self.loss, place / "loss.json", {BESIDE: self.beside})
         if self.augmentation is not None:
-            save_augmentation(self.augmentation, place / "augmentation.json")
+            save_augmentation(self.augmentation, place / AUGMENTATION_FILE)
         write_text(place / "history.jsonl", "".join(json.dumps(record) + "\n" for record in self.history))
 
 
@@ -135,6 +137,7 @@ def search_loss(
         done.choice,
         done.found.loss,
         done.diverged,
+        beside(done.arm, done.checked.recipe),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,18 +63,25 @@ def comparison_of(options: CompareOptions) -> Comparison:
     Raises:
         InputError: what is wrong and what helps.
     """
+    from autobalance.common import InputError, read_yaml
     from autobalance.data import stratified_folds
-    from autobalance.study import Budget, Comparison, method_from_file, methods_of, tunable_search
+    from autobalance.study import Budget, Comparison, methods_of, search_methods, searched_run, tunable_search
 
     opened = OpenConditions(options, (options.many, options.few))
     conditions, decides = opened(), options.identity()
     setting = conditions.setting
     methods = methods_of(options.names, options.task, setting.problem.num_groups > 0)
     if options.searched is not None:
-        methods.append(method_from_file(options.searched))
-        decides["searched"] = Path(options.searched).read_text(encoding="utf-8")
-    if options.include_search:
+        run = searched_run(options.searched)
+        methods += run.methods()
+        decides["searched"] = [path.read_text(encoding="utf-8") for path in run.files]
+    if isinstance(options.include_search, str):
+        decides["include_search"] = read_yaml(options.include_search)
+        methods += search_methods(decides["include_search"], options.include_search)
+    elif options.include_search:
         methods.append(tunable_search())
+    if twice := [name for name, number in Counter(method.name for method in methods).items() if number > 1]:
+        raise InputError(f"two methods are called {twice[0]!r}: call the search something else")
     for method in methods:
         method.check(setting, conditions.recipe)
     if options.tune_folds > 1:

@@ -35,7 +35,8 @@ examples:
   python -m autobalance.compare --losses ce,la,ldam-drw --seeds 5
   python -m autobalance.compare --losses all --tune 20 --seeds 5 --workers 4 --out runs/digits
   python -m autobalance.compare --out runs/digits --resume
-  python -m autobalance.compare --searched runs/x/loss.json --losses ce,la,vs --tune 10
+  python -m autobalance.compare --searched runs/x --losses ce,la,vs --tune 10
+  python -m autobalance.compare --losses ce,la --include-search searches.yaml
   python -m autobalance.compare --data table.csv --task regression --target price --losses all --tune 10
   python -m autobalance.compare --config mine.yaml --out runs/cifar10
 """
@@ -50,7 +51,7 @@ class CompareOptions(GroupOptions):
     seeds: int = 5
     losses: tuple[str, ...] | None = None
     searched: str | None = None
-    include_search: bool = False
+    include_search: bool | str = False
     tune: int = 0
     tune_folds: int = 1
     tune_recipe: bool = False
@@ -87,9 +88,13 @@ def make_parser() -> argparse.ArgumentParser:
     option(methods, "losses", "methods, separated by commas; all: every fixed loss of the task (with groups, theirs "
            "too), la-posthoc, crt, ce+drw and csl-released; unset: ce,la,ldam-drw, for regression "
            "l1,sqinv,inv,lds", type=names, metavar="METHODS")  # fmt: skip
-    option(methods, "searched", "one more row: the loss in this file", metavar="LOSS.json")
+    option(methods, "searched", "one more row: the loss in this file, or in the directory of a run, with all that was "
+           "found along with it (learning rate, weight decay, augmentation, feature smoothing); then a second one, "
+           "searched-loss, has the loss alone", metavar="RUN")  # fmt: skip
     option(methods, "include-search", "one more row: autobalance's own search, within the budget of the other methods, "
-           "but at least one search", action="store_true")  # fmt: skip
+           "but at least one search; with a file a row for each search in it: lines such as 'one-round: {rounds: 1}', "
+           "the keywords of autobalance.search_loss by the name of the row", nargs="?", const=True,
+           metavar="FILE.yaml")  # fmt: skip
 
     tuning = parser.add_argument_group("tuning, on validation samples only")
     option(tuning, "tune", "trainings for the trials of each method; the first trial has the papers' values; "

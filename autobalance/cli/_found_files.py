@@ -12,6 +12,7 @@ from torch import Tensor
 from autobalance.common import replacing
 from autobalance.data import Problem, Samples
 from autobalance.data.augmentation import Policy, save_augmentation
+from autobalance.training import AUGMENTATION_FILE
 
 #: For the report: so many classes, each with a sample of its own and so many changed copies of it.
 SHOWN_CLASSES, SHOWN_COPIES = 4, 7
@@ -21,7 +22,7 @@ def save_augmentation_found(
     policy: Policy, problem: Problem, seed: int, directory: Path, provenance: dict[str, Any]
 ) -> None:
     """Writes ``augmentation.json`` and, for images, ``augmented.npz`` with samples that the report shows."""
-    save_augmentation(policy.cpu(), directory / "augmentation.json", provenance)
+    save_augmentation(policy.cpu(), directory / AUGMENTATION_FILE, provenance)
     if policy.kind == "image":
         classes, samples, copies = shown_samples(policy, problem.train, seed)
         with replacing(directory / "augmented.npz") as file:

@@ -337,7 +337,7 @@ def checked_values(
             f"{path} has the unknown option {unknown[0]!r}; there are {', '.join(sorted(known))}"
             f"{nearest(unknown[0], known)}"
         )
-    flags = {action.dest for action in parser._actions if action.nargs == 0}
+    flags = {action.dest for action in parser._actions if action.nargs in (0, "?")}
     arguments = []
     for key, value in content.items():
         if value is None and unset:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, Found, State, stopped_early
+from autobalance.bilevel import SEARCHED, CheckedPlan, Choice, State, stopped_early
 from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
 from autobalance.cli._sampling import sampling_facts
@@ -15,7 +15,7 @@ from autobalance.cli._tested_arms import DIVERGED
 from autobalance.hypergradients import RECIPE_PARAMETERS
 from autobalance.study.report import verdict
 from autobalance.tasks import summarise_figures
-from autobalance.training import peak_memory_mb, versions
+from autobalance.training import BESIDE, Arm, beside, peak_memory_mb, versions
 
 #: What a test keeps beside its figures.
 _ASIDE = ("seconds", "resampled", DIVERGED)
@@ -147,8 +147,8 @@ def chosen_facts(checked: CheckedPlan, choice: Choice | None, history: Sequence[
     return told
 
 
-def provenance(options: Options, checked: CheckedPlan, found: Found) -> dict[str, Any]:
-    """Where a loss comes from, for its file."""
+def provenance(options: Options, checked: CheckedPlan, arm: Arm) -> dict[str, Any]:
+    """Where the loss of a training comes from, and what belongs to it, for its file."""
     plan, facts = checked.plan, checked.task.facts(checked.counts)
     return {
         "data": checked.setting.problem.name,
@@ -160,7 +160,8 @@ def provenance(options: Options, checked: CheckedPlan, found: Found) -> dict[str
         "tie": plan.tie,
         "hypergradient": options.hypergradient,
         "unroll": checked.search.unroll,
-        "recipe": asdict(found.recipe),
+        "recipe": asdict(arm.recipe),
+        BESIDE: beside(arm, checked.recipe),
         "seed": options.seed,
         "versions": versions(),
     }

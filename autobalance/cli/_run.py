@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +200,8 @@ def _save_searched(this: Run, found: Found, chosen: str | None) -> None:
         found: what the search found.
         chosen: what goes to ``loss.json``; None as long as that is not known.
     """
-    told, searched = provenance(this.options, this.checked, found), this.checked.found_arm(found)
+    searched = this.checked.found_arm(found)
+    told = provenance(this.options, this.checked, searched)
     save_loss(found.loss.cpu(), this.directory / "searched.json", {**told, "chosen": chosen})
     if found.policy is not None:
         problem, seed = this.checked.setting.problem, this.options.seed
@@ -212,14 +213,14 @@ def _save_searched(this: Run, found: Found, chosen: str | None) -> None:
 def _save_chosen(this: Run, found: Found, chosen: str) -> None:
     """Writes ``loss.json``, the loss to use, which says so. A searched loss that was not chosen stays beside it."""
     kept = this.directory / "searched.json"
-    told = {**provenance(this.options, this.checked, found), "chosen": chosen}
+    told = {**provenance(this.options, this.checked, this.checked.found_arm(found)), "chosen": chosen}
     if chosen == SEARCHED:
         save_loss(found.loss, this.directory / "loss.json", told)
         kept.unlink()
         return
     save_loss(found.loss, kept, told)
     arm = next(arm for arm in arms(this.checked, found, this.checked.candidates) if arm.name == chosen)
-    told["recipe"] = asdict(arm.recipe)
+    told = {**provenance(this.options, this.checked, arm), "chosen": chosen}
     save_loss(member(arm.name, arm.loss.cpu()), this.directory / "loss.json", told)
     if arm.smoothing is not None:
         arm.smoothing.save(this.directory / "fds.json")

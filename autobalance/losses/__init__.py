@@ -16,6 +16,7 @@ from autobalance.losses._family import parametric_loss as parametric_loss
 from autobalance.losses._file import load_loss as load_loss
 from autobalance.losses._file import loss_from_dict as loss_from_dict
 from autobalance.losses._file import loss_to_dict as loss_to_dict
+from autobalance.losses._file import provenance_of as provenance_of
 from autobalance.losses._file import save_loss as save_loss
 from autobalance.losses._group_dro import GroupDRO as GroupDRO
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
@@ -54,6 +55,7 @@ __all__ = [
     "loss_to_dict",
     "parametric_loss",
     "rare_classes",
+    "provenance_of",
     "regression_loss",
     "save_loss",
     "with_absent",

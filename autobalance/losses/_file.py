@@ -111,6 +111,17 @@ def load_loss(
     return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
 
 
+def provenance_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a loss file says of where its loss comes from; empty where it says nothing.
+
+    Raises:
+        InputError (a ValueError): the file is torn, or of another format or version.
+        FileNotFoundError: there is no such file.
+    """
+    found: dict[str, Any] = FORMAT.read(path)[0].get("provenance", {})
+    return found
+
+
 def loss_from_dict(content: Any) -> Member | ScheduledLoss:
     """The loss that `loss_to_dict` described.
 

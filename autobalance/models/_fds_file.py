@@ -45,6 +45,24 @@ class Smoothing:
         """Writes the file."""
         FORMAT.write(path, asdict(self))
 
+    @classmethod
+    def from_dict(cls, content: Any, fault: Fault) -> Smoothing:
+        """The one of these fields, as ``dataclasses.asdict`` and JSON make them.
+
+        Raises:
+            InputError: what ``fault`` makes of fields that cannot be.
+        """
+        if not isinstance(content, dict):
+            raise fault("the smoothing is no object")
+        check_keys(content, set(cls.__dataclass_fields__), set(), fault)
+        kinds: dict[str, type | tuple[type, ...]] = {"layer": str, "kernel": str, "ks": int, "bin_edges": (list, tuple)}
+        for name, value in content.items():
+            if not isinstance(value, kinds.get(name, (int, float))) or isinstance(value, bool):
+                raise fault(f"{name} is {value!r}, which is of the wrong type")
+        for edge in content["bin_edges"]:
+            check_number("bin_edges", edge, fault)
+        return cls(**{**content, "bin_edges": tuple(content["bin_edges"])})
+
 
 def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor, layer: str | None = None) -> Calibrated:
     """``model`` with the feature-distribution smoothing that a search saved, its statistics still to be collected.
@@ -62,16 +80,5 @@ def load_fds(path: str | os.PathLike[str], model: nn.Module, sample: Tensor, lay
         InputError (a ValueError): the file is damaged or holds values that cannot be; the model has no such layer.
         FileNotFoundError: there is no such file.
     """
-    smoothing = _smoothing(*FORMAT.read(path))
+    smoothing = Smoothing.from_dict(*FORMAT.read(path))
     return (smoothing if layer is None else replace(smoothing, layer=layer)).calibrate(model, sample)
-
-
-def _smoothing(content: dict[str, Any], fault: Fault) -> Smoothing:
-    check_keys(content, set(Smoothing.__dataclass_fields__), set(), fault)
-    kinds: dict[str, type | tuple[type, ...]] = {"layer": str, "kernel": str, "ks": int, "bin_edges": list}
-    for name, value in content.items():
-        if not isinstance(value, kinds.get(name, (int, float))) or isinstance(value, bool):
-            raise fault(f"{name} is {value!r}, which is of the wrong type")
-    for edge in (edges := content.pop("bin_edges")):
-        check_number("bin_edges", edge, fault)
-    return Smoothing(bin_edges=tuple(edges), **content)

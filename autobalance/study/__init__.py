@@ -19,7 +19,6 @@ from autobalance.study._losses import Named as Named
 from autobalance.study._losses import Ready as Ready
 from autobalance.study._method import Changes as Changes
 from autobalance.study._method import Method as Method
-from autobalance.study._names import method_from_file as method_from_file
 from autobalance.study._names import methods_of as methods_of
 from autobalance.study._names import named_method as named_method
 from autobalance.study._processes import Processes as Processes
@@ -34,7 +33,10 @@ from autobalance.study._run import Silent as Silent
 from autobalance.study._run import run_cells as run_cells
 from autobalance.study._search import Search as Search
 from autobalance.study._search import search_method as search_method
+from autobalance.study._search import search_methods as search_methods
 from autobalance.study._search import tunable_search as tunable_search
+from autobalance.study._searched_run import SearchedRun as SearchedRun
+from autobalance.study._searched_run import searched_run as searched_run
 from autobalance.study._significance import against_best as against_best
 from autobalance.study._significance import average_ranks as average_ranks
 from autobalance.study._significance import corrected as corrected

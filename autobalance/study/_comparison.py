@@ -42,17 +42,18 @@ class Budget:
     seed: int = 0
 
     def ranges(self, method: Method) -> dict[str, Range]:
-        """What is tuned of a method."""
-        return {**method.ranges, **(RECIPE if self.recipe else {})}
+        """What is tuned of a method: of the recipe what it does not decide for itself."""
+        of_recipe = {name: its for name, its in RECIPE.items() if name not in method.own} if self.recipe else {}
+        return {**method.ranges, **of_recipe}
 
     def cost(self, method: Method) -> int:
         """Of a trial, in trainings. A search has a use of its own for the validation samples, and no folds."""
         return self.folds if method.prepare is None else method.cost + 1
 
     def trials(self, method: Method) -> int:
-        """How many a method gets. A search is a trial, so it has one at least."""
-        if method.prepare is None and not (self.trainings and self.ranges(method)):
-            return 0
+        """How many a method gets. A search is a trial, so it has one at least, and one where nothing is tuned."""
+        if not (self.trainings and self.ranges(method)):
+            return 0 if method.prepare is None else 1
         return max(1, self.trainings // self.cost(method))
 
 

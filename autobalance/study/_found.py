@@ -1,17 +1,18 @@
-"""What a search found, as plain JSON values: a loss, changes of the recipe, a policy, a strength of smoothing."""
+"""What a search found, as plain JSON values: a loss, changes of the recipe, a policy, a smoothing of features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict
 from typing import Any
 
 from autobalance.bilevel import SearchPlan, conduct, member
 from autobalance.data.augmentation import Policy
 from autobalance.losses import loss_to_dict
-from autobalance.training import Recipe, Setting
+from autobalance.training import Setting, changes
 
-#: ``loss``, ``recipe`` (what is changed), ``policy`` and ``strength`` (None where there is none), and ``about``.
+#: ``loss``, the model's ``head``, ``recipe`` (what is changed), ``policy`` and ``smoothing`` (None where there is
+#: none), and ``about``.
 Found = dict[str, Any]
 
 
@@ -28,17 +29,12 @@ def find(plan: SearchPlan, setting: Setting) -> Found:
         about |= {name: getattr(choice, name) for name in ("chosen", "margin", "confidence")}
     return {
         "loss": loss_to_dict(member(arm.name, arm.loss.cpu())),
-        "recipe": _changes(done.checked.recipe, arm.recipe),
+        "head": arm.head,
+        "recipe": changes(done.checked.recipe, arm.recipe),
         "policy": None if arm.policy is None else policy_to_dict(arm.policy.cpu()),
-        "strength": None if arm.smoothing is None else arm.smoothing.strength,
+        "smoothing": None if arm.smoothing is None else asdict(arm.smoothing),
         "about": about,
     }
-
-
-def _changes(before: Recipe, after: Recipe) -> dict[str, Any]:
-    """The values of a recipe that differ."""
-    both = {field.name: (getattr(before, field.name), getattr(after, field.name)) for field in fields(Recipe)}
-    return {name: theirs for name, (ours, theirs) in both.items() if ours != theirs}
 
 
 def policy_to_dict(policy: Policy) -> dict[str, Any]:

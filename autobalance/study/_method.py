@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from autobalance.common import InputError
@@ -73,15 +74,14 @@ class Method:
 
     def found(self, found: Found) -> Method:
         """The method with what its preparation found, ready to train."""
-        smoothing = self.smoothing
-        if smoothing is not None and found["strength"] is not None:
-            smoothing = replace(smoothing, strength=found["strength"])
+        smoothing = found["smoothing"]
         return replace(
             self,
             loss=self.loss if found["loss"] is None else Ready(loss_from_dict(found["loss"])),
             recipe=Changes(found["recipe"]),
             policy=None if found["policy"] is None else policy_from_dict(found["policy"]),
-            smoothing=smoothing,
+            head=found["head"],
+            smoothing=self.smoothing if smoothing is None else Smoothing.from_dict(smoothing, InputError),
             prepare=None,
         )
 
@@ -120,6 +120,16 @@ class Method:
         return model
 
     @property
+    def own(self) -> dict[str, Any]:
+        """What this method decides for itself of how it trains, for a table to show."""
+        recipe = dict(self.recipe.values) if isinstance(self.recipe, Changes) else {}
+        if self.policy is not None:
+            recipe["augmentation"] = ", ".join(self.policy.operations)
+        if self.smoothing is not None:
+            recipe["smoothing"] = f"{self.smoothing.strength:.3g} after {self.smoothing.layer}"
+        return recipe
+
+    @property
     def is_plain(self) -> bool:
         """Whether a model is trained as `train` does with a loss alone, and so can be trained together with others."""
         return self.policy is None and self.smoothing is None and not any(step.trains_alone for step in self.steps)
@@ -151,7 +161,8 @@ class Method:
         for step in self.steps:
             if step.before is not None:
                 step.before(model, training)
-        train(model, training.samples, loss, training.recipe, seed, on_epoch, self.policy)
+        policy = None if self.policy is None else self.policy.to(setting.device)
+        train(model, training.samples, loss, training.recipe, seed, on_epoch, policy)
         return self.finished(model, training)
 
     def finished(self, model: nn.Module, training: Training) -> nn.Module:
@@ -167,6 +178,12 @@ class Method:
         model = self.model_of(training)
         if self.prepare is None and self.loss_of(training).needs_features:
             WithFeatures(model)
+        if self.policy is not None:
+            policy, one = self.policy.to(setting.device), training.samples.take(torch.arange(2))
+            try:
+                policy(one.x, one.y, one.group, torch.Generator().manual_seed(0))
+            except ValueError as error:
+                raise InputError(f"{self.name}: its augmentation does not fit: {error}") from None
         for step in self.steps:
             if step.check is not None:
                 step.check(self.name, training, model)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from autobalance.common import InputError, nearest
-from autobalance.losses import Member, load_loss
 from autobalance.losses.named import named_loss, named_losses
-from autobalance.study._losses import Named, Ready
+from autobalance.study._losses import Named
 from autobalance.study._method import Method
 from autobalance.study.steps import steps
 
@@ -72,16 +70,3 @@ def methods_of(names: Sequence[str], task: str = "classification", grouped: bool
     every += MORE if task == "classification" else ()
     wanted = [each for name in names for each in (every if name == "all" else [name])]
     return [named_method(name, task) for name in dict.fromkeys(wanted)]
-
-
-def method_from_file(path: str | Path, name: str = "searched") -> Method:
-    """The method that trains with the loss in a file, as it is.
-
-    Raises:
-        InputError: there is no such file, or it holds no loss.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}")
-    loss = load_loss(path)
-    margins = any(isinstance(its, Member) and "margin" in its.parameters_in_effect for _, its in loss.stages)
-    return Method(name, Ready(loss, str(path)), "cosine" if margins else "linear")  # margins are between cosines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -16,8 +17,8 @@ from autobalance.study._method import Method
 from autobalance.study._training import Hyper, Training
 from autobalance.training import Recipe, Setting
 
-#: What a search costs, in plain trainings, where no budget is said.
-SEARCH_COST = 4
+#: What a search costs, in plain trainings, where no budget is said; and a round of one through whole trainings.
+SEARCH_COST, ROUND_COST = 4, 3
 #: What a search is given by the study itself.
 _GIVEN = {"recipe", "seed"}
 
@@ -47,6 +48,13 @@ class Search:
         """Of the model: that of the fixed loss which the search starts from."""
         start = self.keywords.get("start")
         return named_loss(start).head if isinstance(start, str) else "linear"
+
+    @property
+    def cost(self) -> int:
+        """About what it costs, in plain trainings."""
+        if (rounds := self.keywords.get("rounds")) is not None:
+            return ROUND_COST * int(rounds)
+        return math.ceil(self.keywords.get("budget", SEARCH_COST))
 
     def __call__(self, setting: Setting, recipe: Recipe, seed: int, hyper: Hyper) -> Found:
         given = dict(self.keywords)
@@ -108,7 +116,32 @@ def search_method(name: str = "autobalance", keywords: Mapping[str, Any] | None 
         keywords: of the search, see `Search`.
     """
     search = Search(keywords or {})
-    return Method(name, NOT_FOUND, search.head, prepare=search, cost=SEARCH_COST)
+    return Method(name, NOT_FOUND, search.head, prepare=search, cost=search.cost)
+
+
+def search_methods(searches: Any, place: str) -> list[Method]:
+    """The methods of several searches: a table of keywords, see `Search`, by the name of the row.
+
+    Args:
+        searches: as they stand in a YAML file.
+        place: where they come from, for messages.
+
+    Raises:
+        InputError: no such table, or keywords that cannot be; names the search.
+    """
+    if not isinstance(searches, dict) or not searches:
+        raise InputError(f"{place} holds no searches; it should have lines such as 'one-round: {{rounds: 1}}'")
+    methods = []
+    for name, keywords in searches.items():
+        if not isinstance(name, str) or not isinstance(keywords, dict):
+            raise InputError(
+                f"{place}: the search {name!r} has to be a name with a table of keywords, such as {{rounds: 1}}"
+            )
+        try:
+            methods.append(search_method(name, keywords))
+        except (InputError, TypeError) as error:
+            raise InputError(f"{place}: the search {name!r}: {error}") from None
+    return methods
 
 
 def tunable_search(name: str = "autobalance") -> Method:

@@ -24,7 +24,8 @@ def summarise(comparison: Comparison, done: Mapping[str, Result]) -> dict[str, A
 
     Returns:
         facts of the problem; ``columns``, the figures of a table with their titles, ``main`` first; ``methods``: by
-        name the hyper-parameters, the tuning, ``summary`` (mean and std by figure), ``runs`` and ``p_against_best``.
+        name the hyper-parameters, what it decides for itself (``own``), the tuning, ``summary`` (mean and std by
+        figure), ``runs`` and ``p_against_best``.
     """
     conditions = comparison.open()
     problem, task, recipe = conditions.setting.problem, conditions.task, conditions.recipe
@@ -32,11 +33,14 @@ def summarise(comparison: Comparison, done: Mapping[str, Result]) -> dict[str, A
     methods: dict[str, dict[str, Any]] = {}
     for method in comparison.methods:
         tuned = done.get(comparison.tune_key(method))
+        ready = method if tuned is None or tuned["found"] is None else method.found(tuned["found"])
         runs = [dict(done[comparison.run_key(method, seed)]) for seed in comparison.seeds]
         methods[method.name] = {
-            "head": own_head if method.head == "linear" else method.head,
+            "head": own_head if ready.head == "linear" else ready.head,
             "hyper": dict(method.hyper if tuned is None else tuned["hyper"]),
             "recipe": {"lr": recipe.lr, "weight_decay": recipe.weight_decay, **(tuned["recipe"] if tuned else {})},
+            "own": ready.own,
+            "search_cost": method.cost if method.prepare is not None else None,
             "tuning": tuned and {key: tuned[key] for key in ("tuned", "seconds", "trainings", "trials")},
             "summary": _summary(runs, columns, task.by_index),
             "runs": runs,

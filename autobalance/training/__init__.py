@@ -8,6 +8,10 @@ from autobalance.training._answers import constant_output as constant_output
 from autobalance.training._arm import Arm as Arm
 from autobalance.training._backbone import fine_tuned as fine_tuned
 from autobalance.training._backbone import on_backbone as on_backbone
+from autobalance.training._beside import AUGMENTATION_FILE as AUGMENTATION_FILE
+from autobalance.training._beside import BESIDE as BESIDE
+from autobalance.training._beside import beside as beside
+from autobalance.training._beside import changes as changes
 from autobalance.training._check_model import check_module as check_module
 from autobalance.training._features import WithFeatures as WithFeatures
 from autobalance.training._features import on_features as on_features

@@ -23,11 +23,11 @@ from autobalance.study import (
     Method,
     Ready,
     Step,
-    method_from_file,
     methods_of,
     named_method,
     register_step,
     search_method,
+    searched_run,
     train_methods,
     tunable_search,
     unregister_step,
@@ -132,9 +132,10 @@ def test_every_named_method_has_the_head_of_its_loss(setting: Setting) -> None:
 @pytest.mark.parametrize(("name", "head"), [("ldam-drw", "cosine"), ("vs", "linear")])
 def test_a_loss_file_with_margins_has_a_head_of_cosines(name: str, head: str, tmp_path: Path) -> None:
     save_loss(fixed_point(name, [9, 4]), tmp_path / "loss.json")  # type: ignore[arg-type]
-    assert method_from_file(tmp_path / "loss.json").head == head
+    (method,) = searched_run(tmp_path / "loss.json").methods()
+    assert method.head == head
     with pytest.raises(InputError, match="there is no file"):
-        method_from_file(tmp_path / "nowhere.json")
+        searched_run(tmp_path / "nowhere.json")
 
 
 def test_crt_keeps_the_body_and_changes_the_head(setting: Setting) -> None:

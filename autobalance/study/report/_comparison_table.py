@@ -121,10 +121,10 @@ def notes(results: dict[str, Any], published: Sequence[Published]) -> list[str]:
 
 def _tuning_note(results: dict[str, Any]) -> str:
     options, methods = results["options"], results["methods"]
-    searches = len(methods["autobalance"]["tuning"]["trials"]) if "autobalance" in methods else 0
+    searches = {name: its for name, its in methods.items() if its["search_cost"] is not None}
     if not options["tune"]:
         text = "Hyper-parameters are the papers' own; nothing was tuned."
-        return text + (" autobalance: one search on the validation split, with its defaults." if searches else "")
+        return text + (f" {', '.join(searches)}: one search on the validation split, untuned." if searches else "")
     main, tie = (metric_named(results[name]).title for name in ("main", "tie"))
     what = "its own hyper-parameters" + (", learning rate and weight decay" if options["tune_recipe"] else "")
     where, folds = "on the validation split", options["tune_folds"]
@@ -140,9 +140,12 @@ def _tuning_note(results: dict[str, Any]) -> str:
     )
     if still := [name for name, content in methods.items() if content["tuning"] is None]:
         text += f" Not tuned, having nothing to tune: {', '.join(still)}."
-    if searches:
-        text += f" autobalance: {plural(searches, 'search', 'es')}, each counted as three trainings, "
-        text += "judged on the validation split." if folds > 1 else "on the same split."
+    for name, its in searches.items():
+        number, judged = (
+            len(its["tuning"]["trials"]),
+            "judged on the validation split" if folds > 1 else "on the same split",
+        )
+        text += f" {name}: {plural(number, 'search', 'es')}, each counted as {its['search_cost']} trainings, {judged}."
     return text
 
 
@@ -150,10 +153,13 @@ def _hyper(content: dict[str, Any]) -> str:
     values = dict(content["hyper"])
     if content["tuning"] and "lr" in content["tuning"]["tuned"]:
         values |= content["recipe"]
+    values |= content["own"]
     return ", ".join(f"{name} {_number(name, value)}" for name, value in values.items()) or "-"
 
 
-def _number(name: str, value: float) -> str:
+def _number(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
     return f"{value:.6g}" if "beta" in name else f"{value:.3g}"
 
 
