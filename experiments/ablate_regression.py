@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from autobalance.cli import (
     Display,
+    OpenConditions,
     Parser,
     ProblemOptions,
     add_problem_options,
@@ -105,9 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: AblateOptions, directory: Path, resume: bool) -> None:
     from autobalance.study import Directory, run_cells
     from experiments.regression._cells import cells_of, run_key
+    from experiments.regression._methods import method_of
     from experiments.regression._plan import read_plan
 
-    plan = read_plan(Path(options.plan))
+    plan, conditions = read_plan(Path(options.plan)), OpenConditions(options)()
+    for name, parts in plan.methods.items():
+        method_of(name, parts, options.objective).check(conditions.setting, conditions.recipe)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "config.yaml", options.to_yaml())
     cells = cells_of(plan, options, options.objective, options.rates)

@@ -92,7 +92,10 @@ class Bench:
 
     def fixed(self, name: str, counts: Tensor) -> Arm:
         """The training with a fixed loss by its name."""
-        return self.arm(name, self.task.fixed_loss(name, counts), named_loss(name).head)
+        named = named_loss(name)
+        drop = named.drop({})
+        recipe = self.recipe if drop is None else replace(self.recipe, drop=drop)
+        return self.arm(name, self.task.fixed_loss(name, counts), named.head, recipe)
 
     def portfolio(self, number: int, counts: Tensor) -> list[Arm]:
         """The plan's start, its candidates, and a number of further starts; see `PORTFOLIO` and `OF_NUMBERS`."""

@@ -35,7 +35,7 @@ def arms(checked: CheckedPlan, found: Found, names: Sequence[str]) -> list[Arm]:
     if searched.policy is not None and "ce" in fixed:
         more.append(replace(fixed["ce"], name="ce" + AUGMENTED, policy=searched.policy))
     start = checked.plan.start_name
-    if searched.recipe != checked.recipe and start in fixed:
+    if start in fixed and searched.recipe != fixed[start].recipe:
         more.append(replace(fixed[start], name=start + WITH_RECIPE, recipe=searched.recipe))
     return [searched, *fixed.values(), *more]
 

@@ -13,7 +13,7 @@ from autobalance.common import InputError
 from autobalance.data import Samples
 from autobalance.data.augmentation import Policy
 from autobalance.losses import Loss, loss_from_dict
-from autobalance.losses.named import Range
+from autobalance.losses.named import Range, named_loss
 from autobalance.models import Smoothing
 from autobalance.study._found import Found, policy_from_dict
 from autobalance.study._losses import MakeLoss, Ready
@@ -36,6 +36,16 @@ class Changes:
 
     def __call__(self, recipe: Recipe, hyper: Hyper) -> Recipe:
         return replace(recipe, **self.values)
+
+
+@dataclass(frozen=True)
+class Slowed:
+    """A recipe whose learning rate a fixed loss lowers where it changes its scale, see `NamedLoss.drop`."""
+
+    name: str
+
+    def __call__(self, recipe: Recipe, hyper: Hyper) -> Recipe:
+        return replace(recipe, drop=named_loss(self.name).drop(hyper))
 
 
 @dataclass(frozen=True)

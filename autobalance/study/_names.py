@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autobalance.common import InputError, nearest
 from autobalance.losses.named import named_loss, named_losses
 from autobalance.study._losses import Named
-from autobalance.study._method import Method
+from autobalance.study._method import Method, Slowed
 from autobalance.study.steps import steps
 
 #: Short names.
@@ -54,7 +55,8 @@ def named_method(name: str, task: str = "classification") -> Method:
             )
         hyper |= step.hyper
         ranges |= step.ranges
-    return Method(name, Named(base, tuple(loss.tuned)), loss.head, around, hyper, ranges)
+    method = Method(name, Named(base, tuple(loss.tuned)), loss.head, around, hyper, ranges)
+    return method if loss.slowed is None else replace(method, recipe=Slowed(base))
 
 
 def methods_of(names: Sequence[str], task: str = "classification", grouped: bool = False) -> list[Method]:

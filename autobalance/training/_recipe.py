@@ -49,6 +49,8 @@ class Recipe:
             0.9.
         lr_decay: of ``steps``. Left out: 0.1.
         clip: the largest norm of a step's gradient, see `Clipped`. None: it is not clipped.
+        drop: (when, factor): from this share of the epochs on the learning rate is multiplied by this factor, too, as a
+            loss asks for that changes its scale there, see `NamedLoss.drop`. None: it is not.
 
     Raises:
         InputError: a value that cannot be, or one that cannot have an effect beside the others.
@@ -69,6 +71,7 @@ class Recipe:
     milestones: tuple[float, ...] | None = None
     lr_decay: float | None = None
     clip: float | None = None
+    drop: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         check_value("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS, whole=True)
@@ -87,6 +90,11 @@ class Recipe:
         check_value("weight_decay", self.weight_decay, at_least=0, at_most=MOST_DECAY)
         if self.clip is not None:
             check_value("clip", self.clip, above=0)
+        if self.drop is not None:
+            when, factor = self.drop
+            check_value("drop", when, at_least=0, below=1)
+            check_value("drop", factor, above=0, below=1)
+            object.__setattr__(self, "drop", (when, factor))
 
     def _fill_in_optimizer(self) -> None:
         named = OPTIMIZERS[self.optimizer]
@@ -151,9 +159,13 @@ class Recipe:
         """The learning rate as a function of the steps taken before, for training on ``num_samples``."""
         per_epoch = self.steps_per_epoch(num_samples)
         rise, total = self.warmup_epochs * per_epoch, self.epochs * per_epoch
+        when, factor = (1.0, 1.0) if self.drop is None else self.drop
         falls = [m * (total if m < 1 else per_epoch) for m in self.milestones or ()]
 
         def rate(step: int) -> float:
+            return scheduled(step) * (factor if step >= when * total else 1.0)
+
+        def scheduled(step: int) -> float:
             if step < rise:
                 return self.lr * (step + 1) / rise
             if self.lr_decay is not None:

@@ -12,10 +12,10 @@ from torch import nn
 
 from autobalance import FDS
 from autobalance.bilevel import Interleaved, SearchPlan
-from autobalance.common import import_function
+from autobalance.common import InputError, import_function
 from autobalance.data import Samples
 from autobalance.losses import Loss
-from autobalance.models import Calibrated, FeatureModel
+from autobalance.models import Calibrated, FeatureModel, evaluating
 from autobalance.study import Found, Hyper, Method, Step, Training, find
 from autobalance.tasks import Regression, task_of
 from autobalance.training import Recipe, Setting, train
@@ -99,6 +99,21 @@ class AnyBatchNorm(nn.modules.batchnorm._BatchNorm):
         """Every number of dimensions will do."""
 
 
+class InstanceNorm(nn.GroupNorm):
+    """Each feature of each sample over its places, (B, D, ...), to mean zero and variance one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if input.dim() < 3:
+            raise InputError(
+                "instance-norm needs features that have places, (B, D, ...); these are vectors of "
+                f"{input.shape[1]} numbers, which it would turn into zeros: take layer-norm, or another `place`"
+            )
+        return super().forward(input)
+
+
 def with_layer(parts: Parts, model: nn.Module, training: Training) -> nn.Module:
     """The model with the layer of a method in its place."""
     problem, task = training.setting.problem, training.task
@@ -108,10 +123,14 @@ def with_layer(parts: Parts, model: nn.Module, training: Training) -> nn.Module:
         "fds": partial(FDS, **fds),  # type: ignore[arg-type]
         "batch-norm": AnyBatchNorm,
         "layer-norm": lambda width: nn.GroupNorm(1, width),
-        "instance-norm": lambda width: nn.GroupNorm(width, width),
+        "instance-norm": InstanceNorm,
     }
     layer = import_function(parts.layer) if ":" in parts.layer else make[parts.layer]
-    return Calibrated(model, parts.place, layer, problem.train.first(), task.edges)
+    calibrated, one = Calibrated(model, parts.place, layer, problem.train.first(), task.edges), problem.train.first()
+    if isinstance(calibrated.layer, InstanceNorm):  # so that features it has no use for are refused at once
+        with evaluating(calibrated), torch.no_grad():
+            calibrated(one)
+    return calibrated
 
 
 def _first_stage(error: str, model: nn.Module, training: Training) -> None:

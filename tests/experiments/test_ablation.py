@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.nn import GroupNorm
 
 from autobalance import FDS
 from autobalance.cli import OpenConditions
@@ -17,7 +16,7 @@ from autobalance.models import Calibrated
 from autobalance.study import Desk
 from experiments import ablate_regression
 from experiments.regression._cells import ChooseRate, cells_of
-from experiments.regression._methods import method_of, with_layer
+from experiments.regression._methods import InstanceNorm, method_of, with_layer
 from experiments.regression._plan import CHOICES, Parts, Plan, read_plan
 from experiments.regression._smote import smote
 
@@ -253,8 +252,20 @@ def test_normalisations_are_torchs_own(conditions):
         made = layered(conditions, Parts(layer=name, place="input")).layer
         torch.testing.assert_close(made(x), layer(x), rtol=1e-4, atol=1e-5)
     image = torch.randn(4, 3, 5, 5)
-    found = GroupNorm(3, 3)(image)
+    found = InstanceNorm(3)(image)
     torch.testing.assert_close(found, torch.nn.InstanceNorm2d(3)(image), rtol=1e-4, atol=1e-5)
+
+
+def test_an_instance_norm_of_vectors_is_refused_before_anything_is_trained(data, conditions, tmp_path, capsys):
+    with pytest.raises(InputError, match="these are vectors of 2 numbers, which it would turn into zeros"):
+        layered(conditions, Parts(layer="instance-norm", place="input"))
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("ablations: [{name: instance norm, part: layer, action: replace, replacement: instance-norm}]")
+    out = tmp_path / "out"
+    given = ["--data", str(data), "--target", "price", "--model", "linear", "--plan", str(plan), "--out", str(out)]
+    assert ablate_regression.main(given) == 2
+    assert "instance-norm needs features that have places" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/runs/*"))
 
 
 def test_the_rate_is_chosen_on_validation_samples(data, conditions):

@@ -324,6 +324,23 @@ def test_just_train_twice_repeats_the_errors_of_a_short_training(setting: Settin
     assert not torch.equal(next(plain.parameters()), next(twice.parameters()))
 
 
+@pytest.mark.parametrize("name", ["ib", "ib-cb", "ib-focal"])
+def test_influence_balancing_has_the_released_drop_of_the_learning_rate(setting: Setting, name: str) -> None:
+    recipe = Recipe(epochs=10, lr=0.1)
+    method = named_method(name)
+    assert method.training(setting, setting.problem.train, 0, recipe).recipe.drop == (0.5, 0.01)
+    assert method.at({"start": 0.25}).training(setting, setting.problem.train, 0, recipe).recipe.drop == (0.25, 0.01)
+    assert named_method("ce").training(setting, setting.problem.train, 0, recipe).recipe.drop is None
+    errors = {}
+    for its in (method, named_method("ce"), replace(method, recipe=Changes())):
+        model = its.train(setting, setting.problem.train, 0, recipe).eval()
+        with torch.no_grad():
+            wrong = model(setting.problem.validation.x).argmax(1) != setting.problem.validation.y
+        errors[its.name, its.recipe == method.recipe] = wrong.float().mean().item()
+    assert errors[name, True] < errors["ce", False] + 0.1, "it does not collapse"
+    assert errors[name, False] > errors[name, True] + 0.2, "without the drop it does"
+
+
 def test_methods_can_be_sent_to_other_processes(setting: Setting) -> None:
     for method in (*methods_of(["all", "ldam+csl", "la+drw+crt"]), tunable_search()):
         sent = pickle.loads(pickle.dumps(method))

@@ -46,6 +46,19 @@ def test_steps_lower_the_learning_rate_to_a_tenth_twice():
     assert [rate(step) for step in (5, 79, 80, 89, 90, 99)] == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005, 0.005])
 
 
+def test_a_drop_lowers_the_rate_from_a_share_of_the_epochs_on_whatever_the_schedule():
+    released = Recipe(epochs=200, batch_size=10, schedule="steps", lr_decay=0.01, drop=(0.5, 0.01)).optimiser(10).lr
+    assert [released(epoch) for epoch in (99, 100, 159, 160, 179, 180)] == pytest.approx(
+        [0.1, 0.001, 0.001, 1e-5, 1e-5, 1e-7]  # of Park et al.'s released code
+    )
+    plain, slowed = (Recipe(epochs=40, batch_size=10, drop=drop).optimiser(10).lr for drop in (None, (0.25, 0.1)))
+    for step in range(40):
+        assert slowed(step) == pytest.approx(plain(step) * (0.1 if step >= 10 else 1.0))
+    for drop in ((1.0, 0.1), (0.5, 0.0), (-0.1, 0.1)):
+        with pytest.raises(InputError, match="`drop`"):
+            Recipe(drop=drop)
+
+
 def test_augmented_images_are_trained_on_and_vectors_are_refused():
     recipe, generator = Recipe(augment="crop-flip"), torch.Generator().manual_seed(0)
     images = Samples(torch.arange(1.0, 33).view(2, 1, 4, 4), torch.tensor([0, 1]))

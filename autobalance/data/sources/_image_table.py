@@ -16,10 +16,14 @@ from autobalance.data.sources._image_lists import IMAGE_OPTIONS, Listing, proble
 from autobalance.data.sources._labelled import open_labelled
 from autobalance.data.sources._read_table import is_table
 
+#: What the column of the images' files may be called, the first that is there: ours, that of Waterbirds' metadata, of
+#: Hugging Face's folders of images, of torchvision's annotations, and of CelebA's lists.
+PATHS = ("path", "img_filename", "file_name", "filename", "image_id")
+
 
 def load_image_table(source: str, options: DataOptions) -> Problem:
-    """Read a table with a column ``path``, below ``options.images``, and the target column. What is for which part may
-    be said by a column (``options.split``) or by files, see `open_rows`; other columns are not looked at.
+    """Read a table with a column of `PATHS`, below ``options.images``, and the target column. What is for which part
+    may be said by a column (``options.split``) or by files, see `open_rows`; other columns are not looked at.
 
     Raises:
         InputError: as `load_lists`, with the row.
@@ -27,11 +31,15 @@ def load_image_table(source: str, options: DataOptions) -> Problem:
     path = Path(source)
     table = open_labelled(path, options)
     frame = table.rows.frame
-    if "path" not in frame.columns:
-        raise InputError(f"{path} has no column 'path', which `images` needs: it has {', '.join(frame.columns)}")
-    column = frame["path"]
+    names_of_files = [name for name in PATHS if name in frame.columns]
+    if not names_of_files:
+        raise InputError(
+            f"{path} has no column 'path', which `images` needs, nor {', '.join(PATHS[1:])}: it has "
+            f"{', '.join(frame.columns)}"
+        )
+    column = frame[names_of_files[0]]
     if column.isna().any():
-        raise InputError(f"{path}: the path is missing in {row_name(column, column.isna())}")
+        raise InputError(f"{path}: the {column.name} is missing in {row_name(column, column.isna())}")
     paths = column.astype(str).to_numpy(dtype=object)
 
     def listing(index: Index) -> Listing:

@@ -37,6 +37,10 @@ class Rows:
         return "val" in self.given and "test" in self.given
 
 
+#: Parts as published group problems of images (Waterbirds, CelebA) and WILDS number them.
+NUMBERED = {"0": "train", "1": "val", "2": "test"}
+
+
 def is_table(source: str) -> bool:
     """Whether ``source`` is a table, or a folder that holds one for each part."""
     path = Path(source)
@@ -107,10 +111,13 @@ def _parts_of_column(frame: pd.DataFrame, name: str, path: Path) -> dict[str, In
             f"`split`: {path} has no column {name!r}: it has {', '.join(frame.columns)}{nearest(name, frame.columns)}"
         )
     words = frame[name].astype(str)
+    if words.isin(NUMBERED).all():
+        words = words.map(NUMBERED)
     unknown = ~words.str.lower().isin(PART_NAMES)
     if unknown.any():
         word, row = words[unknown].iloc[0], row_name(words, unknown)
-        raise InputError(f"`split` {name} is {word!r} in {row} of {path}: it must be train, val or test")
+        raise InputError(f"`split` {name} is {word!r} in {row} of {path}: it must be train, val or test, or "
+                         "0, 1 or 2 for these")  # fmt: skip
     parts = words.str.lower().map(PART_NAMES).to_numpy()
     given = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if (parts == part).any()}
     if "train" not in given or len(given) == 1:

@@ -17,6 +17,8 @@ from autobalance.losses.named._record import NamedLoss, Settings
 from autobalance.losses.named._registry import register
 
 SOURCE = "Park et al. 2021, and its released code"
+#: The factor on α is up to a million: the released code lowers the learning rate from 0.1 to 0.001 where it begins.
+SLOWED = ("start", 0.01)
 RANGES = {"alpha": Range(10.0, 10_000.0, "log"), "start": Range(0.25, 0.75)}  # Park et al.: 1000; 100 of 200 epochs
 
 
@@ -62,7 +64,7 @@ def _late(weight: Tensor, settings: Settings, start: float, **hyper: Any) -> Los
     return ScheduledLoss([(0.0, InfluenceBalanced(early, 0.0, **hyper)), (start, late)])
 
 
-register(NamedLoss("ib", "influence-balanced loss", "classes", ib, SOURCE, ranges=RANGES))
+register(NamedLoss("ib", "influence-balanced loss", "classes", ib, SOURCE, ranges=RANGES, slowed=SLOWED))
 register(
     NamedLoss(
         "ib-cb",
@@ -71,6 +73,7 @@ register(
         ib_cb,
         SOURCE,
         ranges={**RANGES, "beta": BETA},
+        slowed=SLOWED,
     )
 )
 register(
@@ -81,5 +84,6 @@ register(
         ib_focal,
         SOURCE,
         ranges={**RANGES, "gamma": Range(0.25, 2.0)},
+        slowed=SLOWED,
     )
 )

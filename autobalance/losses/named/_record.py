@@ -78,6 +78,8 @@ class NamedLoss:
             no paper tunes them.
         in_deviations: defaults where errors are measured in standard deviations of the target, as the commands do, if
             they differ from the published ones.
+        slowed: (a hyper-parameter, a factor): from the share of the epochs that the hyper-parameter says the learning
+            rate is multiplied by the factor, as published, since the loss has another scale there.
         ordered: whether a loss of bins can also be had for classes that have an order, from their counts.
 
     Raises:
@@ -93,12 +95,13 @@ class NamedLoss:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     in_deviations: Mapping[str, Any] = field(default_factory=dict)
     ordered: bool = False
+    slowed: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         for what, value, known in (("index", self.index, Index), ("head", self.head, Head)):
             if value not in get_args(known):
                 raise InputError(f"{what} of the loss {self.name} is {value!r}; choose {', '.join(get_args(known))}")
-        self.check([*self.ranges, *self.in_deviations])
+        self.check([*self.ranges, *self.in_deviations, *(self.slowed or ())[:1]])
 
     @property
     def hyper_parameters(self) -> dict[str, Any]:
@@ -110,6 +113,14 @@ class NamedLoss:
         """The hyper-parameters that are tuned, with the values that tuning begins with: those that the commands use."""
         values = {**self.hyper_parameters, **self.in_deviations}
         return {name: values[name] for name in self.ranges}
+
+    def drop(self, hyper: Mapping[str, Any]) -> tuple[float, float] | None:
+        """When, as a share of the epochs, and by what factor the learning rate is lowered for the loss with these
+        hyper-parameters, the others being as published; None: it is not."""
+        if self.slowed is None:
+            return None
+        name, factor = self.slowed
+        return float({**self.hyper_parameters, **hyper}[name]), factor
 
     def check_values(self, hyper: Mapping[str, Any]) -> None:
         """Raises an InputError for a name that is none of the hyper-parameters, or for a text in place of a number."""

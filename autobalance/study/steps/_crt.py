@@ -45,7 +45,7 @@ def _retrained(model: nn.Module, training: Training) -> nn.Module:
     with torch.no_grad():
         features = torch.cat([body(batch.x) for batch in samples.batches()])
     epochs = max(1, round(training.hyper["crt_share"] * training.recipe.epochs))
-    recipe = replace(training.recipe, epochs=epochs, lr=training.hyper["crt_lr"], augment="none")
+    recipe = replace(training.recipe, epochs=epochs, lr=training.hyper["crt_lr"], augment="none", drop=None)
     loss = ParametricLoss(setting.problem.num_classes).to(features.device)
     values = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
     train(head, Samples(features, samples.y), loss, ClassBalanced(**values, y=samples.y), training.seed)

@@ -24,7 +24,7 @@ def _errors_again(training: Training) -> Samples:
     epochs = max(1, round(hyper["jtt_share"] * training.recipe.epochs))
     first = setting.new_model(training.seed, training.head)
     loss = ParametricLoss(setting.problem.num_classes).to(setting.device)
-    train(first, samples, loss, replace(training.recipe, epochs=epochs), training.seed)
+    train(first, samples, loss, replace(training.recipe, epochs=epochs, drop=None), training.seed)
     wrong = (outputs(first, samples).argmax(1) != samples.y).nonzero()[:, 0].cpu()
     more = wrong.repeat(max(0, round(hyper["jtt_factor"]) - 1))
     return samples.subset(torch.cat([torch.arange(len(samples)), more]))

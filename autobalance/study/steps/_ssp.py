@@ -28,7 +28,8 @@ def _pretrain(model: nn.Module, training: Training) -> None:
     with torch.no_grad():
         width = body(samples.first(2)).shape[1]
     teller = nn.Sequential(body, nn.Linear(width, 4).to(samples.device))
-    recipe = replace(training.recipe, epochs=max(1, round(training.hyper["ssp_share"] * training.recipe.epochs)))
+    epochs = max(1, round(training.hyper["ssp_share"] * training.recipe.epochs))
+    recipe = replace(training.recipe, epochs=epochs, drop=None)
     train(teller, Turned.of(samples), ParametricLoss(4).to(samples.device), recipe, training.seed)
 
 

@@ -166,6 +166,28 @@ def test_a_table_of_images_with_ages(tmp_path):
             assert [problem.group_names[g] for g in part.group] == [sex[name] for name in files_of(part, tmp_path)]
 
 
+def test_the_metadata_of_waterbirds_as_published(tmp_path):
+    rows = [(y, place, split) for split in range(3) for y in range(2) for place in range(2) for _ in range(3)]
+    names = [f"{i:03d}.Bird/Bird_{i:04d}.png" for i in range(len(rows))]
+    for seed, name in enumerate(names):
+        write_image(tmp_path / name, seed)
+    table = pd.DataFrame(rows, columns=["y", "place", "split"])
+    table = table.assign(img_id=range(len(rows)), img_filename=names, place_filename="/b/beach/1.jpg")
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    options = {"target": "y", "group": ("place",), "split": "split", "images": str(tmp_path), "image_size": 8}
+    problem = load(str(tmp_path / "metadata.csv"), DataOptions(**options))
+    for number, samples in enumerate((problem.train, problem.validation, problem.test)):
+        part = table[table["split"] == number]
+        assert files_of(samples, tmp_path) == part["img_filename"].tolist()
+        assert samples.y.tolist() == part["y"].tolist() and samples.group.tolist() == part["place"].tolist()
+    table.assign(split=table["split"] + 1).to_csv(tmp_path / "metadata.csv", index=False)
+    with pytest.raises(InputError, match="it must be train, val or test, or 0, 1 or 2 for these"):
+        load(str(tmp_path / "metadata.csv"), DataOptions(**options))
+    table.drop(columns="img_filename").to_csv(tmp_path / "metadata.csv", index=False)
+    with pytest.raises(InputError, match="has no column 'path', which `images` needs, nor img_filename"):
+        load(str(tmp_path / "metadata.csv"), DataOptions(**options))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

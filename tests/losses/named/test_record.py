@@ -27,6 +27,7 @@ def test_hyper_parameters_are_those_of_the_formula_and_what_is_tuned_begins_with
         ({"index": "groups"}, "index of the loss tilted is 'groups'; choose classes, cells, bins"),
         ({"head": "round"}, "head of the loss tilted is 'round'; choose linear, cosine"),
         ({"ranges": {"gamma": Range(0.0, 1.0)}}, "tilted has no hyper-parameter 'gamma'; it has tau, floor"),
+        ({"slowed": ("late", 0.1)}, "tilted has no hyper-parameter 'late'"),
         ({"in_deviations": {"sigma": 1.0}}, "tilted has no hyper-parameter 'sigma'"),
     ],
 )
