@@ -1,4 +1,4 @@
-"""The pages name only what there is: names, files, commands and flags. Their scripts run in test_recipes.py."""
+"""The pages name only what there is: names, files, commands and flags. Their scripts run in test_docs_recipes.py."""
 
 from __future__ import annotations
 

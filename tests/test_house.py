@@ -69,6 +69,12 @@ def floors() -> dict[str, int]:
     return {room: int(floor) for floor, names in FLOOR.findall(text) for room in re.findall(r"`(\w+)`", names)}
 
 
+def test_files_of_tests_have_names_of_their_own():
+    """pytest imports them by their names alone: two of one name are an error of the whole suite, not of a part."""
+    names = [path.name for path in files("tests") if path.name != "conftest.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_few_entries_at_the_door():
     entries = [path for path in (ROOT / "autobalance").iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 15, sorted(path.name for path in entries)
