@@ -70,6 +70,8 @@ def result_of(
             "peak_memory_mb": peak_memory_mb(options.device),
         },
         "versions": versions(),
+        "recipe": asdict(checked.recipe),
+        "options": {name: value for name, value in options.identity().items() if value not in (None, False)},
     }
     if problem.encoder is not None and (columns := problem.encoder.columns_read()):
         result["columns"] = [column._asdict() for column in columns]

@@ -38,6 +38,7 @@ def test_a_file_says_how_columns_are_read_and_copies_are_counted(tmp_path, capsy
     assert "categories, one-hot: code (4 values)" in said
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert [column["reading"] for column in result["columns"]] == ["number", "category"]
+    assert result["options"]["columns"] == str(tmp_path / "columns.yaml") and result["recipe"]["batch_size"] == 16
     test = result["repeats"]["test"]
     assert test["other_target"] == 0 < test["samples"]
     assert f"warning: {test['samples']} test samples have the inputs of a sample that is trained on: if" in said

@@ -60,7 +60,7 @@ __all__ = [
 def write_report(directory: str | Path) -> Path:
     """Writes ``report.html`` beside the ``loss.json``, ``result.json`` and ``history.jsonl`` of a run.
 
-    The page is self-contained: no scripts, nothing from the network; its plots are inline SVG.
+    The page is self-contained: nothing from the network, one script that sorts a table; its plots are inline SVG.
 
     Args:
         directory: that of the run.

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from autobalance.data.augmentation import OPERATIONS
 from autobalance.study.report._run import Array, Run
-from autobalance.study.report._svg import draw, root, short
+from autobalance.study.report._svg import draw, root, shades, short
 
 
 def policy(run: Run) -> str | None:
@@ -25,7 +25,9 @@ def policy(run: Run) -> str | None:
 
     def plot(axes: Axes) -> None:
         scale = Normalize(0, max(50.0, float(shown.max())))
-        axes.pcolormesh(shown, cmap="Blues", norm=scale, edgecolors="white", linewidth=1 if len(run.order) <= 40 else 0)
+        axes.pcolormesh(
+            shown, cmap=shades("Blues"), norm=scale, edgecolors="white", linewidth=1 if len(run.order) <= 40 else 0
+        )
         axes.grid(False)
         axes.invert_yaxis()
         axes.set_yticks(np.arange(len(found.operations)) + 0.5, found.operations)
@@ -40,7 +42,7 @@ def policy(run: Run) -> str | None:
             axes.set_xticks([0.5, len(run.order) - 0.5], ["most frequent", "rarest"])
         axes.tick_params(length=0)
         axes.set_xlabel("classes, most frequent first")
-        bar = root(axes).colorbar(ScalarMappable(scale, "Blues"), ax=axes, pad=0.02, aspect=25)
+        bar = root(axes).colorbar(ScalarMappable(scale, shades("Blues")), ax=axes, pad=0.02, aspect=25)
         bar.outline.set_visible(False)
         axes.set_title("Mean strength, % of the largest")
 

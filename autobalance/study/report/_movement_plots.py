@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
@@ -13,7 +12,7 @@ from matplotlib.colors import LogNorm
 from autobalance.study.report._ranking import as_float
 from autobalance.study.report._run import Array, Run, on_gauge
 from autobalance.study.report._search_plots import NAMED, SYMBOLS, epoch_axis, epochs_of, shade
-from autobalance.study.report._svg import colours, draw, root
+from autobalance.study.report._svg import colours, draw, root, shades
 
 #: Tables that can move, with what their axis says.
 TABLES = {"w": "w", "l": "l", "delta": "Δ", "margin": "m"}
@@ -80,7 +79,7 @@ def _by_class(run: Run, kept: Sequence[int], given: Sequence[Array], axis: str, 
         shade(axes, run, epochs)
         low, high = max(float(run.counts.min()), 1.0), float(run.counts.max())
         norm = LogNorm(low, high if high > low else low * 1.01)
-        ramp = colormaps["viridis_r"].resampled(256)
+        ramp = shades("viridis_r")
         for k in shown:
             for group in range(tables.shape[2]):
                 style = ("-", "--", ":", "-.")[group % 4]

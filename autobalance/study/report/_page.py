@@ -17,6 +17,7 @@ from autobalance.study.report import _bins_plot as bins_plot
 from autobalance.study.report import _movement_plots as movement_plots
 from autobalance.study.report import _plots as plots
 from autobalance.study.report import _search_plots as search_plots
+from autobalance.study.report._class_table import BY_CLASS, class_table
 from autobalance.study.report._groups import group_table
 from autobalance.study.report._ranking import as_float, digits
 from autobalance.study.report._run import Run
@@ -31,6 +32,7 @@ from autobalance.study.report._sentences import (
     unmet_sentence,
 )
 from autobalance.study.report._svg import colours
+from autobalance.study.report._theme import dark_colours, named
 from autobalance.study.report._verdict import verdict
 from autobalance.study.report._words import number, spread, words
 from autobalance.tasks.metrics import metrics
@@ -57,7 +59,8 @@ def page(run: Run, directory: Path) -> str:
         lstrip_blocks=True,
     )
     rows = scores(run.result)
-    return environment.get_template("report.html.j2").render(
+    by_class = run.ranking.main if run.index == "bin" and "mae" in run.ranking.main.key else run.ranking.beside
+    content: dict[str, Any] = dict(
         title=f"AutoBalance: {run.result.get('data', 'a search run')}",
         subject=_subject(run),
         verdict=verdict(run.result),
@@ -86,7 +89,11 @@ def page(run: Run, directory: Path) -> str:
         settings=_settings(run),
         sampled=len(run.counts) > search_plots.NAMED,
         num_classes=len(run.counts),
+        class_table=class_table(run, rows, 2 if run.index == "class" else by_class.digits),
     )
+    drawn = [svg for part in content.values() if isinstance(part, list) for svg in part if isinstance(svg, Markup)]
+    dots = [row["colour"] for row in content["table"]["rows"]]
+    return environment.get_template("report.html.j2").render(**content, dark=Markup(dark_colours([*drawn, *dots])))
 
 
 def _svgs(plots: list[str | None]) -> list[Markup]:
@@ -129,7 +136,7 @@ def _table(run: Run, rows: list[Score]) -> dict[str, Any]:
         "rows": [
             {
                 "words": row.words,
-                "colour": paint[row.method],
+                "colour": named(paint[row.method]),
                 "best": row in best_scores(rows),
                 "chosen": row.method == chosen(run.result),
                 "searched": row is searched,
@@ -215,7 +222,7 @@ def _remarks(run: Run) -> list[str]:
 
 def _classes(run: Run, rows: list[Score]) -> list[str | None]:
     """Plots by class of the searched and at most three fixed losses, the best first."""
-    known = [row for row in rows if run.result["test"][row.method].get(plots.BY_CLASS[run.index])]
+    known = [row for row in rows if run.result["test"][row.method].get(BY_CLASS[run.index])]
     searched = [row.method for row in known if row.method == "searched"]
     fixed = [row.method for row in known if row.method != "searched"][:3]
     if not known:
@@ -284,6 +291,9 @@ def _settings(run: Run) -> list[tuple[str, str]]:
     pairs += [(key.replace("_", " "), value) for key, value in search.items() if key not in ("start", "rates")]
     pairs += [("recipe parameters found", found_recipe(run.result) or None)]
     pairs += [("search started from", words(start) if isinstance(start, str) else start)]
+    known = {key for key, _ in pairs}
+    asked = {**(result.get("recipe") or {}), **(result.get("options") or {})}
+    pairs += [(name, value) for key, value in asked.items() if (name := key.replace("_", " ")) not in known]
     pairs += list((result.get("versions") or {}).items())
     return [(key, str(value) if key == "data" else _plain(value)) for key, value in pairs if value is not None]
 

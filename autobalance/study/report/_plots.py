@@ -9,14 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from autobalance.study.report._class_table import BY_CLASS
 from autobalance.study.report._ranking import as_float
 from autobalance.study.report._run import Array, Run
 from autobalance.study.report._scores import Score
 from autobalance.study.report._svg import colours, draw, marker, root, short
 from autobalance.study.report._words import words
 
-#: The figure of each class or bin in ``test.<method>``.
-BY_CLASS = {"class": "class_error", "bin": "bin_mae"}
 LISTED = 30
 """Up to so many classes have a row or bar of their own."""
 

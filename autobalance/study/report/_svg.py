@@ -9,12 +9,15 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
+
+from autobalance.study.report._theme import with_named_colours
 
 Array = NDArray[np.float64]
 WIDTH = 4.6
@@ -28,6 +31,9 @@ STYLE: dict[str, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 9,
+    "text.color": "#1c2026",
+    "axes.labelcolor": "#1c2026",
+    "axes.titlecolor": "#1c2026",
     "axes.edgecolor": "#8a8f98",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,7 +48,8 @@ STYLE: dict[str, Any] = {
     "ytick.color": "#4a4f57",
     "legend.fontsize": 8,
     "legend.frameon": False,
-    "figure.facecolor": "white",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
 }
 # Okabe and Ito's palette first (safe for the colour-blind); the same method has the same colour on every plot.
 _COLOURS = {"searched": "#0072B2", "ce": "#6E6E6E", "la": "#E69F00", "cdt": "#009E73", "weighted": "#CC79A7"}
@@ -61,6 +68,11 @@ def marker(method: str) -> str:
     return _MARKERS.get(method, "P")
 
 
+def shades(name: str) -> Colormap:
+    """A colour map of matplotlib in so few steps that its bar is drawn as paths, whose colours a dark page changes."""
+    return colormaps[name].resampled(32)
+
+
 def draw(plot: Callable[[Axes], None], label: str, height: float = 3.1) -> str:
     """Calls ``plot`` on fresh axes and returns an ``<svg>`` element that says ``label`` to a screen reader."""
     settings: Any = {**STYLE, "svg.hashsalt": label}
@@ -71,7 +83,7 @@ def draw(plot: Callable[[Axes], None], label: str, height: float = 3.1) -> str:
         _settle(figure)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _inline(text.getvalue(), label)
+    return with_named_colours(_inline(text.getvalue(), label))
 
 
 def root(axes: Axes) -> Figure:
