@@ -6,31 +6,13 @@ them. Here they are closed formulas. Values and first derivatives are torch's ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from autobalance.hypergradients._closed_forms import ClosedForms
-
-
-class FastBatchNorm(ClosedForms):
-    """`ClosedForms`, and ``F.batch_norm`` in training mode is `BatchNorm`; everything else is as it was.
-
-    But for the mean over an image, which torch computes in a way that `torch.vmap` cannot follow without a loop.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is F.adaptive_avg_pool2d and args[1] in (1, (1, 1)):
-            return args[0].mean((-2, -1), keepdim=True)
-        if func is F.batch_norm:
-            return _batch_norm(*args, **kwargs)
-        return super().__torch_function__(func, types, args, kwargs)
 
 
 def _batch_norm(
@@ -46,6 +28,21 @@ def _batch_norm(
     if not training or weight is None or bias is None or x.dtype != weight.dtype:
         return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
     return BatchNorm.apply(x, weight, bias, running_mean, running_var, momentum, eps)[0]
+
+
+def _adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    if output_size in (1, (1, 1)):
+        return input.mean((-2, -1), keepdim=True)
+    return F.adaptive_avg_pool2d(input, output_size)
+
+
+class FastBatchNorm(ClosedForms):
+    """`ClosedForms`, and ``F.batch_norm`` in training mode is `BatchNorm`.
+
+    And the mean over an image is one, which torch computes in a way that `torch.vmap` cannot follow without a loop.
+    """
+
+    forms: ClassVar = {**ClosedForms.forms, F.batch_norm: _batch_norm, F.adaptive_avg_pool2d: _adaptive_avg_pool2d}
 
 
 class BatchNorm(torch.autograd.Function):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
@@ -79,7 +79,8 @@ def attention(
         scores = scores.masked_fill(~attn_mask, -math.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    shares = softmax(scores, -1)
+    alone = (scores == -math.inf).all(-1, keepdim=True)  # as torch has it: who sees nothing is told nothing
+    shares = softmax(scores.masked_fill(alone, 0), -1).masked_fill(alone, 0)
     return (F.dropout(shares, dropout_p) if dropout_p else shares) @ value
 
 
@@ -125,12 +126,6 @@ def _bags(index: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[Te
 _EMBEDDING_BAG = inspect.signature(F.embedding_bag)
 
 
-def multi_head_attention(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
-    """torch's own, which is written in Python, with `attention` and `softmax` in it."""
-    with patch.multiple(F, scaled_dot_product_attention=attention, softmax=softmax):
-        return F.multi_head_attention_forward(*args, **kwargs)
-
-
 #: By the function of torch that they stand for.
 CLOSED_FORMS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     torch.softmax: softmax,
@@ -142,17 +137,26 @@ CLOSED_FORMS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.layer_norm: layer_norm,
     torch._weight_norm: weight_norm,
     F.scaled_dot_product_attention: attention,
-    F.multi_head_attention_forward: multi_head_attention,
     F.hardsigmoid: hardsigmoid,
     F.hardswish: hardswish,
     F.embedding_bag: embedding_bag,
 }
 
 
+def multi_head_attention(within: TorchFunctionMode, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+    """torch's own, which is written in Python, with the functions that it calls in a mode too."""
+    with within, patch.object(F, "has_torch_function", lambda _: False):
+        return F.multi_head_attention_forward(*args, **kwargs)
+
+
 class ClosedForms(TorchFunctionMode):
-    """Within this context the functions of `CLOSED_FORMS` are their formulas."""
+    """Within this context the functions of ``forms`` are their formulas."""
+
+    forms: ClassVar[Mapping[Callable[..., Any], Callable[..., Any]]] = CLOSED_FORMS
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return CLOSED_FORMS.get(func, func)(*args, **(kwargs or {}))
+        if func is F.multi_head_attention_forward:
+            return multi_head_attention(self, *args, **(kwargs or {}))
+        return self.forms.get(func, func)(*args, **(kwargs or {}))

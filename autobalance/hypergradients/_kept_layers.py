@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,15 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
+from autobalance.hypergradients._closed_forms import multi_head_attention
+
 #: Layers that are bilinear in input and weight; called with these, the bias and further options.
 BILINEAR = (F.linear, F.conv1d, F.conv2d, F.conv3d)
 
 
 class KeptLayers(TorchFunctionMode):
-    """The first time it is entered it keeps what linear layers and convolutions put out; the second time, in the same
-    pass with forward-mode inputs and weights, it computes their derivative alone:
+    """Keeps what linear layers and convolutions put out; ``again``, in the same pass with forward-mode inputs and
+    weights, computes their derivative alone:
 
         y = x W + b,    y' = x' W + x V + c    along (x', V, c)
 
@@ -26,22 +29,24 @@ class KeptLayers(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: list[Tensor] = []
+        self._kept: deque[Tensor] = deque()
         self._again = False
 
-    def __exit__(self, *exception: Any) -> None:
-        super().__exit__(*exception)
-        self._kept.reverse()
+    def again(self) -> KeptLayers:
+        """For the second pass."""
         self._again = True
+        return self
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func is F.multi_head_attention_forward:
+            return multi_head_attention(self, *args, **(kwargs or {}))
         # Models that are stacked with vmap have tensors here that do not outlive it.
         if func not in BILINEAR or kwargs or is_functorch_wrapped_tensor(args[0]):
             return func(*args, **(kwargs or {}))
         if self._again:
-            return _along(func, self._kept.pop(), *args)
+            return _along(func, self._kept.popleft(), *args)
         output = func(*args)
         self._kept.append(output.detach())
         return output

@@ -69,7 +69,7 @@ class OneStep:
         update = Update(inner.optimiser, state.parameters, gradients, state.optimiser, state.step, hyper)
         total, along, _, _ = update.back(of_parameters, nothing)
         set_random_state(before, batch.x.device)
-        with torch.no_grad(), layers:
+        with torch.no_grad(), layers.again():
             _, (change,) = output_along(inner, state.parameters, state, along, batch)
         set_random_state(after, batch.x.device)
         through = torch.autograd.grad(of_logits, list(alpha.values()), change, materialize_grads=True)

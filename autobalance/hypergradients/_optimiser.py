@@ -29,6 +29,8 @@ class OptimiserAbilities:
         linear: whether the result is linear in the gradient, which spares `Replay` copies of the gradients.
         elementwise: whether each number of the result depends on the same number of the arguments alone. Then all
             parameters go through as one, any part of them can be stepped alone, and models side by side stay apart.
+        combines: whether, but for `RECIPE_PARAMETERS` that are searched, every number of the result is one and the same
+            linear combination of weight, gradient and memory. Its way back is then found from a single number.
         rests: whether training comes to rest where ``residual`` vanishes.
         plain_sgd: whether the steps are those of ``torch.optim.SGD``.
     """
@@ -37,6 +39,7 @@ class OptimiserAbilities:
     recipe_parameters: tuple[str, ...] = ()
     linear: bool = False
     elementwise: bool = False
+    combines: bool = False
     rests: bool = False
     plain_sgd: bool = False
 

@@ -14,6 +14,7 @@ from autobalance.data import Batch
 from autobalance.hypergradients._check import check_call
 from autobalance.hypergradients._engine import Abilities, Hypergradient
 from autobalance.hypergradients._inner import Inner, InnerState, objective_gradient, step_with_gradient
+from autobalance.hypergradients._memory import keep_freed_memory
 from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Slots, Tensors
 from autobalance.hypergradients._random import random_state, set_random_state
 from autobalance.hypergradients._second_order import second_order
@@ -64,6 +65,7 @@ class Replay:
     ) -> tuple[InnerState, Hypergradient]:
         """See `Engine`."""
         check_call(self, inner, hyper, batches)
+        keep_freed_memory()
         keep = keeps_gradient(inner.optimiser, hyper)
         gradients: dict[int, Tensors] = {}
         stored, randomness, losses = [], [], []

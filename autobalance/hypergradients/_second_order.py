@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from autobalance.common import InputError
 from autobalance.data import Batch
+from autobalance.hypergradients._along import Along
 from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import Inner, InnerState, leaves, loss_hyper, own_input, train_value
 from autobalance.hypergradients._optimiser import Tensors
@@ -129,7 +130,7 @@ def output_along(
     with warnings.catch_warnings():  # torch's forward mode starts with a deprecation warning of its own making
         warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated", category=FutureWarning)
         import torch._decomp.decompositions_for_jvp
-    with FastBatchNorm(), forward_ad.dual_level():
+    with forward_ad.dual_level(), Along():
         moving = {name: forward_ad.make_dual(p, along[name]) for name, p in parameters.items()}
         output = functional_call(inner.model, (moving, buffers), (own_input(batch),))
         pairs = [forward_ad.unpack_dual(z) for z in (output if isinstance(output, tuple) else (output,))]

@@ -52,6 +52,7 @@ class SGD(Optimiser):
             searchable(self.weight_decay),
             linear=True,
             elementwise=True,
+            combines=True,
             rests=True,
             plain_sgd=not self.decoupled,
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from autobalance.hypergradients._optimiser import Optimiser, Slots, Tensors
+from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Optimiser, Slots, Tensors
 
 
 class Adjoints(NamedTuple):
@@ -40,6 +40,8 @@ class Update:
 
     def back(self, of_parameters: Tensors, of_slots: Slots) -> Adjoints:
         """The update backwards, from the adjoints of the weights and of the memory after it."""
+        if self.optimiser.abilities.combines and not any(name in self.hyper for name in RECIPE_PARAMETERS.values()):
+            return self._back_by_factors(of_parameters, of_slots)
         one_kind = len({(p.dtype, p.device) for p in self.parameters.values()}) == 1
         if not (self.optimiser.abilities.elementwise and one_kind):
             return self._back(of_parameters, of_slots)
@@ -53,6 +55,27 @@ class Update:
         found = joined._back(whole.join(of_parameters), {kind: whole.join(values) for kind, values in of_slots.items()})
         slots = {kind: whole.split(values) for kind, values in found.slots.items()}
         return Adjoints(found.hyper, whole.split(found.gradients), whole.split(found.parameters), slots)
+
+    def _back_by_factors(self, of_parameters: Tensors, of_slots: Slots) -> Adjoints:
+        """Each adjoint is a combination of those after the update, whose factors are the derivatives for one number."""
+        after = {"parameters": of_parameters, **of_slots}
+        one = {"": torch.zeros(1, dtype=torch.float64)}
+        number = replace(self, parameters=one, gradients=one, slots=dict.fromkeys(self.slots, one))
+        total: dict[str, list[Tensor]] = {}
+        for kind, adjoints in after.items():
+            unit = {other: {"": torch.full((1,), float(other == kind), dtype=torch.float64)} for other in after}
+            found = number._back(unit.pop("parameters"), unit)
+            factors = {"gradients": found.gradients, "parameters": found.parameters, **found.slots}
+            for of, factor in factors.items():
+                value = factor[""].item()
+                if of not in total:
+                    total[of] = list(torch._foreach_mul([adjoints[name] for name in of_parameters], value))
+                elif value:
+                    torch._foreach_add_(total[of], [adjoints[name] for name in of_parameters], alpha=value)
+        named = {of: dict(zip(of_parameters, values, strict=True)) for of, values in total.items()}
+        nothing = {name: torch.zeros_like(value) for name, value in self.hyper.items()}
+        gradients, parameters = named.pop("gradients"), named.pop("parameters")
+        return Adjoints(nothing, gradients, parameters, named)
 
     def _back(self, of_parameters: Tensors, of_slots: Slots) -> Adjoints:
         gradients = self.gradients

@@ -252,14 +252,22 @@ def test_bags_are_torch_s(options, padding):
     )
 
 
+NOTHING = torch.tensor([[True, False, True], [False, False, False], [False, True, True]])
 MASK = torch.tensor([[True, False, True], [True, True, False], [False, True, True]])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"is_causal": True}, {"scale": 0.3}, {"enable_gqa": True}, {"attn_mask": MASK}, {"attn_mask": MASK.double()}],
-    ids=["plain", "causal", "scaled", "grouped", "masked", "biased"],
-)
+ATTENTION = {
+    "plain": {},
+    "causal": {"is_causal": True},
+    "scaled": {"scale": 0.3},
+    "grouped": {"enable_gqa": True},
+    "masked": {"attn_mask": MASK},
+    "biased": {"attn_mask": MASK.double()},
+    "one sees nothing": {"attn_mask": NOTHING},
+}
+
+
+@pytest.mark.parametrize("options", ATTENTION.values(), ids=ATTENTION)
 def test_attention_is_torch_s(options):
     heads = (4, 2, 2) if "enable_gqa" in options else (4, 4, 4)
     qkv = [torch.randn(2, number, 3, 4, dtype=torch.float64) for number in heads]
@@ -307,8 +315,8 @@ def test_weights_that_the_loss_does_not_reach_decay():
     assert all(torch.isfinite(value).all() for value in found.gradient.values())
 
 
-@pytest.mark.parametrize("make_model", [Idle, frozen_weights])
-def test_one_step_where_parts_do_not_move(make_model):
+@pytest.mark.parametrize("make_model", [Idle, frozen_weights, Attending])
+def test_one_step_is_replay_with_one_step(make_model):
     case = case_of(make_model, steps=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ForwardModeWarning)
