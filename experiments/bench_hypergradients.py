@@ -79,12 +79,17 @@ class Setting:
         return Setting(model, [moved(batch) for batch in self.batches], moved(self.outer), self.hyper)
 
 
-def train_loss(hyper: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> Tensor:
+def train_loss(hyper: Mapping[str, Tensor], logits: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
+    """Cross-entropy of Δ z + l with weights w; of several heads the mean."""
+    if isinstance(logits, tuple):
+        return torch.stack([train_loss(hyper, head, batch) for head in logits]).mean()
     losses = F.cross_entropy(hyper["delta"] * logits + hyper["l"], batch.y, reduction="none")
     return (hyper["w"][batch.y] * losses).mean()
 
 
-def objective(logits: Tensor, batch: Batch) -> Tensor:
+def objective(logits: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
+    """Cross-entropy; of several heads that of the first."""
+    logits = logits[0] if isinstance(logits, tuple) else logits
     return F.cross_entropy(logits, batch.y)
 
 

@@ -14,7 +14,6 @@ from torch.func import functional_call
 from autobalance.data import Batch
 from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS, Optimiser, Slots, Tensors
 from autobalance.hypergradients._parallel import gather_rows, own_rows, summed
-from autobalance.models import FDS
 
 TrainLoss = Callable[[Mapping[str, Tensor], Tensor, Batch], Tensor]
 Objective = Callable[[Tensor, Batch], Tensor]
@@ -172,9 +171,9 @@ def step_with_gradient(
 def objective_value(inner: Inner, parameters: Tensors, buffers: Tensors, batch: Batch) -> Tensor:
     """The objective of one batch at given weights.
 
-    Dropout and `FDS` are off. Batch norm normalises by this batch, as it does in training: its running statistics would
-    make the objective depend on all earlier steps, which no unroll of T steps can follow. ``buffers`` are left as they
-    are.
+    Dropout, stochastic depth and `FDS` are off. Batch norm normalises by this batch, as it does in training: its
+    running statistics would make the objective depend on all earlier steps, which no unroll of T steps can follow.
+    ``buffers`` are left as they are.
     """
     with training_layers_off(inner.model):
         logits = _output(inner, parameters, {name: b.clone() for name, b in buffers.items()}, batch)
@@ -191,12 +190,12 @@ def objective_gradient(inner: Inner, state: InnerState, batch: Batch) -> tuple[T
 
 @contextmanager
 def training_layers_off(model: nn.Module) -> Iterator[None]:
-    """Switches layers that are for training alone, dropout and `FDS`, to evaluation for a while, and no others."""
-    layers = [m for m in model.modules() if isinstance(m, nn.modules.dropout._DropoutNd | FDS) and m.training]
+    """Has all layers but batch norm as in evaluation for a while: dropout in whatever form, stochastic depth, `FDS`."""
+    layers = [m for m in model.modules() if m.training and not isinstance(m, nn.modules.batchnorm._NormBase)]
     for layer in layers:
-        layer.eval()
+        layer.training = False
     try:
         yield
     finally:
         for layer in layers:
-            layer.train()
+            layer.training = True

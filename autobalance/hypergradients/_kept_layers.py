@@ -24,12 +24,12 @@ class KeptLayers(TorchFunctionMode):
 
         y = x W + b,    y' = x' W + x V + c    along (x', V, c)
 
-    Each pass has to call the same layers in the same order.
+    Each pass has to call the same layers in the same order. What an operation in place has changed is computed anew.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: deque[Tensor] = deque()
+        self._kept: deque[tuple[Tensor, int]] = deque()  # with the version of its memory
         self._again = False
 
     def again(self) -> KeptLayers:
@@ -46,9 +46,10 @@ class KeptLayers(TorchFunctionMode):
         if func not in BILINEAR or kwargs or is_functorch_wrapped_tensor(args[0]):
             return func(*args, **(kwargs or {}))
         if self._again:
-            return _along(func, self._kept.popleft(), *args)
+            kept, version = self._kept.popleft()
+            return _along(func, kept, *args) if kept._version == version else func(*args)
         output = func(*args)
-        self._kept.append(output.detach())
+        self._kept.append((output.detach(), output._version))
         return output
 
 

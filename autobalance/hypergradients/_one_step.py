@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -52,12 +52,15 @@ class OneStep:
         parameters, buffers = leaves(state.parameters), {name: b.clone() for name, b in state.buffers.items()}
         layers = KeptLayers()
         with layers:
-            logits = functional_call(inner.model, (parameters, buffers), (own_input(batch),))
-        at = logits.detach().requires_grad_()
-        loss = inner.train_loss(loss_hyper(alpha), at, batch)
-        (of_logits,) = torch.autograd.grad(loss, at, create_graph=True)
-        found = torch.autograd.grad(logits, list(parameters.values()), of_logits.detach(), materialize_grads=True)
-        del logits
+            output = functional_call(inner.model, (parameters, buffers), (own_input(batch),))
+        outputs = list(output) if isinstance(output, tuple) else [output]
+        at = [z.detach().requires_grad_() for z in outputs]
+        seen: Any = tuple(at) if isinstance(output, tuple) else at[0]
+        loss = inner.train_loss(loss_hyper(alpha), seen, batch)
+        of_outputs = torch.autograd.grad(loss, at, create_graph=True, materialize_grads=True)
+        slopes = [slope.detach() for slope in of_outputs]
+        found = torch.autograd.grad(outputs, list(parameters.values()), slopes, materialize_grads=True)
+        del output, outputs
         gradients = dict(zip(parameters, found, strict=True))
         with torch.no_grad():
             new, slots = inner.optimiser.update(state.parameters, gradients, state.optimiser, state.step, hyper)
@@ -70,9 +73,12 @@ class OneStep:
         total, along, _, _ = update.back(of_parameters, nothing)
         set_random_state(before, batch.x.device)
         with torch.no_grad(), layers.again():
-            _, (change,) = output_along(inner, state.parameters, state, along, batch)
+            _, changes = output_along(inner, state.parameters, state, along, batch)
         set_random_state(after, batch.x.device)
-        through = torch.autograd.grad(of_logits, list(alpha.values()), change, materialize_grads=True)
+        derivative = torch.stack(
+            [(slope * change).sum() for slope, change in zip(of_outputs, changes, strict=True)]
+        ).sum()
+        through = torch.autograd.grad(derivative, list(alpha.values()), materialize_grads=True)
         for name, part in zip(alpha, through, strict=True):
             total[name] = total[name] + part
         return reached, Hypergradient(total, float(objective), float(loss.detach()))
