@@ -194,3 +194,41 @@ def test_two_processes_take_the_steps_of_one_with_batches_twice_as_large(place):
 def test_skorch_predicts_probabilities(place):
     found = outcome("skorch", place)["loss"].probabilities
     assert found.min() >= 0 and found.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("default")
+def test_tokens_of_several_batches_are_counted_together(tmp_path):
+    """What the page of Hugging Face's trainer says of tokens: batches of a step differ in how many have labels."""
+    from transformers import BertConfig, BertForTokenClassification, Trainer, TrainingArguments
+
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(1, 50, (48, 12), generator=generator)
+    labels = torch.bucketize(tokens, torch.tensor([40, 46]))
+    padding = torch.arange(12) >= torch.randint(2, 13, (48, 1), generator=generator)
+    tokens, labels = tokens.masked_fill(padding, 0), labels.masked_fill(padding, -100)
+    data = [{"input_ids": row, "labels": own} for row, own in zip(tokens, labels, strict=True)]
+    loss = autobalance.fixed_point("vs", class_counts=labels[labels != -100].bincount())
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    found = []
+    for batch, batches in ((24, 1), (6, 4)):
+        torch.manual_seed(0)
+        model = BertForTokenClassification(BertConfig(vocab_size=50, num_labels=3, **size, **no_dropout))
+        arguments = TrainingArguments(
+            str(tmp_path),
+            max_steps=3,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=batches,
+            learning_rate=1e-3,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        Trainer(
+            model,
+            arguments,
+            train_dataset=data,
+            compute_loss_func=lambda outputs, labels, **more: loss(outputs.logits.transpose(1, 2), labels, **more),
+        ).train()
+        found.append([value.detach() for value in model.parameters()])
+    torch.testing.assert_close(*found)
