@@ -196,7 +196,6 @@ def test_skorch_predicts_probabilities(place):
     assert found.min() >= 0 and found.sum(1) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.filterwarnings("default")
 def test_tokens_of_several_batches_are_counted_together(tmp_path):
     """What the page of Hugging Face's trainer says of tokens: batches of a step differ in how many have labels."""
     from transformers import BertConfig, BertForTokenClassification, Trainer, TrainingArguments
@@ -223,6 +222,7 @@ def test_tokens_of_several_batches_are_counted_together(tmp_path):
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            dataloader_pin_memory=False,
         )
         Trainer(
             model,
