@@ -18,13 +18,13 @@ from autobalance.bilevel._outputs import kept, numbers_kept, packed, unpacked
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
-from autobalance.common import InputError, check_value
+from autobalance.common import InputError, check_value, free_memory_mb
 from autobalance.data import Batch, Fold, FoldedSamples, stratum
 from autobalance.hypergradients import InnerState, Replay, inner_step, random_state, set_random_state
 from autobalance.losses import Member, ScheduledLoss
 from autobalance.tasks.metrics import Outputs, isfinite
 from autobalance.tasks.objectives import standing
-from autobalance.training import NOT_FINITE, advice, constant_output, free_memory_mb
+from autobalance.training import NOT_FINITE, advice, constant_output
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench

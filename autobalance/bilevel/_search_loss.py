@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,10 +21,14 @@ from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import State
 from autobalance.common import InputError, nearest, write_text
 from autobalance.common.density import check_edges, make_bin_edges
-from autobalance.data import Part, Problem, Samples, as_number_samples, as_samples, check_names
+from autobalance.data import Problem, Samples, check_names
 from autobalance.data.augmentation import Policy, save_augmentation
+from autobalance.data.intake import Part, Taken, taken
 from autobalance.losses import Member, RegressionLoss, ScheduledLoss, save_loss
+from autobalance.models import adapted
 from autobalance.training import AUGMENTATION_FILE, BESIDE, Recipe, beside, check_module, setting_of_model
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,14 @@ def search_loss(
     """Searches the training loss that makes an objective small on the validation samples.
 
     Args:
-        model: the network, (B, ...) -> (B, K) logits; for regression -> (B,) or (B, 1) in the unit of the targets. It
+        model: the network, (B, ...) -> (B, K) logits, or an answer that has them as ``.logits``; for regression ->
+            (B,) or (B, 1) in the unit of the targets. Samples of several inputs are given to it as `Adapted` says. It
             is copied; its weights stay as they are.
-        train_set, validation_set: (x, y) of arrays or tensors, a torch ``Dataset``, or `Samples`; classes 0..K-1, each
-            with samples in both; for regression finite numbers. They are moved to the model's device and floating-point
-            type. With groups (x, y, group), groups 0..G-1: every class with training samples in every group.
+        train_set, validation_set: (x, y) of arrays, tensors or pandas tables, a ``Dataset`` or ``DataLoader`` of such
+            items, a dict of columns with ``labels``, or `Samples`; see `autobalance.data.intake.taken`. Classes are
+            0..K-1 or names, each with samples in both; for regression y holds finite numbers. Floats are moved to the
+            model's device and floating-point type, integers stay integers. With groups (x, y, group), groups 0..G-1:
+            every class with training samples in every group.
         task: ``classification`` or ``regression``.
         bins: for regression, how many bins the training targets are sorted into, or the bins' K + 1 edges; None: those
             of ``start`` where it is a loss, else see `make_bin_edges`.
@@ -117,7 +125,13 @@ def search_loss(
         bins = start.bin_edges
     if on_epoch is not None and not callable(on_epoch):
         raise InputError(f"`on_epoch` is {on_epoch!r:.80}; it has to be a function of a record")
-    problem = _named(_problem(model, train_set, validation_set, task, bins), class_names, group_names)
+    check_module(model)
+    weight = next(model.parameters())
+    _check_task(task, bins)
+    given = taken(train_set, validation_set, task == "regression")
+    _check_redrawn(given, settings.get("folds"))
+    problem = _problem(given, weight, bins, task)
+    problem = _named(problem, class_names or given.class_names, group_names)
     history: list[dict[str, Any]] = []
 
     def keep(state: State, record: dict[str, Any]) -> None:
@@ -125,7 +139,8 @@ def search_loss(
         if on_epoch is not None:
             on_epoch(record)
 
-    done = conduct(_plan(settings), setting_of_model(problem, model), keep)
+    setting = setting_of_model(problem, adapted(model, problem.train.first(2), given.packing))
+    done = conduct(_plan(settings), setting, keep)
     return SearchResult(
         member(done.arm.name, done.arm.loss),
         history,
@@ -158,20 +173,34 @@ def _plan(settings: PlanKeywords) -> SearchPlan:
     return SearchPlan(strategy=strategy, **given)
 
 
-def _problem(
-    model: nn.Module, train_set: Part, validation_set: Part, task: str, bins: int | Sequence[float] | Tensor | None
-) -> Problem:
-    """The samples, where the model is, as a problem without test samples."""
-    check_module(model)
-    weight = next(model.parameters())
+def _check_task(task: str, bins: object) -> None:
     if task not in ("classification", "regression"):
         raise InputError(f"no task is called {task!r}; there are classification and regression")
     if isinstance(bins, str):
         raise InputError(f"`bins` is {bins!r}; it has to be a whole number, or the edges of the bins")
     if task == "classification" and bins is not None:
         raise InputError('`bins` have no effect on a classification: give task="regression" too')
-    convert = as_samples if task == "classification" else as_number_samples
-    train, validation = (part.to(weight.device, weight.dtype) for part in convert(train_set, validation_set))
+
+
+def _check_redrawn(given: Taken, folds: int | None) -> None:
+    """What random transforms mean for a search: they are for training, and nothing is judged by them."""
+    if given.redrawn and folds is not None:
+        raise InputError(
+            f"`folds` {folds} would judge by samples of the training set, whose random transforms change them: leave "
+            "`folds` out, or give samples without them and a recipe with `augment`"
+        )
+    if "val" in given.redrawn:
+        logger.warning(
+            "the validation set has random transforms, so each look at it sees other samples: give it none, unless "
+            "that is meant"
+        )
+
+
+def _problem(given: Taken, weight: Tensor, bins: int | Sequence[float] | Tensor | None, task: str) -> Problem:
+    """The samples, where the model is, as a problem without test samples. With random transforms only the validation
+    samples judge."""
+    dtype = None if given.packing is not None and given.packing.mixed else weight.dtype
+    train, validation = (part.to(weight.device, dtype) for part in (given.train, given.validation))
     if train.shape != validation.shape:
         raise InputError(
             f"the training samples have shape {train.shape}, the validation samples {validation.shape}: make them equal"
@@ -179,13 +208,14 @@ def _problem(
     edges: tuple[float, ...] | None = None
     if task == "regression":
         train, validation = (Samples(part.x, part.y.to(weight.dtype)) for part in (train, validation))
-        given = make_bin_edges(train.y, bins) if bins is None or isinstance(bins, int) else check_edges(bins)
-        edges = tuple(given.tolist())
+        made = make_bin_edges(train.y, bins) if bins is None or isinstance(bins, int) else check_edges(bins)
+        edges = tuple(made.tolist())
     number = int(train.y.max()) + 1 if edges is None else len(edges) - 1
     nothing = train.subset(torch.empty(0, dtype=torch.int64, device=train.y.device))
     names = tuple(map(str, range(number)))
     groups = None if train.group is None else tuple(map(str, range(int(train.group.max()) + 1)))
-    return Problem("samples", train, validation, nothing, names, bin_edges=edges, group_names=groups)
+    own = bool(given.redrawn)
+    return Problem("samples", train, validation, nothing, names, None, edges, own, groups)
 
 
 def _named(problem: Problem, class_names: Sequence[str] | None, group_names: Sequence[str] | None) -> Problem:

@@ -26,6 +26,7 @@ from autobalance.common._foreign import described as described
 from autobalance.common._foreign import foreign as foreign
 from autobalance.common._foreign import user_frame as user_frame
 from autobalance.common._importing import import_function as import_function
+from autobalance.common._memory import free_memory_mb as free_memory_mb
 from autobalance.common._nearest import nearest as nearest
 from autobalance.common._numbers import decimals as decimals
 from autobalance.common._numbers import significant as significant

@@ -3,9 +3,6 @@
 from autobalance.data._arrays import Arrays as Arrays
 from autobalance.data._assemble import Found as Found
 from autobalance.data._assemble import assemble as assemble
-from autobalance.data._convert import Part as Part
-from autobalance.data._convert import as_number_samples as as_number_samples
-from autobalance.data._convert import as_samples as as_samples
 from autobalance.data._crop_flip import crop_and_flip as crop_and_flip
 from autobalance.data._fingerprint import keep_or_check as keep_or_check
 from autobalance.data._folds import Fold as Fold

@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autobalance.common import InputError
+from autobalance.data._deferred import Deferred
 from autobalance.data._image_files import ImageFiles
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """One part of a data set: ``x`` (N, ...), ``y`` (N,), classes or numbers, and, where there are groups, ``group``
-    (N,)."""
+    """One part of a data set: ``x`` (N, ...), an array or `Deferred`, ``y`` (N,), classes or numbers, and, where there
+    are groups, ``group`` (N,)."""
 
-    x: NDArray[Any] | ImageFiles
+    x: Any
     y: NDArray[Any]
     group: NDArray[np.int64] | None = None
 
     def subset(self, index: NDArray[np.int64]) -> Arrays:
-        x = self.x.subset(index) if isinstance(self.x, ImageFiles) else self.x[index]
+        x = self.x.subset(index) if isinstance(self.x, Deferred) else self.x[index]
         return Arrays(x, self.y[index], None if self.group is None else self.group[index])
 
 
@@ -55,9 +56,9 @@ def check_arrays(
 
 
 def check_inputs(x: Any, part: str) -> Any:
-    """The inputs (N, ...) as an array, once they are known to be samples of finite numbers; images in files as they
+    """The inputs (N, ...) as an array, once they are known to be samples of finite numbers; `Deferred` ones as they
     are."""
-    if isinstance(x, ImageFiles):
+    if isinstance(x, Deferred):
         return x
     x = np.asarray(x)
     if x.ndim < 2:

@@ -93,7 +93,7 @@ def _of(samples: Samples) -> dict[str, Any]:
         entries = "\n".join(f"{file.name} {file.stat().st_size}" for file in files)
         return {**found, "files": hashlib.sha256(entries.encode()).hexdigest()[:32]}
     chosen = torch.linspace(0, len(samples) - 1, min(_SAMPLES, len(samples))).long().tolist()
-    return {**found, "inputs": [_weighted(samples.x[i].double().flatten()) for i in chosen]}
+    return {**found, "inputs": [_weighted(x.double().flatten()) for x in samples.take(torch.tensor(chosen)).x]}
 
 
 def _weighted(numbers: Tensor) -> float:

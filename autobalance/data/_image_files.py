@@ -14,6 +14,7 @@ from torch import Tensor
 
 from autobalance.data._crops import CropAndFlip, draw_crops
 from autobalance.data._decode import as_rgb, height_and_width, in_threads, opened
+from autobalance.data._deferred import Deferred
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,7 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class ImageFiles:
+class ImageFiles(Deferred):
     """N images in files, which stand in `Samples` where a tensor (N, 3, S, S) does.
 
     Only their paths and the current batch are in memory. As many threads decode as there are processor cores, while an
@@ -55,9 +56,6 @@ class ImageFiles:
     scale: tuple[float, ...] = IMAGENET[1]
     device: torch.device = _CPU
     dtype: torch.dtype = torch.float32
-
-    def __len__(self) -> int:
-        return len(self.files)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from autobalance.data._image_files import ImageFiles
+from torch import Tensor
+
 from autobalance.data._problem import Problem
 from autobalance.data._samples import Samples
 
@@ -39,7 +40,7 @@ def _targets_by_input(samples: Samples) -> dict[bytes, set[float]]:
 
 def _keyed(samples: Samples) -> list[tuple[bytes, float]]:
     """A digest of each sample's inputs, and its target."""
-    if isinstance(samples.x, ImageFiles):
+    if not isinstance(samples.x, Tensor):
         return []
     rows = samples.x.flatten(1).cpu().numpy()
     return [

@@ -1,4 +1,4 @@
-"""Samples in memory or on disk, and batches drawn from them."""
+"""Samples in memory or elsewhere, and batches drawn from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.data._crops import resized_crop_and_flip
-from autobalance.data._image_files import ImageFiles
+from autobalance.data._deferred import Deferred
 
 #: Samples and numbers in a batch of `Samples.batches` at most: 55 images of 224 x 224.
 MOST_SAMPLES, _MOST_NUMBERS = 2048, 2**23
@@ -38,15 +38,15 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """N samples. Inputs are in memory as a tensor, or images on disk; outside this room ask for them by `take`.
+    """N samples. Inputs are in memory as a tensor, or `Deferred`; outside this room ask for them by `take`.
 
     Args:
-        x: inputs, float, shape (N, ...).
+        x: inputs, shape (N, ...), floats, or integers such as numbers of words.
         y: classes, int64, shape (N,), values 0..K-1; for regression targets, float.
         group: groups, int64, shape (N,), values 0..G-1, or None.
     """
 
-    x: Tensor | ImageFiles
+    x: Tensor | Deferred
     y: Tensor
     group: Tensor | None = None
 
@@ -71,7 +71,7 @@ class Samples:
         """
         if crops is not None and len(self.shape) != 3:
             raise InputError(f"images (C, H, W) can be cut, not samples of shape {self.shape}")
-        if isinstance(self.x, ImageFiles):
+        if isinstance(self.x, Deferred):
             x = self.x.take(index, crops)
         else:
             x = self.x[index] if crops is None else resized_crop_and_flip(self.x[index], crops)
@@ -88,7 +88,7 @@ class Samples:
 
     def all(self) -> Batch:
         """Every sample as one batch, without a copy where they are in memory."""
-        if isinstance(self.x, ImageFiles):
+        if isinstance(self.x, Deferred):
             return self.take(torch.arange(len(self)))
         return Batch(self.x, self.y, self.group)
 
@@ -97,15 +97,15 @@ class Samples:
         return Batch(torch.empty(0, device=self.device), self.y, self.group)
 
     def subset(self, index: Tensor) -> Samples:
-        x = self.x.subset(index) if isinstance(self.x, ImageFiles) else self.x[index]
+        x = self.x.subset(index) if isinstance(self.x, Deferred) else self.x[index]
         return Samples(x, self.y[index], None if self.group is None else self.group[index])
 
     def join(self, other: Samples) -> Samples:
         """These samples followed by ``other``'s."""
         group = None if self.group is None or other.group is None else torch.cat([self.group, other.group])
-        if isinstance(self.x, ImageFiles):
-            assert isinstance(other.x, ImageFiles)
-            x: Tensor | ImageFiles = self.x.join(other.x)
+        if isinstance(self.x, Deferred):
+            assert isinstance(other.x, Deferred)
+            x: Tensor | Deferred = self.x.join(other.x)
         else:
             assert isinstance(other.x, Tensor)
             x = torch.cat([self.x, other.x])
@@ -113,8 +113,7 @@ class Samples:
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Samples:
         """The same samples on ``device``, with inputs of type ``dtype`` where they are floating-point numbers."""
-        floating = isinstance(self.x, ImageFiles) or self.x.is_floating_point()
-        x = self.x.to(device, dtype if floating else None)
+        x = self.x.to(device, dtype if self.x.is_floating_point() else None)
         return Samples(x, self.y.to(device), None if self.group is None else self.group.to(device))
 
     def class_counts(self, num_classes: int) -> Tensor:

@@ -1,5 +1,7 @@
 """Reference models, each a body that makes features and a head that makes logits; and feature smoothing (FDS)."""
 
+from autobalance.models._adapted import Adapted as Adapted
+from autobalance.models._adapted import adapted as adapted
 from autobalance.models._backbone import BACKBONE as BACKBONE
 from autobalance.models._backbone import Standardised as Standardised
 from autobalance.models._backbone import backbone_names as backbone_names

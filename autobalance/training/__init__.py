@@ -19,7 +19,6 @@ from autobalance.training._optimisers import OPTIMIZERS as OPTIMIZERS
 from autobalance.training._optimisers import NamedOptimiser as NamedOptimiser
 from autobalance.training._optimisers import register_optimizer as register_optimizer
 from autobalance.training._recipe import Recipe as Recipe
-from autobalance.training._resources import free_memory_mb as free_memory_mb
 from autobalance.training._resources import peak_memory_mb as peak_memory_mb
 from autobalance.training._resources import reset_peak_memory as reset_peak_memory
 from autobalance.training._resources import versions as versions

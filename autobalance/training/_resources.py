@@ -26,15 +26,6 @@ def peak_memory_mb(device: torch.device | str) -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def free_memory_mb() -> float | None:
-    """The memory that the system has left for programs; None where it does not say (no Linux)."""
-    try:
-        told = Path("/proc/meminfo").read_text(encoding="ascii")
-        return int(told.split("MemAvailable:")[1].split()[0]) / 1024
-    except (OSError, IndexError):
-        return None
-
-
 def reset_peak_memory(device: torch.device | str) -> None:
     """Lets `peak_memory_mb` count from here on. On a CPU this needs Linux; elsewhere the count goes on."""
     if torch.device(device).type == "cuda":

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from autobalance.common import ForeignError, InputError, check_arguments, described, foreign, import_function, nearest
 from autobalance.common.density import check_edges
 from autobalance.data._assemble import Found, assemble
-from autobalance.data._convert import to_given
 from autobalance.data._options import DataOptions
 from autobalance.data._parts import check_given, check_names, num_groups
 from autobalance.data._problem import Problem
 from autobalance.data._samples import Samples
 from autobalance.data._source import Source
+from autobalance.data.intake import to_given
 
 _KEYS = ("train", "val", "test", "model", "class_names", "group_names")
 _REGRESSION_KEYS = _KEYS[:-2]

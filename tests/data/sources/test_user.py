@@ -93,7 +93,7 @@ def test_a_problem_is_handed_on(monkeypatch):
         (DATA | {"train": (X.log() / 0, Y)}, r"x_train\[0, 0\] \(row 0\) is inf"),
         (DATA | {"test": (X, Y + 1)}, r"y_test\[1\] is 2"),
         (DATA | {"test": (X[:, :2], Y)}, r"samples of shape \(2,\) beside training samples of shape \(3,\)"),
-        (DATA | {"test": TensorDataset(X)}, "'test' must be"),
+        (DATA | {"test": TensorDataset(X)}, "the test Dataset must be"),
         (DATA | {"test": TensorDataset(X[:0], Y[:0])}, "the test Dataset is empty"),
         (DATA | {"class_names": ["a"]}, "class_names has 1 different names, but the labels have 2 classes"),
         (DATA | {"model": nn.Linear(3, 2)}, "must be a function that builds a fresh nn.Module"),
