@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from autobalance.losses._member import Member
 from autobalance.losses._modified import Modified
 from autobalance.losses._schedule import ScheduledLoss
 
+_UNTOLD = "the CSL term is 0 until the loss is told the epochs: call loss.start_epoch(epoch / epochs) before each"
 #: Samples whose predictions are counted, the paper's first.
 COUNTS = ("validation", "training")
 
@@ -157,8 +159,13 @@ class CSL(Modified):
         Args:
             input, target, group, features, num_items_in_batch: see `Modified.forward`. Without features the logits
                 stand in for them.
+
+        Warns:
+            UserWarning: it is to be differentiated in training mode, and no epoch was begun.
         """
         self.check_call(input, target, group, num_items_in_batch)
+        if self.training and input.requires_grad and not self.statistics.begun:
+            warnings.warn(_UNTOLD, stacklevel=3)
         parameters = self.parameters_in_effect
         value = self.base.value(input, target, parameters, group, features)
         if not self.training:

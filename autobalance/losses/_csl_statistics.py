@@ -43,6 +43,7 @@ class CSLStatistics(Statistics):
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
+        self.begun = False  # whether an epoch was
         for name in ("scale", "entropy", "share"):  # frozen during an epoch
             self._statistic(name, num_classes)
         self._statistic("trend")
@@ -58,6 +59,7 @@ class CSLStatistics(Statistics):
         """Turns the sums over the epoch that ended into the statistics of the one that begins. The predictions are
         those on validation samples where some were counted, else those on training samples."""
         super().start_epoch(progress)
+        self.begun = True
         total = self.samples.sum()
         if total == 0:
             return

@@ -298,6 +298,16 @@ def test_wrong_settings():
     assert ReleasedCSL(fixed_point("ib", COUNTS)).needs_features
 
 
+def test_a_training_that_tells_no_epochs_is_warned():
+    _, logits, target, features = next(batches())
+    loss = CSL(ParametricLoss(K))
+    loss(logits, target, features=features)  # nothing is trained
+    with pytest.warns(UserWarning, match=r"0 until the loss is told the epochs: call loss\.start_epoch"):
+        loss(logits.requires_grad_(), target, features=features)
+    loss.start_epoch(0.0)
+    loss(logits, target, features=features)
+
+
 def test_predictions_are_those_on_validation_samples_where_they_are_shown():
     _, logits, target, features = next(batches())
     judged = torch.tensor([[0.0, 0, 5, 0], [0, 0, 5, 0], [0, 5, 0, 0], [0, 0, 5, 0]])
