@@ -265,18 +265,21 @@ def dealt(y: Tensor, seed: int) -> Tensor:
     return torch.from_numpy(part)
 
 
-def find_offsets(outputs: Tensor, target: Tensor, objective: Objective, seed: int = 0) -> Tensor:
+def find_offsets(
+    outputs: Tensor, target: Tensor, objective: Objective, seed: int = 0, group: Tensor | None = None
+) -> Tensor:
     """Offsets b of logits that make an objective small: to be added to those of a finished model, or given to a loss.
 
     Args:
         outputs: logits, (N, K), of samples that the model was not trained on.
         target: their classes, (N,).
-        objective: what is made small, without groups.
+        objective: what is made small.
         seed: of the cross-validation that chooses the penalty.
+        group: of the samples, (N,), where the objective looks at groups; the offsets are the same for all of them.
 
     Returns:
         b, (K,), of mean zero; zeros where no offsets came out better than none.
     """
-    counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, None)
+    counts, batch = target.bincount(minlength=outputs.shape[1]), Batch(outputs[:0], target, group)
     problem, seen = Offsets(objective, frequency_law(counts), Untied(counts.double())), kept(outputs, target, objective)
     return refitted(seen, batch, best_of(problem, seen, batch, dealt(target, seed)))

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._interleaved import Interleaved, OuterLoop
+from autobalance.bilevel._last_layer import LastLayer
 from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import Strategy
 from autobalance.bilevel._whole_trainings import WholeTrainings
@@ -30,7 +31,8 @@ class SearchPlan:
         free: what is searched, names of `FREE`.
         tie, late, late_start: see `LossSpace`.
         operations, tie_augment: what is searched of the augmentation, see `AugmentationSpace`.
-        strategy: how the searched numbers are moved: `Auto`, `PredictionSpace`, `Interleaved` or `WholeTrainings`.
+        strategy: how the searched numbers are moved: `Auto`, `PredictionSpace`, `LastLayer`, `Interleaved` or
+            `WholeTrainings`.
         recipe: how models are trained.
         fds_layer: the layer behind which a regression model's features are smoothed (FDS), or none.
         folds: cross-validation folds of all samples that are searched on at once; None: the one split.
@@ -129,7 +131,7 @@ class PlanKeywords(TypedDict, total=False):
 
 
 #: The names of the strategies; None leaves the choice to the other settings.
-STRATEGIES = ("auto", "prediction", "interleaved", "whole")
+STRATEGIES = ("auto", "prediction", "last-layer", "interleaved", "whole")
 #: What `strategy_of` takes of a call's keywords.
 STRATEGY_SETTINGS = ("strategy", "budget", "hypergradient", "outer", "rounds")
 
@@ -160,12 +162,21 @@ def strategy_of(
     name = strategy or ("auto" if rounds is None else "whole")
     check_one_of("strategy", name, STRATEGIES)
     given = {"budget": budget, "hypergradient": hypergradient, "outer": outer, "rounds": rounds}
-    known = {"auto": {"budget", "hypergradient", "outer"}, "prediction": {"budget"}, "whole": {"rounds"}}
+    known = {
+        "auto": {"budget", "hypergradient", "outer"},
+        "prediction": {"budget"},
+        "whole": {"rounds"},
+        "last-layer": set(),
+    }
     for setting in given.keys() - known.get(name, {"hypergradient", "outer"}):
         if given[setting] is not None:
             raise InputError(f"`{setting}` has no effect with the `strategy` {name}: leave one of the two out")
     if name == "whole":
         return WholeTrainings() if rounds is None else WholeTrainings(rounds)
+    if name == "last-layer":
+        if folds is not None:
+            raise InputError("`folds` have no effect with the `strategy` last-layer, which has two halves")
+        return LastLayer()
     within = Interleaved(hypergradient or Replay(), outer or OuterLoop())
     if name == "interleaved":
         return within

@@ -132,7 +132,7 @@ class PredictionSpaceState:
 
     Args:
         generator, random, device_random: states of the sampling generator and of torch's own.
-        inner: of the start that is being trained; None between two.
+        inner: of the start that is being trained, or was trained last; None where nobody needs it any more.
         collected: what its loss has collected in training, when the epoch began.
         outputs: of each start that is trained, (N, K), for the samples that were held out; of very many classes the
             largest.
@@ -255,7 +255,8 @@ class PredictionSpaceSearch:
             return replace(state, done=state.done + 1), {"start": name, "train_loss": None, **self._described(name)}
         generator, device = torch.Generator(), trainee.device
         generator.set_state(state.generator if epoch else torch.Generator().manual_seed(self._seed).get_state())
-        inner, losses, raw = state.inner or trainee.start, [], trainee.space.init()
+        raw, losses = trainee.space.init(), []
+        inner = state.inner if epoch and state.inner is not None else trainee.start
         progress = epoch / self._epochs
         collected = trainee.collected(inner, raw, state.collected, progress)
         problem = trainee.problem(progress, collected=collected)
@@ -284,7 +285,7 @@ class PredictionSpaceSearch:
             done=state.done + 1,
         )
         if ended:
-            state = replace(state, inner=None, outputs={**state.outputs, name: output.cpu()})
+            state = replace(state, outputs={**state.outputs, name: output.cpu()})
         return state, {"start": name, "train_loss": sum(losses) / len(losses), **figures, **self._described(name)}
 
     def _described(self, name: str) -> dict[str, Any]:
@@ -323,6 +324,7 @@ class PredictionSpaceSearch:
         crossed = bests[winner].outputs
         state = replace(
             state,
+            inner=None,
             winner=winner,
             offsets=self.move.offsets(state.outputs[winner], judged, bests[winner]),
             crossed=crossed,

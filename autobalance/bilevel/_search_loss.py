@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._conduct import conduct
 from autobalance.bilevel._guard import Choice, member
+from autobalance.bilevel._last_layer import LastLayer
 from autobalance.bilevel._plan import STRATEGY_SETTINGS, PlanKeywords, SearchPlan, strategy_of
 from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import State
@@ -168,7 +169,7 @@ def _plan(settings: PlanKeywords) -> SearchPlan:
     given: dict[str, Any] = dict(settings)
     of_strategy = {name: given.pop(name, None) for name in STRATEGY_SETTINGS}
     strategy = strategy_of(**of_strategy, folds=given.get("folds"))
-    if not isinstance(strategy, Auto | PredictionSpace):  # whose choice costs nothing
+    if not isinstance(strategy, Auto | PredictionSpace | LastLayer):  # whose choice costs nothing
         given.setdefault("confidence", 0.0)
     return SearchPlan(strategy=strategy, **given)
 

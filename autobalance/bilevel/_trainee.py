@@ -19,6 +19,7 @@ from autobalance.data import MOST_SAMPLES, Batch, FoldedSamples, Samples
 from autobalance.hypergradients import (
     Inner,
     InnerState,
+    Stacked,
     TrainLoss,
     Transform,
     fold_loss,
@@ -28,6 +29,7 @@ from autobalance.hypergradients import (
     stack_batches,
 )
 from autobalance.losses import held_of
+from autobalance.models import evaluating, inputs_of, output_layer
 from autobalance.tasks.metrics import Outputs
 from autobalance.tasks.objectives import Constrained, Objective
 from autobalance.training import SeesTargets, WithFeatures
@@ -195,6 +197,24 @@ class Trainee:
             for fold, (its_logits, y) in zip(answers, of_folds, strict=True):
                 fold.append(kept(its_logits, y, self.objective))
         return joined([part for fold in answers for part in fold]), self.judged
+
+    @torch.no_grad()
+    def held_out_features(self, state: InnerState) -> Tensor:
+        """What the last layers of the models are given for all validation samples, (N, D), fold after fold.
+
+        Raises:
+            InputError: the logits are not the output of a linear layer.
+        """
+        state.copy_to(self._model)
+        models = self._model.unstack() if isinstance(self._model, Stacked) else [self._model]
+        found: list[Tensor] = []
+        for place, model in enumerate(models):
+            inputs = [batch.x[place] if self.folds else batch.x for batch in self.validation_samples.batches()]
+            with evaluating(model), inputs_of(output_layer(model, inputs[0][:2])) as seen:
+                for x in inputs:
+                    model(x)
+            found += seen
+        return torch.cat(found)
 
     @torch.no_grad()
     def _answers(self, state: InnerState, samples: Samples | FoldedSamples) -> Iterator[tuple[Any, Batch]]:

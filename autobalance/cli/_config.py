@@ -27,7 +27,7 @@ OBJECTIVES_WITH_ARGUMENTS = (
     "cost(FILE.csv)",
 )  # fmt: skip
 REGRESSION_OBJECTIVES = ("balanced_mae", "mae", "mse", "gm", "worst_bin", "few_shot_mae")
-STRATEGIES = ("auto", "prediction", "interleaved", "whole")
+STRATEGIES = ("auto", "prediction", "last-layer", "interleaved", "whole")
 ENGINES = ("replay", "unrolled", "one-step", "implicit", "head")
 TIES = ("frequency", "class")
 AUGMENT_TIES = ("all", "frequency", "class")
@@ -150,7 +150,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     search = parser.add_argument_group("how it is searched")
     option(search, "strategy", "prediction: train folds once, and move l by the offsets that do best on what they held "
-           "out; interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
+           "out; last-layer: move w and l by hypergradients through the last layer of two halves, in seconds; "
+           "interleaved: hypergradients within one training; whole: through whole trainings; auto: prediction, "
            "then interleaved for all that is free besides l; unset: auto, with --rounds whole",
            choices=STRATEGIES)  # fmt: skip
     option(search, "budget", "what the search may cost, its choice included, in plain trainings; unset: 4",

@@ -31,6 +31,7 @@ from autobalance.hypergradients._inner import TrainLoss as TrainLoss
 from autobalance.hypergradients._inner import Transform as Transform
 from autobalance.hypergradients._inner import inner_step as inner_step
 from autobalance.hypergradients._inner import objective_value as objective_value
+from autobalance.hypergradients._last_layers import LastLayers as LastLayers
 from autobalance.hypergradients._one_step import OneStep as OneStep
 from autobalance.hypergradients._optimiser import RECIPE_PARAMETERS as RECIPE_PARAMETERS
 from autobalance.hypergradients._optimiser import Optimiser as Optimiser
@@ -68,6 +69,7 @@ __all__ = [
     "Implicit",
     "Inner",
     "InnerState",
+    "LastLayers",
     "Needs",
     "Neumann",
     "Objective",

@@ -20,4 +20,6 @@ from autobalance.models._make import model_names as model_names
 from autobalance.models._output_bias import output_bias as output_bias
 from autobalance.models._output_bias import start_at as start_at
 from autobalance.models._output_bias import started_at as started_at
+from autobalance.models._output_layer import inputs_of as inputs_of
+from autobalance.models._output_layer import output_layer as output_layer
 from autobalance.models._structure import Structure as Structure

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from autobalance.bilevel import Auto, OuterLoop, PlanKeywords, PredictionSpace, SearchPlan, strategy_of
+from autobalance.bilevel import Auto, LastLayer, OuterLoop, PlanKeywords, PredictionSpace, SearchPlan, strategy_of
 from autobalance.common import InputError, nearest
 from autobalance.hypergradients import Engine, Implicit, Neumann, make_engine
 from autobalance.losses.named import Range, named_loss
@@ -68,7 +68,7 @@ class Search:
         if outer or engine or unroll:
             named |= {"hypergradient": _engine(engine or "replay", unroll), "outer": OuterLoop(**outer)}
         strategy = strategy_of(**named, folds=given.get("folds"))
-        if not isinstance(strategy, Auto | PredictionSpace):  # whose choice costs nothing
+        if not isinstance(strategy, Auto | PredictionSpace | LastLayer):  # whose choice costs nothing
             given.setdefault("confidence", 0.0)
         return find(SearchPlan(**given, strategy=strategy, recipe=recipe, seed=seed), setting)
 

@@ -163,6 +163,11 @@ class LossSpace:
         return len(self._starts) > 1
 
     @property
+    def shares(self) -> Tensor:
+        """Of the training samples, each class's, (K,), or each cell's, (K, G)."""
+        return self._share
+
+    @property
     def balance(self) -> float:
         """K² / Σ_k (1 / share_k) over the K classes, bins or cells that have samples: the share of independent samples
         that a balanced mean is worth, 1 where all are equally frequent."""
