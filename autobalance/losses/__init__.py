@@ -2,6 +2,7 @@
 
 from autobalance.losses._base import Loss as Loss
 from autobalance.losses._base import Stage as Stage
+from autobalance.losses._base import unreduced as unreduced
 from autobalance.losses._binary import BinaryLoss as BinaryLoss
 from autobalance.losses._binned import RegressionLoss as RegressionLoss
 from autobalance.losses._csl import CSL as CSL
@@ -18,8 +19,10 @@ from autobalance.losses._file import loss_from_dict as loss_from_dict
 from autobalance.losses._file import loss_to_dict as loss_to_dict
 from autobalance.losses._file import provenance_of as provenance_of
 from autobalance.losses._file import save_loss as save_loss
+from autobalance.losses._geometric import GeometricMean as GeometricMean
 from autobalance.losses._group_dro import GroupDRO as GroupDRO
 from autobalance.losses._influence import InfluenceBalanced as InfluenceBalanced
+from autobalance.losses._label_aware import LabelAware as LabelAware
 from autobalance.losses._member import Member as Member
 from autobalance.losses._modified import Modified as Modified
 from autobalance.losses._modified import layers as layers
@@ -36,8 +39,10 @@ __all__ = [
     "BinaryLoss",
     "CSLStatistics",
     "Equalization",
+    "GeometricMean",
     "GroupDRO",
     "InfluenceBalanced",
+    "LabelAware",
     "Loss",
     "Member",
     "Modified",
@@ -58,6 +63,7 @@ __all__ = [
     "rare_classes",
     "regression_loss",
     "save_loss",
+    "unreduced",
     "with_absent",
     "with_csl",
 ]

@@ -44,6 +44,7 @@ class Loss(nn.Module):
         reduction: see `reduce`.
         needs_features: whether the training loop has to hand over ``features``: either (B, D), what the model's last
             layer is given, or (B,), their norms.
+        takes_shares: whether a target can be shares of the classes, (B, K), as mixup makes them.
         num_groups: G, 0 without groups.
         class_names, group_names: for people; None where there are none.
     """
@@ -51,6 +52,7 @@ class Loss(nn.Module):
     num_classes: int
     reduction: str
     needs_features: bool = False
+    takes_shares: bool = False
     num_groups: int = 0
     class_names: tuple[str, ...] | None = None
     group_names: tuple[str, ...] | None = None
@@ -130,6 +132,15 @@ class Loss(nn.Module):
         assert old is not None
         other._buffers["w"] = class_weights(torch.as_tensor(weight), self.num_classes, old.dtype).to(old.device)
         return other
+
+
+def unreduced(loss: Loss) -> Loss:
+    """A copy of a loss, and of all that is inside it, with the reduction ``none``: each sample's loss, (B,)."""
+    other = deepcopy(loss)
+    for part in other.modules():
+        if isinstance(part, Loss):
+            part.reduction = "none"
+    return other
 
 
 def check_reduction(reduction: str) -> str:

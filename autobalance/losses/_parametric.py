@@ -61,6 +61,7 @@ class ParametricLoss(Held, DropIn):
     defaults = IDENTITY
     tables = TABLES
     positive = ("scale",)
+    takes_shares = True
 
     margin: Tensor
     scale: Tensor

@@ -59,6 +59,7 @@ class ScheduledLoss(Loss, DropIn):
         self.class_names, self.group_names = stages[0][1].class_names, stages[0][1].group_names
         self.num_groups = max(loss.num_groups for _, loss in stages)
         self.needs_features = any(loss.needs_features for _, loss in stages)
+        self.takes_shares = all(loss.takes_shares for _, loss in stages)
         self.stage: Tensor
         self.register_buffer("stage", torch.tensor(-1))  # the last; told no epoch yet
         self._place = -1  # the stage as a number: a compiled graph cannot look at a tensor's value

@@ -19,7 +19,7 @@ from autobalance.study._found import Found, policy_from_dict
 from autobalance.study._losses import MakeLoss, Ready
 from autobalance.study._training import Hyper, Training
 from autobalance.study.steps import Step
-from autobalance.training import Recipe, Setting, WithFeatures, train
+from autobalance.training import Recipe, Setting, Stream, WithFeatures, train
 
 #: Called with (epochs done, mean training loss).
 OnEpoch = Callable[[int, float], None]
@@ -109,7 +109,7 @@ class Method:
     def loss_of(self, training: Training) -> Loss:
         """What is trained with, on the device: the loss with its steps around it."""
         loss = self.loss(training)
-        for step in sorted(self.steps, key=lambda step: step.last):
+        for step in sorted(self.steps, key=lambda step: step.outside):
             if step.loss is None:
                 continue
             try:
@@ -172,7 +172,10 @@ class Method:
             if step.before is not None:
                 step.before(model, training)
         policy = None if self.policy is None else self.policy.to(setting.device)
-        train(model, training.samples, loss, training.recipe, seed, on_epoch, policy)
+        stream = Stream(training.samples, training.recipe)
+        for step in self.steps:
+            stream = stream if step.stream is None else step.stream(stream, training)
+        train(model, training.samples, loss, training.recipe, seed, on_epoch, policy, stream)
         return self.finished(model, training)
 
     def finished(self, model: nn.Module, training: Training) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,3 +51,15 @@ class Training:
     def class_counts(self) -> Tensor:
         """Training samples of each class or bin, (K,)."""
         return self.counts if self.counts.dim() == 1 else self.counts.sum(1)
+
+    def stage(self, share: float, **changes: Any) -> Recipe:
+        """The recipe of a stage beside the training itself, with a loss of its own.
+
+        Args:
+            share: of the training's epochs; the stage has at least one.
+            changes: other fields, by name.
+        """
+        recipe = self.recipe
+        if recipe.milestones is not None:  # at the same shares of fewer epochs
+            changes = {"milestones": tuple(m / recipe.epochs if m >= 1 else m for m in recipe.milestones), **changes}
+        return replace(recipe, epochs=max(1, round(share * recipe.epochs)), drop=None, **changes)

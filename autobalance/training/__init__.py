@@ -25,6 +25,8 @@ from autobalance.training._resources import versions as versions
 from autobalance.training._setting import Setting as Setting
 from autobalance.training._setting import setting_of as setting_of
 from autobalance.training._setting import setting_of_model as setting_of_model
+from autobalance.training._stream import Around as Around
+from autobalance.training._stream import Stream as Stream
 from autobalance.training._targets import SeesTargets as SeesTargets
 from autobalance.training._targets import end_epoch as end_epoch
 from autobalance.training._together import train_together as train_together

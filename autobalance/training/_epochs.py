@@ -44,7 +44,7 @@ def run_epochs(
     inner: Inner,
     losses: Sequence[Watched],
     epochs: int,
-    draw: Callable[[], Iterable[Batch]],
+    draw: Callable[[float], Iterable[Batch]],
     on_epoch: Callable[[int, list[float]], None],
 ) -> InnerState:
     """Trains from the present weights of ``inner``, which stay as they are.
@@ -53,7 +53,7 @@ def run_epochs(
         inner: what is trained, with ``losses`` behind its training loss.
         losses: one a model.
         epochs: how many.
-        draw: the batches of an epoch, each drawn when it is trained on.
+        draw: (epochs done over all epochs) -> the batches of an epoch, each drawn when it is trained on.
         on_epoch: called after each epoch with (epochs done, each model's mean training loss).
 
     Returns:
@@ -66,7 +66,7 @@ def run_epochs(
     for epoch in range(epochs):
         for loss in losses:
             loss.start_epoch(epoch / epochs)
-        for batch in draw():
+        for batch in draw(epoch / epochs):
             state, _ = inner_step(inner, state, {}, batch)
         state = end_epoch(inner, state)
         means = [loss.mean() for loss in losses]

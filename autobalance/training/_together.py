@@ -62,7 +62,7 @@ def train_together(
     watched, number = [Watched(deepcopy(loss)) for loss in losses], sizes[0]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def draw() -> Iterator[Batch]:
+    def draw(progress: float) -> Iterator[Batch]:
         orders = [recipe.batches(number, generator) for generator in generators]
         for indices in zip(*orders, strict=True):
             drawn = zip(samples, indices, generators, strict=True)

@@ -15,6 +15,7 @@ from autobalance.training._advice import advice
 from autobalance.training._epochs import Watched, no_objective, run_epochs
 from autobalance.training._features import WithFeatures
 from autobalance.training._recipe import Recipe
+from autobalance.training._stream import Stream
 from autobalance.training._targets import SeesTargets
 
 
@@ -26,6 +27,7 @@ def train(
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
     policy: Policy | None = None,
+    stream: Stream | None = None,
 ) -> None:
     """Trains ``model`` in place.
 
@@ -38,6 +40,7 @@ def train(
         seed: of the order of the samples.
         on_epoch: called after each epoch with (epochs done, mean training loss).
         policy: changes the samples of each batch, after what the recipe does to them.
+        stream: draws the batches of the samples; None: as the recipe says.
 
     Raises:
         InputError: the loss needs features and the model offers none, or has a start bias that it has no place for.
@@ -45,11 +48,11 @@ def train(
     """
     trained = WithFeatures(model) if loss.needs_features else model
     watched, generator = Watched(loss), torch.Generator().manual_seed(seed)
+    shown = Stream(samples, recipe) if stream is None else stream
     model.train()
 
-    def draw() -> Iterator[Batch]:
-        for index in recipe.batches(len(samples), generator):
-            batch = recipe.take(samples, index, generator)
+    def draw(progress: float) -> Iterator[Batch]:
+        for batch in shown.batches(progress, generator):
             if policy is not None:
                 batch = batch._replace(x=policy(batch.x, batch.y, batch.group, generator)[0])
             if isinstance(model, SeesTargets):

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from autobalance.common import InputError
+from autobalance.losses import GroupDRO, unreduced
 from autobalance.losses.named import fixed_point
 
 CELLS = torch.tensor([[60, 10], [5, 25], [20, 30]])
@@ -114,3 +115,44 @@ def test_groups_are_needed_in_a_call():
     loss = fixed_point("group-dro", cell_counts=CELLS)
     with pytest.raises(ValueError, match="the loss has 2 groups: call loss"):
         loss(torch.zeros(1, 3), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("name, hyper", [("la", {"tau": 1.5}), ("focal", {"gamma": 2.0}), ("weighted", {})])
+def test_around_another_loss_it_weights_that_losses_values(name, hyper):
+    base = fixed_point(name, CELLS.sum(1), dtype=torch.float64, **hyper)
+    loss = GroupDRO(CELLS, eta=0.6, dtype=torch.float64, base=base)
+    alone, q = base.replace(reduction="none"), torch.full((3, 2), 1 / 6, dtype=torch.float64)
+    for z, y, group in batches():
+        means = torch.zeros(3, 2, dtype=torch.float64)
+        for value, k, g in zip(alone(z, y), y, group, strict=True):
+            means[k, g] += value * CELLS.sum() / (CELLS[k, g] * len(y))
+        q = q * torch.exp(0.6 * means)
+        q = q / q.sum()
+        torch.testing.assert_close(loss(z, y, group=group), (q * means).sum(), rtol=1e-12, atol=0)
+    assert base.reduction == "mean", "the base itself stays as it is"
+
+
+def test_without_groups_the_cells_are_the_classes():
+    counts = torch.tensor([60, 25, 5])
+    loss = GroupDRO(counts, eta=0.4, dtype=torch.float64)
+    twice = GroupDRO(counts[:, None], eta=0.4, dtype=torch.float64)
+    for z, y, _ in batches():
+        torch.testing.assert_close(loss(z, y), twice(z, y, group=torch.zeros_like(y)), rtol=1e-12, atol=0)
+    assert loss.num_groups == 0 and loss.log_q.shape == (3,)
+
+
+def test_a_base_with_a_schedule_and_features_is_told_of_both():
+    counts = torch.tensor([60, 25, 5])
+    loss = GroupDRO(counts, eta=0.0, dtype=torch.float64, base=fixed_point("ib", counts, dtype=torch.float64))
+    late = fixed_point("ib", counts, dtype=torch.float64)
+    late.start_epoch(0.9)
+    late = unreduced(late)
+    z, y, _ = next(batches())
+    norms = torch.rand(len(y), dtype=torch.float64) + 0.5
+    assert loss.needs_features
+    loss.start_epoch(0.9)
+    each = late(z, y, features=norms)
+    expected = (each * (90 / counts.double())[y] / 3).mean()
+    torch.testing.assert_close(loss(z, y, features=norms), expected, rtol=1e-12, atol=0)
+    with pytest.raises(InputError, match="the base loss has 2 classes and 0 groups"):
+        GroupDRO(counts, base=fixed_point("ce", [3, 2]))

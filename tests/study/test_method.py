@@ -32,7 +32,6 @@ from autobalance.study import (
     tunable_search,
     unregister_step,
 )
-from autobalance.study.steps import ClassBalanced
 from autobalance.training import Recipe, Setting, setting_of
 
 RECIPE = Recipe(epochs=2)
@@ -138,26 +137,10 @@ def test_a_loss_file_with_margins_has_a_head_of_cosines(name: str, head: str, tm
         searched_run(tmp_path / "nowhere.json")
 
 
-def test_crt_keeps_the_body_and_changes_the_head(setting: Setting) -> None:
-    plain, again = (trained(setting, name) for name in ("ce", "crt"))
-    for before, after in zip(plain.body.parameters(), again.body.parameters(), strict=True):  # type: ignore[union-attr]
-        assert torch.equal(before, after)
-    assert not torch.equal(plain.head.weight, again.head.weight)  # type: ignore[union-attr, arg-type]
-
-
 def test_crt_after_augmented_training() -> None:
     images = setting_of(load("digits"), "cnn")
     model = trained(images, "crt", Recipe(epochs=1, augment="crop-flip"))
     assert torch.isfinite(model(images.problem.validation.x)).all()
-
-
-def test_class_balanced_batches() -> None:
-    y = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
-    recipe = ClassBalanced(batch_size=100, y=y)
-    batches = [b for seed in range(5) for b in recipe.batches(1000, torch.Generator().manual_seed(seed))]
-    assert {len(batch) for batch in batches} == {100}
-    drawn = torch.bincount(y[torch.cat(batches)])
-    assert (drawn - 5000 / 3).abs().max() < 5 * (5000 * 2 / 9) ** 0.5
 
 
 def test_rotations_pre_train_the_body(setting: Setting) -> None:

@@ -1,14 +1,19 @@
-"""What can be done around a training with any loss: one file a step, which says `register_step`."""
+"""What can be done around a training with any loss: one file a step, which says `register_step`.
 
-from autobalance.study.steps import _drw as _drw
+`losses`, `samples` and `classifier` hold the steps that change one of these; the others, which change the model or
+train before it, are here.
+"""
 
-from autobalance.study.steps import _csl as _csl  # isort: skip
-from autobalance.study.steps import _posthoc as _posthoc  # isort: skip
-from autobalance.study.steps import _crt as _crt  # isort: skip
-from autobalance.study.steps import _ssp as _ssp  # isort: skip
-from autobalance.study.steps import _subsample as _subsample  # isort: skip
-from autobalance.study.steps import _jtt as _jtt  # isort: skip
-from autobalance.study.steps._crt import ClassBalanced as ClassBalanced
+# isort: off
+from autobalance.study.steps import losses as losses
+from autobalance.study.steps import samples as samples
+from autobalance.study.steps import classifier as classifier
+from autobalance.study.steps import _ssp as _ssp
+from autobalance.study.steps import _oltr as _oltr
+from autobalance.study.steps import _lfme as _lfme
+
+# isort: on
+from autobalance.study.steps._resampled import Resampled as Resampled
 from autobalance.study.steps._ssp import Turned as Turned
 from autobalance.study.steps._step import Step as Step
 from autobalance.study.steps._step import register_step as register_step

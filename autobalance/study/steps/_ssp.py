@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +26,7 @@ def _pretrain(model: nn.Module, training: Training) -> None:
     with torch.no_grad():
         width = body(samples.first(2)).shape[1]
     teller = nn.Sequential(body, nn.Linear(width, 4).to(samples.device))
-    epochs = max(1, round(training.hyper["ssp_share"] * training.recipe.epochs))
-    recipe = replace(training.recipe, epochs=epochs, drop=None)
+    recipe = training.stage(training.hyper["ssp_share"])
     train(teller, Turned.of(samples), ParametricLoss(4).to(samples.device), recipe, training.seed)
 
 

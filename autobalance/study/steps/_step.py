@@ -12,6 +12,7 @@ from autobalance.data import Samples
 from autobalance.losses import Loss
 from autobalance.losses.named import Range
 from autobalance.study._training import Hyper, Training
+from autobalance.training import Stream
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Step:
         samples: ``samples(training)`` -> the samples to train on.
         model: ``model(model, training)`` -> the model to train.
         before: ``before(model, training)``: before the training, the model in place.
+        stream: ``stream(stream, training)`` -> how the batches of the training are drawn.
         after: ``after(model, training)`` -> the model to use.
-        last: whether its loss goes around those of all other steps.
+        outside: its loss goes around those of the steps with a smaller number, whatever their order in a name.
     """
 
     name: str
@@ -41,13 +43,14 @@ class Step:
     samples: Callable[[Training], Samples] | None = None
     model: Callable[[nn.Module, Training], nn.Module] | None = None
     before: Callable[[nn.Module, Training], None] | None = None
+    stream: Callable[[Stream, Training], Stream] | None = None
     after: Callable[[nn.Module, Training], nn.Module] | None = None
-    last: bool = False
+    outside: int = 0
 
     @property
     def trains_alone(self) -> bool:
         """Whether a model with this step cannot be trained together with others: it does more than change the loss."""
-        return any((self.samples, self.model, self.before))
+        return any((self.samples, self.stream, self.model, self.before))
 
 
 _STEPS: dict[str, Step] = {}
@@ -75,6 +78,14 @@ def unregister_step(name: str) -> None:
 def steps() -> dict[str, Step]:
     """The steps by name, in the order in which they became known."""
     return dict(_STEPS)
+
+
+def without_features(step: str, loss: Loss) -> None:
+    """Raises an InputError for a loss that needs features, which a step with features of its own has none for."""
+    if loss.needs_features:
+        raise InputError(
+            f"{step} has no features for {type(loss).__name__}: take a base loss that needs none, such as ce"
+        )
 
 
 def needs_parts(method: str, training: Training, model: nn.Module) -> None:

@@ -18,9 +18,9 @@ def _as_released(loss: Loss, training: Training) -> Loss:
     return ReleasedCSL(loss, training.hyper["reward"], training.hyper["strength"])
 
 
-# The term is added to the loss of each stage, so it goes around the others.
+# The term is added to the loss of each stage, so it goes around those.
 for name, title, around in (
     ("+csl", "the cost-sensitive term of CSL", _as_in_the_paper),
     ("+csl-released", "the same as its released code computes it", _as_released),
 ):
-    register_step(Step(name, title, _HYPER, named_loss("csl").ranges, loss=around, last=True))
+    register_step(Step(name, title, _HYPER, named_loss("csl").ranges, loss=around, outside=1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from autobalance.data import Samples
@@ -21,10 +19,9 @@ def _errors_again(training: Training) -> Samples:
     The first model is trained with cross-entropy for a share of the epochs, T of all in the paper.
     """
     setting, samples, hyper = training.setting, training.samples, training.hyper
-    epochs = max(1, round(hyper["jtt_share"] * training.recipe.epochs))
     first = setting.new_model(training.seed, training.head)
     loss = ParametricLoss(setting.problem.num_classes).to(setting.device)
-    train(first, samples, loss, replace(training.recipe, epochs=epochs, drop=None), training.seed)
+    train(first, samples, loss, training.stage(hyper["jtt_share"]), training.seed)
     wrong = (outputs(first, samples).argmax(1) != samples.y).nonzero()[:, 0].cpu()
     more = wrong.repeat(max(0, round(hyper["jtt_factor"]) - 1))
     return samples.subset(torch.cat([torch.arange(len(samples)), more]))
