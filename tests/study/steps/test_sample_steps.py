@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,10 @@ def test_mixtures_need_a_loss_that_takes_them(setting: Setting) -> None:
     with pytest.raises(InputError, match="different groups"):
         named_method("group-la+mixup").check(grouped, RECIPE)
     named_method("la+drw+mixup").check(setting, RECIPE)
+    words_of = replace(setting.problem.train, x=setting.problem.train.x.long())  # type: ignore[union-attr]
+    texts = replace(setting, problem=replace(setting.problem, train=words_of))
+    with pytest.raises(InputError, match=r"numbers of something \(torch.int64\)"):
+        named_method("ce+mixup").check(texts, RECIPE)
 
 
 def test_a_mixed_training_is_trained_alone(setting: Setting) -> None:

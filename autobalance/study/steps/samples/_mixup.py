@@ -12,7 +12,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from autobalance.common import InputError
 from autobalance.data import Batch
@@ -79,6 +79,11 @@ def _takes_mixtures(loss: Loss, training: Training) -> Loss:
     return loss
 
 
+def _check(method: str, training: Training, model: nn.Module) -> None:
+    if not (x := training.samples.first()).is_floating_point():
+        raise InputError(f"{method} mixes inputs that are measures; these are numbers of something ({x.dtype})")
+
+
 ALPHA = Range(0.1, 2.0, "log")
 
 register_step(
@@ -87,6 +92,7 @@ register_step(
         "samples and their classes mixed in pairs",
         {"mixup_alpha": 1.0},
         {"mixup_alpha": ALPHA},
+        check=_check,
         loss=_takes_mixtures,
         stream=_mixed,
         outside=4,
@@ -98,6 +104,7 @@ register_step(
         "the same, the label to the rarer class",
         {"remix_alpha": 1.0, "remix_kappa": 3.0, "remix_tau": 0.5},
         {"remix_alpha": ALPHA, "remix_kappa": Range(1.5, 10.0, "log"), "remix_tau": Range(0.1, 1.0)},
+        check=_check,
         loss=_takes_mixtures,
         stream=_remixed,
         outside=4,
