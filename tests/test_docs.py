@@ -6,12 +6,16 @@ import argparse
 import re
 import shlex
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import fresh
+import page_cases
 import pytest
+import torchvision
 
 import autobalance
 
@@ -19,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 #: Flags of other programs.
-OTHERS = {"--standalone", "--nproc-per-node", "--nthreads", "--nworkers"}
+OTHERS = {"--version", "--standalone", "--nproc-per-node", "--nthreads", "--nworkers"}
 #: A command: a module, or a word after the name of the package.
 COMMAND = re.compile(
     r"python -m\s+((?:autobalance|experiments)(?:\.\w+)+)|(?<![\w/.-])autobalance\s+(search|compare|predict)\b"
@@ -107,7 +111,7 @@ def module_of(match: re.Match[str]) -> str:
 def commands(text: str) -> list[tuple[str, list[str]]]:
     """The command lines in the blocks of a page: fenced, or by four spaces."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
-    blocks = [block for language, block in fenced if not language]
+    blocks = [block for language, block in fenced if language in ("", "console")]
     blocks += re.findall(r"(?:^    \S.*\n)(?:^     *\S.*\n)*", text, re.M)
     lines = [line.strip() for block in blocks for line in re.sub(r"\\\n", " ", block).splitlines()]
     found = []
@@ -137,3 +141,33 @@ def test_flags_in_pages_exist() -> None:
     known = OTHERS | {flag for parser in parsers for flag in parser._option_string_actions}
     found = {(flag, page.name) for page in PAGES for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w", text_of(page))}
     assert sorted(pair for pair in found if pair[0] not in known) == []
+
+
+@pytest.mark.parametrize("page", page_cases.WHOLE, ids=lambda page: page.stem)
+def test_pages_with_their_own_data_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_page: None, no_figure: None
+) -> None:
+    weights = torchvision.models.mobilenet_v3_small().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: weights)
+    assert (page_cases.run_whole(page, tmp_path) == []) == (page.parent.name == "explanation")
+
+
+def test_blocks_of_the_other_pages_run(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, fresh.CONTEXT) as pool:  # some register what other tests must not find
+        for page in page_cases.BEFORE:
+            assert "autobalance" in pool.submit(page_cases.run_with_stand_ins, page, str(tmp_path)).result()
+
+
+def test_every_block_is_run() -> None:
+    run = {*page_cases.WHOLE, *(ROOT / page for page in page_cases.BEFORE)}
+    for page in PAGES:
+        languages = [block.language for block in page_cases.blocks(page)]
+        if page in run or page.parent.name == "recipes":  # tests/test_docs_recipes.py
+            assert "console" not in languages or page.stem == "machines"
+        else:
+            assert "python" not in languages, page
+
+
+def test_the_site_has_every_page() -> None:
+    said = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    assert said == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
