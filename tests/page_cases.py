@@ -75,11 +75,13 @@ def run_with_stand_ins(page: str, place: str) -> list[str]:
     names: dict[str, Any] = {"__name__": "page"}
     exec(COMMON, names)
     texts = [text for language, text in blocks(ROOT / page) if language == "python"]
+    assert all(any(phrase in text for text in texts) for phrase in BEFORE[page]), page
     folder = Path(place, page.replace("/", "-"))
     folder.mkdir()
     with chdir(folder):
-        for before, text in zip(BEFORE[page], texts, strict=True):
-            exec(before, names)
+        for text in texts:
+            for phrase in [phrase for phrase in BEFORE[page] if phrase in text]:
+                exec(BEFORE[page][phrase], names)
             try:
                 exec(compile(text, page, "exec"), names)
             except Exception as error:
@@ -101,7 +103,7 @@ y_train, y_val, y_test = (torch.arange(len(x)) % 3 for x in (x_train, x_val, x_t
 group_train, group_val, group_test = (torch.arange(len(x)) // 3 % 2 for x in (x_train, x_val, x_test))
 logits, target, group = torch.randn(12, 3, generator=generator), y_train[:12], group_train[:12]
 model = make_model("linear", (4,), 3)
-few = Recipe(epochs=2, batch_size=20)
+few, n = Recipe(epochs=2, batch_size=20), [30, 20, 10]
 """
 #: A short search in place of one with the defaults.
 QUICK = """
@@ -158,39 +160,39 @@ def objective(logits, batch):
 hyper = {"l": torch.zeros(3)}
 batches, outer_batch = [Batch(x_train[i::5], y_train[i::5]) for i in range(5)], Batch(x_val, y_val)
 """
-#: For each Python block of a page, in their order, what stands before it.
-BEFORE: dict[str, list[str]] = {
-    "README.md": [
-        TABLE,
-        "from functools import partial\nautobalance.AutoBalanceClassifier = partial("
+#: For pages whose Python blocks speak of the reader's own things: what stands before the block that holds a phrase.
+BEFORE: dict[str, dict[str, str]] = {
+    "README.md": {
+        "load_model(": TABLE,
+        "pd.read_csv": "from functools import partial\nautobalance.AutoBalanceClassifier = partial("
         "autobalance.AutoBalanceClassifier, recipe=few, budget=2)",
-        SAVED + "n = [30, 20, 10]",
-        "model = make_model('linear', (4,), 3)",
-    ],
-    "docs/augmentation.md": [IMAGES, "mean, std = [0.5] * 3, [0.2] * 3\nimage, label = x[0], 1"],
-    "docs/comparing.md": ["class Halve(torch.nn.Module):\n    pass"],
-    "docs/data.md": ["", ""],
-    "docs/fairness.md": [
-        "",
-        "logits, target = torch.randn(12, 2), y_train[:12] % 2",
-        QUICK + "logits, target = torch.randn(12, 3), y_train[:12]",
-        "predictions, class_names, group_names = logits.argmax(1), ['x', 'y', 'z'], ['a', 'b']",
-    ],
-    "docs/hypergradients.md": [INNER],
-    "docs/losses.md": [
-        "",
-        "",
-        SAVED + "shares = torch.softmax(torch.randn(12, 3), 1)",
-        "epochs, batches = 2, [(x_train, y_train)]",
-    ],
-    "docs/objectives.md": ["", ""],
-    "docs/regression.md": [
-        NUMBERS + QUICK,
-        DIABETES,
-        "epochs, batches = 2, [(x_train, y_train)]",
-        "import sys, types\nsys.modules['resreg'] = types.ModuleType('resreg')",
-    ],
-    "docs/search.md": [
-        QUICK + "train_set, validation_set = (x_train, y_train), (x_val, y_val)",
-    ],
+        "load_loss(": SAVED,
+        "add_start_bias": "model = make_model('linear', (4,), 3)",
+    },
+    "docs/augmentation.md": {
+        "load_augmentation": IMAGES,
+        "v2.Compose": "mean, std = [0.5] * 3, [0.2] * 3\nimage, label = x[0], 1",
+    },
+    "docs/comparing.md": {"Halve()": "class Halve(torch.nn.Module):\n    pass"},
+    "docs/data.md": {},
+    "docs/fairness.md": {
+        "group-la": "logits, target = torch.randn(12, 2), y_train[:12] % 2",
+        "search_loss(": QUICK + "logits, target = torch.randn(12, 3), y_train[:12]",
+        "fairness_report(": "predictions, class_names, group_names = logits.argmax(1), ['x', 'y', 'z'], ['a', 'b']",
+    },
+    "docs/hypergradients.md": {"inner = Inner(": INNER},
+    "docs/losses.md": {
+        "load_loss(": SAVED + "shares = torch.softmax(torch.randn(12, 3), 1)",
+        "start_epoch(": "epochs, batches = 2, [(x_train, y_train)]",
+    },
+    "docs/objectives.md": {},
+    "docs/regression.md": {
+        "search_loss(": NUMBERS + QUICK,
+        "targets=y_train": DIABETES,
+        "load_fds(": "epochs, batches = 2, [(x_train, y_train)]",
+        "import resreg": "import sys, types\nsys.modules['resreg'] = types.ModuleType('resreg')",
+    },
+    "docs/search.md": {
+        "search_loss(": QUICK + "train_set, validation_set = (x_train, y_train), (x_val, y_val)",
+    },
 }
