@@ -146,6 +146,7 @@ class Bench:
             [name for name in self.plan.late if name in free],
             LATE_START if self.plan.late_start is None else self.plan.late_start,
             problem.group_names,
+            self.plan.form,
         )
         space = SearchSpace(
             loss,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autobalance.bilevel._collector import Collected
+from autobalance.bilevel._outer_loop import OuterLoop
 from autobalance.bilevel._strategy import on_device, stopped_early
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
@@ -19,7 +20,7 @@ from autobalance.bilevel.space import Found
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
 
-from autobalance.common import InputError, check_value
+from autobalance.common import InputError
 from autobalance.data import Batch
 from autobalance.hypergradients import (
     Abilities,
@@ -36,43 +37,6 @@ from autobalance.training import end_epoch
 
 #: Length of the multipliers' steps of dual ascent, one an epoch: the loss needs hypergradients to follow.
 RAISE = 0.3
-
-
-@dataclass(frozen=True)
-class OuterLoop:
-    """When and how the searched numbers are moved within a training.
-
-    Args:
-        warmup: share of the epochs that only train the model, with the loss at its start.
-        every: training steps between hypergradients, those that are differentiated through included; None: as the
-            engine says, 20 with most and 4 with one-step.
-        lr: step of the outer optimiser (Adam), in units of log w, l and log Δ.
-        betas: of Adam.
-        batch_size: validation samples a hypergradient, drawn anew each time; all of them where there are fewer.
-        averaged: share of the search phase, at its end, over which the searched numbers are averaged.
-
-    Raises:
-        InputError: a value that cannot be.
-    """
-
-    warmup: float = 0.3
-    every: int | None = None
-    lr: float = 0.05
-    betas: tuple[float, float] = (0.8, 0.99)
-    batch_size: int = 512
-    averaged: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_value("warmup", self.warmup, at_least=0, below=1)
-        if self.every is not None:
-            check_value("every", self.every, at_least=1, whole=True)
-        check_value("lr", self.lr, above=0)
-        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise InputError(f"`betas` is {self.betas!r}; it has to be two numbers, as (0.8, 0.99)")
-        for beta in self.betas:
-            check_value("betas", beta, at_least=0, below=1)
-        check_value("batch_size", self.batch_size, at_least=1, whole=True)
-        check_value("averaged", self.averaged, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True)
@@ -311,6 +275,9 @@ class InterleavedSearch:
         optimiser = self._optimiser(raw)
         # load_state_dict shares the momentum tensors with what it is given; the old state must stay as it was.
         optimiser.load_state_dict(deepcopy(state.outer))
+        factor = self._outer.factor(state.done, self.warmup_epochs, self.length)
+        for group, fresh in zip(optimiser.param_groups, self._optimiser(raw).param_groups, strict=True):
+            group["lr"] = factor * fresh["lr"]
         for name, value in raw.items():
             value.grad = found.gradient[name]
         optimiser.step()
@@ -328,7 +295,5 @@ class InterleavedSearch:
             outer_steps=state.outer_steps + 1,
         )
 
-    def _optimiser(self, raw: dict[str, Tensor]) -> torch.optim.Adam:
-        units = self.trainee.space.recipe.units
-        groups = [{"params": [value], "lr": self._outer.lr * units.get(name, 1.0)} for name, value in raw.items()]
-        return torch.optim.Adam(groups, betas=self._outer.betas)
+    def _optimiser(self, raw: dict[str, Tensor]) -> torch.optim.Optimizer:
+        return self._outer.optimiser(raw, self.trainee.space.recipe.units)

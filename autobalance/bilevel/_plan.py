@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from autobalance.bilevel._auto import Auto
-from autobalance.bilevel._interleaved import Interleaved, OuterLoop
+from autobalance.bilevel._interleaved import Interleaved
 from autobalance.bilevel._last_layer import LastLayer
+from autobalance.bilevel._outer_loop import OuterLoop
 from autobalance.bilevel._prediction_space import PredictionSpace
 from autobalance.bilevel._strategy import Strategy
 from autobalance.bilevel._whole_trainings import WholeTrainings
+from autobalance.bilevel.space import BOUNDED, FORMS
 from autobalance.common import InputError, check_listed, check_one_of, check_value
 from autobalance.hypergradients import Engine, Replay
 from autobalance.losses import Loss
@@ -29,7 +31,7 @@ class SearchPlan:
             function of (output, target, group or None) that gives a scalar.
         start: the fixed loss to start from, by name, or a loss.
         free: what is searched, names of `FREE`.
-        tie, late, late_start: see `LossSpace`.
+        tie, late, late_start, form: see `LossSpace`; the published form is for `Interleaved`.
         operations, tie_augment: what is searched of the augmentation, see `AugmentationSpace`.
         strategy: how the searched numbers are moved: `Auto`, `PredictionSpace`, `LastLayer`, `Interleaved` or
             `WholeTrainings`.
@@ -52,6 +54,7 @@ class SearchPlan:
     tie: str | None = None
     late: Sequence[str] = ()
     late_start: float | None = None
+    form: str = BOUNDED
     operations: Sequence[str] | None = None
     tie_augment: str | None = None
     strategy: Strategy = field(default_factory=Auto)
@@ -66,6 +69,9 @@ class SearchPlan:
         for name in ("free", "late", "operations", "candidates"):
             if (value := getattr(self, name)) is not None:
                 check_listed(name, value)
+        check_one_of("form", self.form, FORMS)
+        if self.form != BOUNDED and not isinstance(self.strategy, Interleaved):
+            raise InputError(f"`form` {self.form} is for the `strategy` interleaved alone: give that, or leave it out")
         check_value("seed", self.seed, at_least=0, below=2**32, whole=True)
         if self.folds is not None:
             check_value("folds", self.folds, at_least=2, whole=True)
@@ -115,6 +121,7 @@ class PlanKeywords(TypedDict, total=False):
     tie: str | None
     late: Sequence[str]
     late_start: float | None
+    form: str
     operations: Sequence[str] | None
     tie_augment: str | None
     hypergradient: Engine | None

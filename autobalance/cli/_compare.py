@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autobalance.cli._command import command_line, run_command
 from autobalance.cli._compare_options import CompareOptions, parse
 from autobalance.cli._conditions import OpenConditions, executor_of
+from autobalance.cli._recipe_facts import recipe_facts
 
 if TYPE_CHECKING:
     from autobalance.study import Comparison
@@ -28,11 +29,15 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     from autobalance.common import write_text
     from autobalance.data import keep_or_check, repeated_samples
     from autobalance.study import Directory, run_cells
-    from autobalance.study.report import read_published
+    from autobalance.study.report import read_published, read_published_recipe
 
     published = read_published(options.published) if options.published else []
     comparison = comparison_of(options)
     setting = comparison.open().setting
+    deviations: list[str] = []
+    if options.published_recipe is not None:
+        facts = recipe_facts(options, comparison.open().recipe, comparison.methods)
+        deviations = read_published_recipe(options.published_recipe).deviations(facts)
     keep_or_check(setting.problem, directory / "data.json", resume, options.data)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
@@ -45,8 +50,10 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
         )
         for line in reading_lines(problem, repeated_samples(problem)):
             display.say(line)
+        for line in deviations:
+            display.say(f"differs from the published recipe: {line}")
         done = run_cells(cells, Directory(directory), executor_of(options.workers, options.cluster), display, "compare")
-    _write(comparison, options, done, published, directory)
+    _write(comparison, options, done, published, deviations, directory)
     print((directory / "table.md").read_text(encoding="utf-8"))
     for name, what in {
         "table.md": "this table",
@@ -92,14 +99,19 @@ def comparison_of(options: CompareOptions) -> Comparison:
 
 
 def _write(
-    comparison: Comparison, options: CompareOptions, done: dict[str, Any], published: Sequence[Any], directory: Path
+    comparison: Comparison,
+    options: CompareOptions,
+    done: dict[str, Any],
+    published: Sequence[Any],
+    deviations: Sequence[str],
+    directory: Path,
 ) -> None:
     """Writes the tables, the figure and ``results.json``."""
     from autobalance.common import write_json, write_text
     from autobalance.study import summarise
     from autobalance.study.report import comparison_csv, comparison_markdown, draw_comparison
 
-    results = {**summarise(comparison, done), "options": options.identity()}
+    results = {**summarise(comparison, done), "options": options.identity(), "deviations": list(deviations)}
     write_json(directory / "results.json", results)
     text = comparison_markdown(results, published, command_line(PROGRAM, options))
     write_text(directory / "table.md", text)

@@ -46,7 +46,7 @@ examples:
 class CompareOptions(GroupOptions):
     """What the comparison was asked to do; see ``python -m autobalance.compare --help``."""
 
-    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers", "cluster", "published"})
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers", "cluster", "published", "published_recipe"})
 
     seeds: int = 5
     losses: tuple[str, ...] | None = None
@@ -60,6 +60,7 @@ class CompareOptions(GroupOptions):
     workers: int = 1
     cluster: str | None = None
     published: tuple[str, ...] | None = None
+    published_recipe: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,6 +115,9 @@ def make_parser() -> argparse.ArgumentParser:
     option(table, "few", "classes or bins with fewer are few-shot", type=positive, metavar="COUNT")
     option(table, "published", "balanced errors (or balanced MAEs) to print beside ours, a column per file", type=names,
            metavar="FILES.yaml")  # fmt: skip
+
+    option(table, "published-recipe", "a published recipe: every deviation from it is said at the start and noted "
+           "under the table", metavar="FILE.yaml:NAME")  # fmt: skip
 
     run = parser.add_argument_group("the run")
     option(run, "seed", "of splits, tuning, weights and the order of samples", type=seed, metavar="S")

@@ -28,6 +28,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    return 0 if text == "0" else positive(text)
+
+
 def workers(text: str) -> int:
     """How many processes: a whole number from 1 to `MOST_WORKERS`."""
     if positive(text) > MOST_WORKERS:

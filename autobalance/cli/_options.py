@@ -24,6 +24,7 @@ from autobalance.cli._option_values import (
     share,
     texts,
     two_counts,
+    whole,
     workers,
 )
 from autobalance.common import InputError, nearest, read_yaml
@@ -114,6 +115,8 @@ class ProblemOptions(RunOptions):
     schedule: str = "cosine"
     milestones: tuple[float, ...] | None = None
     lr_decay: float | None = None
+    warmup_epochs: int | None = None
+    plain_momentum: bool = False
     augment: str = "none"
     precision: str = "float32"
     compiled: bool = False
@@ -244,6 +247,10 @@ def add_problem_options(
            "or as epochs; unset: 0.8,0.9", type=milestones, metavar="TIMES")  # fmt: skip
     option(training, "lr-decay", "with --schedule steps: the factor that it is lowered by; unset: 0.1", type=share,
            metavar="FACTOR")  # fmt: skip
+    option(training, "warmup-epochs", "epochs in which the learning rate rises to its largest; unset: 3",
+           type=whole, metavar="N")  # fmt: skip
+    option(training, "plain-momentum", "sgd without Nesterov's look-ahead, as most published recipes have it",
+           action="store_true")  # fmt: skip
     option(training, "augment", "of the training images: crop-flip shifts and mirrors small ones, resized-crop takes a "
            "random part of large ones", choices=("none", "crop-flip", "resized-crop"))  # fmt: skip
     option(training, "precision", "of the training steps; hypergradients are float32 all the same",

@@ -65,8 +65,10 @@ def data_options(options: ProblemOptions) -> DataOptions:
 def recipe_of(options: ProblemOptions, lr: float | None = None) -> Recipe:
     """The recipe that the options describe; ``lr``: the task's learning rate for SGD, if the options give none."""
     names = ["epochs", "batch_size", "lr", "weight_decay", "optimizer", "momentum", "clip", "schedule", "milestones"]
-    names += ["lr_decay", "augment", "precision", "compiled"]
+    names += ["lr_decay", "warmup_epochs", "augment", "precision", "compiled"]
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if lr is not None and options.optimizer == "sgd":
         given.setdefault("lr", lr)
+    if options.plain_momentum:
+        given["nesterov"] = False
     return Recipe(**given)

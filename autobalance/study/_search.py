@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from autobalance.bilevel import Auto, LastLayer, OuterLoop, PlanKeywords, PredictionSpace, SearchPlan, strategy_of
@@ -19,8 +19,6 @@ from autobalance.training import Recipe, Setting
 
 #: What a search costs, in plain trainings, where no budget is said; and a round of one through whole trainings.
 SEARCH_COST, ROUND_COST = 4, 3
-#: What a search is given by the study itself.
-_GIVEN = {"recipe", "seed"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class Search:
     Args:
         keywords: ``hypergradient`` is an engine's name and ``unroll`` its steps, ``outer`` a table of `OuterLoop`'s
             values, ``epochs`` the search's as a multiple of a training's, ``regression`` a table of keywords that are
-            used for the others where the targets are numbers.
+            used for the others where the targets are numbers. ``recipe`` is a table of values that the search's own
+            trainings have in place of the comparison's.
         tuned: the values of ``outer`` that are hyper-parameters of the method, by the hyper-parameter's name.
 
     Raises:
@@ -49,6 +48,15 @@ class Search:
         start = self.keywords.get("start")
         return named_loss(start).head if isinstance(start, str) else "linear"
 
+    def facts(self, recipe: Recipe) -> dict[str, Any]:
+        """All that it is asked to do, by name: keywords as they are, those of tables as ``outer.lr``."""
+        tables = {
+            "recipe": asdict(_recipe(recipe, self.keywords)),
+            "outer": asdict(OuterLoop(**self.keywords.get("outer", {}))),
+        }
+        told = {f"{table}.{name}": value for table, values in tables.items() for name, value in values.items()}
+        return told | {name: value for name, value in self.keywords.items() if name not in (*tables, "epochs")}
+
     @property
     def cost(self) -> int:
         """About what it costs, in plain trainings."""
@@ -61,7 +69,8 @@ class Search:
         of_regression = given.pop("regression", None)
         if setting.problem.bin_edges is not None and of_regression is not None:
             given = dict(of_regression)
-        recipe = replace(recipe, epochs=round(recipe.epochs * given.pop("epochs", 1)))
+        recipe = _recipe(recipe, given)
+        given = {name: value for name, value in given.items() if name not in ("epochs", "recipe")}
         outer = {**given.pop("outer", {}), **{value: hyper[name] for name, value in self.tuned.items()}}
         engine, unroll = given.pop("hypergradient", None), given.pop("unroll", None)
         named: dict[str, Any] = {name: given.pop(name, None) for name in ("strategy", "budget", "rounds")}
@@ -73,6 +82,12 @@ class Search:
         return find(SearchPlan(**given, strategy=strategy, recipe=recipe, seed=seed), setting)
 
 
+def _recipe(recipe: Recipe, keywords: Mapping[str, Any]) -> Recipe:
+    """How the trainings of a search go, where those of the comparison go by ``recipe``."""
+    epochs = round(recipe.epochs * keywords.get("epochs", 1))
+    return replace(recipe, **{"epochs": epochs, **keywords.get("recipe", {})})
+
+
 def _engine(name: str, unroll: int | None) -> Engine:
     engine = make_engine(name, unroll)
     if isinstance(engine, Implicit):  # as released: nobody looks whether the series converges
@@ -82,9 +97,10 @@ def _engine(name: str, unroll: int | None) -> Engine:
 
 def _check(keywords: Mapping[str, Any]) -> None:
     """Raises an InputError for what can be seen to be wrong before anything takes time."""
-    known = {"unroll", "epochs", "regression", *PlanKeywords.__annotations__} - _GIVEN
+    known = {"unroll", "epochs", "recipe", "regression", *PlanKeywords.__annotations__} - {"seed"}
     tables = [(keywords, known)]
-    tables.append((keywords.get("outer", {}), {field.name for field in fields(OuterLoop)}))
+    for name, kind in (("outer", OuterLoop), ("recipe", Recipe)):
+        tables.append((keywords.get(name, {}), {field.name for field in fields(kind)}))
     for table, known in tables:
         if unknown := set(table) - known:
             raise InputError(

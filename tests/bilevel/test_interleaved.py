@@ -343,6 +343,38 @@ def test_a_training_that_diverges_ends_the_search_with_the_start_and_records_fit
     assert stopped_early(state) and records[-1]["objective"] is None
 
 
+# The outer optimiser as published
+
+
+def test_the_outer_step_of_sgd_is_its_formula_with_a_rise_and_steps():
+    outer = OuterLoop(0.25, 5, 0.1, optimizer="sgd", momentum=0.9, weight_decay=0.01, rise=3, milestones=(5, 0.9))
+    found = []
+    engine = Watched(Replay(3), lambda number, its: (found.append(its), its)[1])
+    problem = search(engine=engine, outer=outer, recipe=replace(RECIPE, epochs=8))
+    state, expected, velocity, moved = problem.init(), {}, {}, []
+    while not finished(problem, state):
+        before, done = state, state.done
+        state, _ = problem.step(state)
+        if state.outer_steps == before.outer_steps:
+            continue
+        moved.append((done, state.outer_steps - before.outer_steps))
+    # epochs 2, 3, 4 rise to the whole step, epoch 5 has a tenth, epoch 7.2 would have a hundredth
+    factors = {2: 1 / 3, 3: 2 / 3, 4: 1.0, 5: 0.1, 6: 0.1, 7: 0.1}
+    for name, start in problem.trainee.space.init().items():
+        expected[name], velocity[name] = start.clone(), torch.zeros_like(start)
+    step = 0
+    for done, steps in moved:
+        for _ in range(steps):
+            for name, value in expected.items():
+                gradient = found[step].gradient[name] + 0.01 * value
+                velocity[name] = 0.9 * velocity[name] + gradient
+                expected[name] = value - 0.1 * factors[done] * velocity[name]
+            step += 1
+    assert step == state.outer_steps == problem.hypergradient_steps
+    for name, value in expected.items():
+        torch.testing.assert_close(state.raw[name], value, rtol=1e-9, atol=1e-12)
+
+
 # What it is for
 
 
@@ -378,6 +410,10 @@ def test_windows_that_do_not_fit_are_refused():
         ({"betas": (0.9, 1.0)}, "`betas` is 1.0"),
         ({"batch_size": 0}, "`batch_size` is 0"),
         ({"averaged": 1.5}, "`averaged` is 1.5"),
+        ({"optimizer": "lion"}, "lion"),
+        ({"weight_decay": 1e-4}, "`weight_decay` 0.0001 has no effect with the outer `optimizer` adam"),
+        ({"milestones": 3}, "`milestones` is 3; it has to be numbers"),
+        ({"milestones": (0,)}, "`milestones` is 0"),
     ],
 )
 def test_an_outer_loop_that_cannot_be_is_refused(fields, message):

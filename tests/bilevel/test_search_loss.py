@@ -207,3 +207,11 @@ def test_without_a_choice_the_searched_loss_is_the_result():
     assert result.choice is None and result.loss is result.searched
     with pytest.raises(InputError, match="`candidates` ce have no effect"):
         search(candidates=("ce",))
+
+
+def test_the_published_form_through_a_whole_search():
+    outer = autobalance.OuterLoop(every=5, lr=0.5, optimizer="sgd", averaged=0.0)
+    result = search(form="published", free=["l", "delta"], tie="class", start="ce", outer=outer)
+    assert ((result.loss.delta > 0) & (result.loss.delta < 1)).all() and result.loss.delta.std() > 0
+    with pytest.raises(InputError, match="`form` published is for the `strategy` interleaved alone"):
+        search(form="published", strategy="prediction", hypergradient=None, outer=None)

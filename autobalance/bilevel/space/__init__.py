@@ -3,6 +3,8 @@
 from autobalance.bilevel.space._augmentation import AUGMENT as AUGMENT
 from autobalance.bilevel.space._augmentation import AUGMENT_TIES as AUGMENT_TIES
 from autobalance.bilevel.space._augmentation import AugmentationSpace as AugmentationSpace
+from autobalance.bilevel.space._loss import BOUNDED as BOUNDED
+from autobalance.bilevel.space._loss import FORMS as FORMS
 from autobalance.bilevel.space._loss import LATE_START as LATE_START
 from autobalance.bilevel.space._loss import OF_LOSS as OF_LOSS
 from autobalance.bilevel.space._loss import LossSpace as LossSpace

@@ -33,6 +33,11 @@ UNITS: Mapping[str, float] = {"w": 0.25, "l": 1.0, "delta": 0.1, "margin": 1.0}
 #: All that can be free of a loss.
 OF_LOSS = (*BOUNDS, *NUMBERS)
 
+#: How tables deviate from their start.
+BOUNDED, PUBLISHED = FORMS = ("bounded", "published")
+#: Where the a of the published Δ = sigmoid(B a) start (Li et al. 2021, eq. 2.2, and the released code).
+SIGMOID_START = 1.0
+
 #: The share of the epochs after which late parameters are switched on: epoch 160 of 200 in LDAM-DRW.
 LATE_START = 0.8
 
@@ -56,6 +61,9 @@ class LossSpace:
     Single numbers (the scale s, the focusing γ, the strength of a term such as CSL) deviate as `Number` says. A term
     whose strength is free and that the start lacks is added with strength 0.
 
+    The published form (Li et al. 2021, eq. 2.2, and their released code) has neither bounds nor units, l = l⁰ + B a_l
+    and Δ = sigmoid(B a_Δ), where a_Δ starts at 1: training starts with logits times sigmoid(1) = 0.73.
+
     A start with a schedule keeps it: the deviations apply in all its stages. Parameters named in ``late`` deviate from
     the start in the last part of training only, as LDAM-DRW's weights do (Cao et al. 2019, algorithm 1).
 
@@ -69,6 +77,7 @@ class LossSpace:
         late: free parameters that deviate only from ``late_start`` on.
         late_start: a share of the epochs, above 0 and below 1.
         group_names: G names for the loss that is found.
+        form: ``bounded`` or ``published``, which has l and Δ by class or cluster.
 
     Raises:
         InputError (a ValueError): names that cannot be, a start that is no point of the family or has another number
@@ -84,6 +93,7 @@ class LossSpace:
         late: Sequence[str] = (),
         late_start: float = LATE_START,
         group_names: Sequence[str] | None = None,
+        form: str = BOUNDED,
     ) -> None:
         if unknown := [name for name in free if name not in OF_LOSS]:
             raise InputError(f"{unknown[0]!r} cannot be searched; free parameters are any of {', '.join(OF_LOSS)}")
@@ -97,7 +107,7 @@ class LossSpace:
                     f"a search cannot start from {type(stage.loss).__name__}: start from a point of the family, "
                     "such as ce, la, vs or ldam-drw"
                 )
-        self.free, self.tie = tuple(dict.fromkeys(free)), tie
+        self.free, self.tie, self.form = tuple(dict.fromkeys(free)), tie, form
         start = deepcopy(start)  # it is trained with elsewhere, too
         self.start = self._for_groups(self._with_terms(start, class_counts), class_counts, group_names)
         if (csl := self.csl()) is not None:
@@ -117,6 +127,8 @@ class LossSpace:
         self.late, self.late_start = frozenset(late), late_start
         starts = {stage.start for stage in start.stages} | ({late_start} if late else set())
         self._starts = sorted(starts)
+        if form == PUBLISHED:
+            self._check_published(first)
         counts = class_counts.to(first.w)
         self._tie = tie_of(tie, counts.clamp_min(1))  # a bin without samples deviates as one with a single sample
         self._reach = self._tie.reach
@@ -127,6 +139,16 @@ class LossSpace:
                 " instead"
             )
         self._share = counts / counts.sum()
+
+    def _check_published(self, first: Member) -> None:
+        """Refuses what the published form does not have."""
+        if other := [name for name in self.free if name not in ("l", "delta")]:
+            raise InputError(f"the `form` {PUBLISHED} has no {other[0]!r}: free l, delta or both")
+        if self.tie == "frequency":
+            raise InputError(f"the `form` {PUBLISHED} has a number a class or cluster: set `tie` to class or cluster:C")
+        if "delta" in self.free and (first.delta != 1).any():
+            raise InputError(f"the `form` {PUBLISHED} searches Δ from 1, and the loss to start from has another: start "
+                             "from ce or la")  # fmt: skip
 
     def _with_terms(self, start: Loss, counts: Tensor) -> Loss:
         """The start with the terms whose strengths are free, absent at first."""
@@ -203,7 +225,10 @@ class LossSpace:
         """The raw numbers of the start, by parameter: zeros, one for each column of the basis (and each group) of a
         table, and one for a single number."""
         zeros = self._tie.numbers()
-        return {name: zeros.clone() if name in BOUNDS else zeros.new_zeros(()) for name in self.free}
+        raw = {name: zeros.clone() if name in BOUNDS else zeros.new_zeros(()) for name in self.free}
+        if self.form == PUBLISHED and "delta" in raw:
+            raw["delta"] += SIGMOID_START
+        return raw
 
     def bounded(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``raw`` with the single numbers within their bounds."""
@@ -236,6 +261,9 @@ class LossSpace:
         return parameters
 
     def _table(self, name: str, start: Tensor, raw: Tensor, point: Member) -> Tensor:
+        if self.form == PUBLISHED:
+            spread = self._tie.spread(raw)
+            return start + spread if name == "l" else spread.sigmoid()
         bound = BOUNDS[name] / self._reach
         along = bound * torch.tanh(UNITS[name] * raw / bound)
         deviation = self._tie.spread(along)

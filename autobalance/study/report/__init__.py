@@ -13,6 +13,7 @@ from autobalance.study.report._comparison_plot import draw_comparison
 from autobalance.study.report._comparison_table import comparison_csv, comparison_markdown
 from autobalance.study.report._markdown import markdown_table, p_text, plural, spread_text
 from autobalance.study.report._published import Published, read_published
+from autobalance.study.report._published_recipe import PublishedRecipe, read_published_recipe
 from autobalance.study.report._ranking import Ranking, ranking
 from autobalance.study.report._scores import Score, scores
 from autobalance.study.report._sentences import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Published",
+    "PublishedRecipe",
     "Ranking",
     "Score",
     "Verdict",
@@ -46,6 +48,7 @@ __all__ = [
     "plural",
     "ranking",
     "read_published",
+    "read_published_recipe",
     "repeat_sentences",
     "results_table",
     "scores",

@@ -111,6 +111,7 @@ def notes(results: dict[str, Any], published: Sequence[Published]) -> list[str]:
         constant = "the mean of the training targets" if index == "bin" else "a constant prediction"
         lines += [f"{name}: {times} of {number} trainings diverged and count as {constant}."
                   for name, times in bad.items() if times]  # fmt: skip
+    lines += [f"Differs from the published recipe: {line}." for line in results["deviations"]]
     for table in published:
         lines.append(f"{table.title[0].upper()}{table.title[1:]}. {table.source}")
         if table.others:

@@ -285,3 +285,31 @@ def test_clusters_of_classes_deviate_as_one():
     for wrong in ("cluster:0", "cluster:5", "cluster:x", "clusters"):
         with pytest.raises(InputError, match="cannot be tied"):
             LossSpace(fixed_point("la", counts), counts, ("l",), wrong)
+
+
+def test_the_published_form_is_a_sigmoid_of_a_number_a_cluster():
+    start = fixed_point("la", COUNTS, dtype=torch.float64)
+    searched = LossSpace(start, COUNTS, ("l", "delta"), "cluster:2", form="published")
+    raw = searched.init()
+    assert {name: value.tolist() for name, value in raw.items()} == {"l": [0.0] * 3, "delta": [1.0] * 3}
+    first = searched.loss(raw)
+    torch.testing.assert_close(first.delta, torch.full((K,), 1 / (1 + math.exp(-1.0)), dtype=torch.float64))
+    raw = {"l": torch.tensor([0.5, -1.0, 40.0]).double(), "delta": torch.tensor([-2.0, 0.3, 4.0]).double()}
+    found = searched.loss(raw)
+    clusters = [0, 0, 1, 1, 2]  # of two classes each, by frequency
+    expected = start.l + raw["l"][clusters]
+    torch.testing.assert_close(found.l, expected - expected.mean())
+    torch.testing.assert_close(found.delta, 1 / (1 + (-raw["delta"][clusters]).exp()))
+
+
+@pytest.mark.parametrize(
+    ("start", "free", "tie", "words"),
+    [
+        ("ce", ("w", "l"), "class", "has no 'w': free l, delta or both"),
+        ("ce", ("l",), "frequency", "set `tie` to class or cluster:C"),
+        ("cdt", ("delta",), "class", "start from ce or la"),
+    ],
+)
+def test_what_the_published_form_does_not_have(start, free, tie, words):
+    with pytest.raises(InputError, match=words):
+        LossSpace(fixed_point(start, COUNTS), COUNTS, free, tie, form="published")
