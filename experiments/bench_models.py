@@ -155,8 +155,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| model | plain, MB | " + " | ".join(f"{name}: error | time | MB" for name in engines) + " |",
         "| --- | ---: |" + " ---: | ---: | ---: |" * len(engines),
     ]
-    for model in dict.fromkeys(row["model"] for row in rows):
+    for model in MODELS:
         own = {row["engine"]: row for row in rows if row["model"] == model}
+        if not own:
+            continue
         cells = [f"{own['plain']['peak_mb']:.0f}" if "plain" in own else ""]
         for name in engines:
             row = own.get(name, {})

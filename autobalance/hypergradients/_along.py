@@ -45,9 +45,30 @@ def _layer_norm(
     eps: float = 1e-5,
 ) -> Pair:
     (x, dx), (weight, dweight), (bias, dbias) = _both(input), _both(weight), _both(bias)
-    if dx is None or len(normalized_shape) != 1 or (weight is not None and weight.dtype != x.dtype):
+    if dx is None or (weight is not None and weight.dtype != x.dtype):
         return None
-    return PairLayerNorm.apply(x, dx, weight, dweight, bias, dbias, eps)
+    first = -len(normalized_shape)
+    tables = [None if table is None else table.flatten() for table in (weight, dweight, bias, dbias)]
+    y, dy = PairLayerNorm.apply(x.flatten(first), dx.flatten(first), *tables, eps)
+    return y.view(x.shape), dy.view(x.shape)
+
+
+def _group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Pair:
+    (x, dx), (weight, dweight), (bias, dbias) = _both(input), _both(weight), _both(bias)
+    if dx is None or (weight is not None and weight.dtype != x.dtype):
+        return None
+    groups = (len(x), num_groups, -1)
+    apart = PairLayerNorm.apply(x.reshape(groups), dx.reshape(groups), None, None, None, None, eps)
+    y, dy = (part.view(x.shape) for part in apart)
+    weight, dweight, bias, dbias = (
+        None if table is None else table.view(-1, *[1] * (x.dim() - 2)) for table in (weight, dweight, bias, dbias)
+    )
+    if weight is not None:
+        along = dy * weight
+        y, dy = y * weight, along if dweight is None else along + y * dweight
+    return (y if bias is None else y + bias), (dy if dbias is None else dy + dbias)
 
 
 def _softmax(input: Tensor, dim: int | None = None, *_: Any, dtype: torch.dtype | None = None, **__: Any) -> Pair:
@@ -93,6 +114,7 @@ PAIRS: Mapping[Callable[..., Any], Callable[..., Pair]] = {
     F.linear: _linear,
     F.gelu: _gelu,
     F.layer_norm: _layer_norm,
+    F.group_norm: _group_norm,
     torch.softmax: _softmax,
     F.softmax: _softmax,
     Tensor.softmax: _softmax,

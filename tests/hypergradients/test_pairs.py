@@ -28,6 +28,9 @@ LAYERS = {
     "layer norm without weights": (lambda x: F.layer_norm(x, (4,)), ((2, 3, 4),)),
     "layer norm without bias": (lambda x, weight: F.layer_norm(x, (4,), weight), ((2, 3, 4), (4,))),
     "layer norm of transposed": (lambda x: F.layer_norm(x.transpose(1, 2), (3,)), ((2, 3, 4),)),
+    "layer norm of two dimensions": (lambda x, *more: F.layer_norm(x, (2, 3), *more), ((2, 2, 3), (2, 3), (2, 3))),
+    "group norm": (lambda x, *more: F.group_norm(x, 2, *more), ((2, 4, 3), (4,), (4,))),
+    "group norm without weights": (lambda x: F.group_norm(x, 2), ((2, 4, 2, 2),)),
     "softmax": (lambda x: F.softmax(x, -1), ((3, 4),)),
     "attention": (attention(), QKV),
     "attention, scaled": (attention(scale=0.3), QKV),
@@ -76,7 +79,7 @@ def test_both_are_differentiable_in_point_and_direction(layer, shapes):
 
 
 @pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("name", ["linear", "layer norm", "attention"])
+@pytest.mark.parametrize("name", ["linear", "layer norm", "group norm", "attention"])
 def test_parts_that_do_not_move(name, number):
     """A frozen weight, or an input that is data."""
     layer, shapes = LAYERS[name]
