@@ -32,7 +32,7 @@ def classifications(options: argparse.Namespace) -> list[Entry]:
     Raises:
         InputError: what is wrong with the plan or a file.
     """
-    return _prepared(options, lambda entry: not {"task", "group", "ground"} & set(entry.options))
+    return _prepared(options, lambda entry: "task" not in entry.options and not has_groups(entry))
 
 
 def regressions(options: argparse.Namespace) -> list[Entry]:
@@ -42,7 +42,12 @@ def regressions(options: argparse.Namespace) -> list[Entry]:
 
 def grouped(options: argparse.Namespace) -> list[Entry]:
     """The problems with groups, prepared; raises as `classifications` does."""
-    return _prepared(options, lambda entry: bool({"group", "ground"} & set(entry.options)))
+    return _prepared(options, has_groups)
+
+
+def has_groups(entry: Entry) -> bool:
+    """Whether the samples of a problem have groups."""
+    return entry.data == "digits-groups" or bool({"group", "ground"} & set(entry.options))
 
 
 def _prepared(options: argparse.Namespace, wanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -20,6 +20,7 @@ from autobalance.bilevel._interleaved import Interleaved as Interleaved
 from autobalance.bilevel._interleaved import InterleavedSearch as InterleavedSearch
 from autobalance.bilevel._interleaved import InterleavedState as InterleavedState
 from autobalance.bilevel._last_layer import LastLayer as LastLayer
+from autobalance.bilevel._last_layer import LastLayerSearch as LastLayerSearch
 from autobalance.bilevel._offsets import find_offsets as find_offsets
 from autobalance.bilevel._outer_loop import OuterLoop as OuterLoop
 from autobalance.bilevel._plan import PlanKeywords as PlanKeywords

@@ -55,7 +55,7 @@ class Half:
     """
 
     def __init__(self, features: Tensor, batch: Batch, space: LossSpace, objective: Objective, seed: int) -> None:
-        self.batch, self._space, self._objective = batch, space, objective
+        self.batch, self.objective, self._space = batch, objective, space
         start = space.start
         assert isinstance(start, ParametricLoss)
         self._part = dealt_by_cell(batch, seed)
@@ -77,7 +77,7 @@ class Half:
         """The smooth objective, a scalar: the softmax's temperature is a share of the outputs' spread, so that they do
         not crowd around a half however unsure the model is."""
         scaled = output / scale_of(output.detach())
-        return self._objective.soft_confusion(scaled, self.batch, hotter * TEMPERATURE, MAXIMUM)
+        return self.objective.soft_confusion(scaled, self.batch, hotter * TEMPERATURE, MAXIMUM)
 
     def start(self) -> Numbers:
         """The loss as it is, and the best decay of `DECAYS` for it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from autobalance.bilevel._guard import SEARCHED, Choice
-from autobalance.bilevel._halves import Half, dealt_by_cell
+from autobalance.bilevel._halves import Half, Numbers, dealt_by_cell
 from autobalance.bilevel._prediction_space import CONFIDENCE, PredictionSpaceSearch, PredictionSpaceState
 from autobalance.bilevel._strategy import on_device
 from autobalance.bilevel._trainee import Trainee
@@ -19,6 +19,7 @@ from autobalance.common import InputError, check_value
 from autobalance.data import Batch
 from autobalance.hypergradients import Replay
 from autobalance.losses import ParametricLoss
+from autobalance.tasks.objectives import Objective
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -121,6 +122,14 @@ class LastLayerState:
         return cls(**{**content, "first": first, "raw": raw})
 
 
+class _Searched(NamedTuple):
+    """What a search on both halves comes to: the numbers of each, their mean, and outputs as in `LastLayerState`."""
+
+    numbers: list[Numbers]
+    raw: dict[str, Tensor]
+    crossed: Tensor
+
+
 class LastLayerSearch:
     """The search of `LastLayer`: the epochs of the halves, then one step on their features; see `Search`."""
 
@@ -162,23 +171,49 @@ class LastLayerSearch:
         places = self._places()
         halves = self._halves(state.first, places)
         starts = [half.start() for half in halves]
-        found = [half.search(start, self._steps) for half, start in zip(halves, starts, strict=True)]
-        crossed = [half.crossed(numbers) for half, numbers in zip(halves, reversed(found), strict=True)]
         before = [half.crossed(numbers) for half, numbers in zip(halves, reversed(starts), strict=True)]
-        mean = {name: (value + found[1].raw[name]) / 2 for name, value in found[0].raw.items()}
-        outputs, judged = in_order(crossed, places), self.trainee.judged
+        found = self._searched(halves, starts, places)
         state = replace(
             state,
             first=replace(state.first, inner=None),
-            raw={name: value.float() for name, value in mean.items()},
-            crossed=outputs,
+            raw=found.raw,
+            crossed=found.crossed,
             before=in_order(before, places),
             outer_steps=self._steps * len(halves),
         )
-        assert state.raw is not None
-        figures = self.trainee.figures(outputs.to(judged.y.device), judged)
-        described = self.trainee.space.describe(state.raw)
+        judged = self.trainee.judged
+        figures = self.trainee.figures(found.crossed.to(judged.y.device), judged)
+        described = self.trainee.space.describe(found.raw)
         return state, {"phase": "last layer", "epoch": state.done, "train_loss": None, **figures, **described}
+
+    def along(self, state: LastLayerState, objectives: Sequence[Objective]) -> list[tuple[Found, Tensor]]:
+        """What is found for several objectives, such as blends of two, each from where the one before it ended.
+
+        Args:
+            state: before the last step: the halves are trained.
+            objectives: in their order.
+
+        Returns:
+            for each what it finds, and held-out outputs, (N, K), in the order of ``trainee.judged``, with the numbers
+            of the other half.
+        """
+        places, stops = self._places(), []
+        halves = self._halves(state.first, places)
+        numbers = [half.start() for half in halves]
+        for objective in objectives:
+            for half in halves:
+                half.objective = objective
+            found = self._searched(halves, numbers, places)
+            numbers = found.numbers
+            stops.append((self.trainee.found(found.raw), found.crossed))
+        return stops
+
+    def _searched(self, halves: Sequence[Half], starts: Sequence[Numbers], places: Sequence[Tensor]) -> _Searched:
+        found = [half.search(start, self._steps) for half, start in zip(halves, starts, strict=True)]
+        crossed = [half.crossed(numbers) for half, numbers in zip(halves, reversed(found), strict=True)]
+        mean = {name: (value + found[1].raw[name]) / 2 for name, value in found[0].raw.items()}
+        raw = {name: value.float() for name, value in mean.items()}
+        return _Searched(found, raw, in_order(crossed, places))
 
     def _places(self) -> list[Tensor]:
         """Of each half, the positions of its samples among those that were held out."""

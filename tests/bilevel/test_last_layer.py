@@ -128,6 +128,20 @@ def test_it_works_without_groups():
     assert made.search.found(state).loss.l.shape == (2,) and made.search.choice(state) is not None
 
 
+def test_a_path_of_objectives_begins_where_a_search_does_and_goes_on_from_stop_to_stop():
+    made, states = checked(objective="balanced_error"), []
+    state = run(made.search, on_step=lambda state, record: states.append(state))
+    objectives = [made.task.objective(text) for text in ("balanced_error", "worst_group", "worst_group")]
+    first, second, third = made.search.along(states[-2], objectives)
+    torch.testing.assert_close(first[0].loss.l, made.search.found(state).loss.l)
+    torch.testing.assert_close(first[1], state.crossed)
+    smooth = [
+        float(objectives[1].soft_confusion(output, made.search.trainee.judged, 0.2, 0.05))
+        for output in (first[1], second[1], third[1])
+    ]
+    assert smooth[1] < smooth[0] and not torch.equal(second[0].loss.l, third[0].loss.l)
+
+
 def test_parts_have_every_cell_in_proportion():
     batch = problem().train.without_inputs()
     part = dealt_by_cell(batch, 0, 2)

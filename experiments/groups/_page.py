@@ -1,0 +1,134 @@
+"""The page of the comparison: what each way does on each problem, against the best rival and against group-LA."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autobalance.study import corrected
+from autobalance.study.report import markdown_table
+from experiments.evidence._statistics import corrected_p
+from experiments.groups._cells import PLAIN, SEARCHED_FOR, SEARCHES, key
+from experiments.suite._plan import Entry
+
+LEVEL = 0.05
+BEST, UNGUARDED = "best rival", ", unguarded"
+#: By way the figures of the splits, by objective.
+Figures = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def page(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
+    """The page as Markdown, of the splits of each problem whose cells are all there."""
+    parts = []
+    for objective in SEARCHED_FOR:
+        found = {entry.name: figures(entry, splits, done, objective) for entry in entries}
+        found = {name: ways for name, ways in found.items() if ways}
+        if found:
+            numbers = sorted({len(ways[PLAIN]) for ways in found.values()})
+            said = f"Means over {' to '.join(map(str, numbers))} splits, percent. {len(found)} problems.\n"
+            parts += [f"## {objective}\n", said, _table(found, objective), _summary(found, objective)]
+    parts += ["## Cost, in plain trainings by the clock\n", _costs(entries, splits, done)]
+    return "\n".join(parts)
+
+
+def figures(entry: Entry, splits: int, done: Mapping[str, Any], objective: str) -> dict[str, list[Mapping[str, float]]]:
+    """What every way's models do on the judging samples of the complete splits, each way with the candidate whose
+    held-out samples are best by the objective; `BEST` is the best candidate of all rivals by the same."""
+    ways: dict[str, list[Mapping[str, float]]] = {}
+    for split in range(splits):
+        rivals = done.get(key(entry, split, "rivals"))
+        searched = {
+            name: done.get(key(entry, split, f"{name}-{objective}"))
+            for name, (_, objectives, _) in SEARCHES.items()
+            if objective in objectives
+        }
+        if rivals is None or any(its is None for its in searched.values()):
+            continue
+        chosen = {name: chosen_of(its, objective) for name, its in rivals["rivals"].items()}
+        for name, its in chosen.items():
+            ways.setdefault(name, []).append(its["test"])
+        ways.setdefault(f"{PLAIN}, untuned", []).append(next(iter(rivals["rivals"][PLAIN].values()))["test"])
+        best = min(chosen.values(), key=lambda its: its["held"][objective])
+        ways.setdefault(BEST, []).append(best["test"])
+        for name, result in searched.items():
+            assert result is not None
+            ways.setdefault(name, []).append(result["test"])
+            ways.setdefault(name + UNGUARDED, []).append(result["unguarded"])
+    return ways
+
+
+def chosen_of(candidates: Mapping[str, Any], objective: str) -> Mapping[str, Any]:
+    """The candidate of a rival whose held-out samples are best; offsets are found for each objective."""
+    fitting = [its for its in candidates.values() if its.get("only", objective) == objective]
+    return min(fitting, key=lambda its: its["held"][objective])
+
+
+def _mean(its: Sequence[Mapping[str, float]], objective: str) -> float:
+    return statistics.fmean(each[objective] for each in its)
+
+
+def _table(found: Mapping[str, Figures], objective: str) -> str:
+    names = list(dict.fromkeys(name for ways in found.values() for name in ways))
+    rows = [
+        {"way": name}
+        | {problem: f"{_mean(ways[name], objective):.1f}" if name in ways else "" for problem, ways in found.items()}
+        for name in names
+    ]
+    return markdown_table(rows) + "\n"
+
+
+def _summary(found: Mapping[str, Figures], objective: str) -> str:
+    """Each search against the best rival and against group-LA as published."""
+    rows = []
+    names = list(dict.fromkeys(name for ways in found.values() for name in ways))
+    for rival in (BEST, f"{PLAIN}, untuned"):
+        for name in names:
+            if name == rival or any(name not in ways for ways in found.values()):
+                continue
+            differences = {
+                problem: [a[objective] - b[objective] for a, b in zip(ways[name], ways[rival], strict=True)]
+                for problem, ways in found.items()
+            }
+            means = [statistics.fmean(its) for its in differences.values()]
+            tested = corrected({problem: corrected_p(its, 0.25) for problem, its in differences.items()})
+            signs = [
+                (statistics.fmean(differences[problem]) < 0) for problem, p in tested.items() if (p or 1.0) < LEVEL
+            ]
+            spread = statistics.stdev(means) / len(means) ** 0.5 if len(means) > 1 else 0.0
+            rows.append(
+                {
+                    "way": name,
+                    "against": rival,
+                    "difference in points": f"{statistics.fmean(means):+.2f} ± {spread:.2f}",
+                    "lower / higher on": f"{sum(m < 0 for m in means)} / {sum(m > 0 for m in means)} of {len(means)}",
+                    "significantly": f"{sum(signs)} / {len(signs) - sum(signs)}",
+                    "highest": f"{max(means):+.1f}",
+                }
+            )
+    return markdown_table(rows) + "\n"
+
+
+def _costs(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
+    costs: dict[str, list[float]] = {}
+    handed: dict[str, list[bool]] = {}
+    for entry in entries:
+        for split in range(splits):
+            if (rivals := done.get(key(entry, split, "rivals"))) is not None:
+                total = sum(its["seconds"] for way in rivals["rivals"].values() for its in way.values())
+                costs.setdefault(f"{BEST} (all candidates)", []).append(total / rivals["plain_seconds"])
+            for name, (_, objectives, _) in SEARCHES.items():
+                for objective in objectives:
+                    if (its := done.get(key(entry, split, f"{name}-{objective}"))) is not None:
+                        costs.setdefault(name, []).append(its["cost"])
+                        handed.setdefault(name, []).append(its["searched"])
+    rows = [
+        {
+            "way": name,
+            "median": f"{statistics.median(its):.1f}",
+            "largest": f"{max(its):.1f}",
+            "handed out": f"{statistics.fmean(handed[name]):.0%}" if name in handed else "",
+        }
+        for name, its in costs.items()
+    ]
+    return markdown_table(rows) + "\n"
