@@ -171,8 +171,8 @@ class LastLayerSearch:
         places = self._places()
         halves = self._halves(state.first, places)
         starts = [half.start() for half in halves]
-        before = [half.crossed(numbers) for half, numbers in zip(halves, reversed(starts), strict=True)]
         found = self._searched(halves, starts, places)
+        before = [half.crossed(numbers) for half, numbers in zip(halves, reversed(starts), strict=True)]
         state = replace(
             state,
             first=replace(state.first, inner=None),
