@@ -12,7 +12,13 @@ from autobalance.study._method import Method, Slowed
 from autobalance.study.steps import steps
 
 #: Short names.
-SHORT = {"la-posthoc": "ce+posthoc", "crt": "ce+crt", "csl-released": "ce+csl-released"}
+SHORT = {
+    "la-posthoc": "ce+posthoc",
+    "crt": "ce+crt",
+    "csl-released": "ce+csl-released",
+    "oltr": "ce+oltr",
+    "lfme": "ce+lfme",
+}
 #: What ``all`` adds to the fixed losses for classes.
 MORE = ("la-posthoc", "crt", "ce+drw", "csl-released")
 

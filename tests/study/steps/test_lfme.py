@@ -116,6 +116,7 @@ def test_experts_know_their_part_and_stay_as_they_are(setting: Setting) -> None:
 def test_a_training_from_end_to_end_and_what_is_refused(setting: Setting) -> None:
     model, x = trained(setting, "la+lfme+crt"), setting.problem.validation.x
     assert model(x).shape == (len(x), 10) and not isinstance(model, lfme.Taught)
+    assert named_method("lfme").steps == named_method("ce+lfme").steps
     few = setting_of(load("digits-groups"), "mlp")
     with pytest.raises(InputError, match="no features for"):
         named_method("ib+lfme").check(setting, RECIPE)
