@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autobalance.bilevel import search_loss as search_loss
     from autobalance.bilevel.estimators import AutoBalanceClassifier as AutoBalanceClassifier
     from autobalance.bilevel.estimators import AutoBalanceRegressor as AutoBalanceRegressor
+    from autobalance.bilevel.watching import TensorBoard as TensorBoard
+    from autobalance.common import Callback as Callback
     from autobalance.common import InputError as InputError
     from autobalance.common.density import lds_weights as lds_weights
     from autobalance.data.augmentation import load_augmentation as load_augmentation
@@ -41,6 +43,7 @@ _HOMES = {
     "AutoBalanceClassifier": "bilevel.estimators",
     "AutoBalanceRegressor": "bilevel.estimators",
     "BinaryLoss": "losses",
+    "Callback": "common",
     "FDS": "models",
     "InputError": "common",
     "OuterLoop": "bilevel",
@@ -48,6 +51,7 @@ _HOMES = {
     "Recipe": "training",
     "Replay": "hypergradients",
     "SearchResult": "bilevel",
+    "TensorBoard": "bilevel.watching",
     "TrainedModel": "training",
     "Unrolled": "hypergradients",
     "fairness_report": "tasks",

@@ -27,8 +27,8 @@ from autobalance.bilevel._plan import PlanKeywords as PlanKeywords
 from autobalance.bilevel._plan import SearchPlan as SearchPlan
 from autobalance.bilevel._plan import strategy_of as strategy_of
 from autobalance.bilevel._prediction_space import PredictionSpace as PredictionSpace
-from autobalance.bilevel._search_loss import SearchResult as SearchResult
 from autobalance.bilevel._search_loss import search_loss as search_loss
+from autobalance.bilevel._search_result import SearchResult as SearchResult
 from autobalance.bilevel._select import AUGMENTED as AUGMENTED
 from autobalance.bilevel._select import WITH_RECIPE as WITH_RECIPE
 from autobalance.bilevel._select import arms as arms

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autobalance.bilevel._collector import Collected
 from autobalance.bilevel._outer_loop import OuterLoop
-from autobalance.bilevel._strategy import on_device, stopped_early
+from autobalance.bilevel._strategy import on_device, stopped_early, tell_hypergradient
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
 
@@ -250,6 +250,7 @@ class InterleavedSearch:
             judged = self.trainee.validation_batch(self._outer.batch_size, generator)
             inner, found = self._engine(problem, state.inner, state.raw, batches, judged)
             loss = self.trainee.mean_loss(found.train_loss)
+            tell_hypergradient(state.outer_steps, loss, state.raw, found)
         else:
             inner, value = inner_step(problem, state.inner, state.raw, batches[0])
             loss = self.trainee.mean_loss(value.item())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Unpack
 
 import torch
@@ -15,69 +13,29 @@ from torch import Tensor, nn
 
 from autobalance.bilevel._auto import Auto
 from autobalance.bilevel._conduct import conduct
-from autobalance.bilevel._guard import Choice, member
+from autobalance.bilevel._guard import member
 from autobalance.bilevel._last_layer import LastLayer
 from autobalance.bilevel._plan import STRATEGY_SETTINGS, PlanKeywords, SearchPlan, strategy_of
 from autobalance.bilevel._prediction_space import PredictionSpace
+from autobalance.bilevel._search_result import SearchResult
 from autobalance.bilevel._strategy import State
-from autobalance.common import InputError, nearest, write_text
+from autobalance.bilevel.watching import Bar
+from autobalance.common import Callback, InputError, listening, nearest
 from autobalance.common.density import check_edges, make_bin_edges
 from autobalance.data import Problem, Samples, check_names
-from autobalance.data.augmentation import Policy, save_augmentation
 from autobalance.data.intake import Part, Taken, taken
-from autobalance.losses import Member, RegressionLoss, ScheduledLoss, save_loss
+from autobalance.losses import RegressionLoss
 from autobalance.models import adapted
-from autobalance.training import AUGMENTATION_FILE, BESIDE, Recipe, beside, check_module, setting_of_model
+from autobalance.training import beside, check_module, setting_of_model
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SearchResult:
-    """A searched loss and how it came about.
+class SearchKeywords(PlanKeywords, total=False):
+    """Further keywords of `search_loss`."""
 
-    Args:
-        loss: the loss to use: the searched one, or the chosen one where a choice was asked for; an ``nn.Module``,
-            called as ``loss(logits, target)``, with groups ``loss(logits, target, group=g)``, for
-            regression ``loss(prediction, target)``.
-        history: one record an epoch (or whole training): phase, epoch, train_loss, objective, the parameters that were
-            trained with, and on the validation samples balanced_error (percent) or balanced_mae and mae; for classes
-            also objective_metric, the objective's exact metric in percent, and with groups worst_group_error, deo and
-            group_balanced_error.
-        outer_steps, skipped_steps: hypergradient steps taken, and steps not taken because a value was not finite.
-        augmentation: the policy that was found, called as ``x, y = policy(x, y)``; None where it was not searched.
-        fds_strength: the strength of the model's feature-distribution smoothing; None where it was not searched.
-        recipe: how to train with ``loss``: as given, with what was found of it where that was searched.
-        choice: which loss was chosen and how sure that is; None where no choice was asked for.
-        searched: the searched loss, chosen or not.
-        diverged: why a training of the choice counts as a constant prediction, by ``loss/fold``; those of the search
-            are in its history.
-        beside: what belongs to ``loss``, as plain values: see `autobalance.training.beside`.
-    """
-
-    loss: Member | ScheduledLoss
-    history: list[dict[str, Any]]
-    outer_steps: int
-    skipped_steps: int
-    augmentation: Policy | None
-    fds_strength: float | None
-    recipe: Recipe
-    choice: Choice | None
-    searched: Member | ScheduledLoss
-    diverged: dict[str, str] = field(default_factory=dict)
-    beside: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Writes ``loss.json``, ``history.jsonl`` and, where there is one, ``augmentation.json`` to ``directory``.
-
-        The directory is made where it is missing.
-        """
-        place = Path(directory)
-        place.mkdir(parents=True, exist_ok=True)
-        save_loss(self.loss, place / "loss.json", {BESIDE: self.beside})
-        if self.augmentation is not None:
-            save_augmentation(self.augmentation, place / AUGMENTATION_FILE)
-        write_text(place / "history.jsonl", "".join(json.dumps(record) + "\n" for record in self.history))
+    on_epoch: Callable[[dict[str, Any]], None] | None
+    callbacks: Sequence[Callback]
 
 
 def search_loss(
@@ -89,8 +47,8 @@ def search_loss(
     bins: int | Sequence[float] | Tensor | None = None,
     class_names: Sequence[str] | None = None,
     group_names: Sequence[str] | None = None,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
-    **settings: Unpack[PlanKeywords],
+    progress: bool = False,
+    **settings: Unpack[SearchKeywords],
 ) -> SearchResult:
     """Searches the training loss that makes an objective small on the validation samples.
 
@@ -107,13 +65,14 @@ def search_loss(
         bins: for regression, how many bins the training targets are sorted into, or the bins' K + 1 edges; None: those
             of ``start`` where it is a loss, else see `make_bin_edges`.
         class_names, group_names: K and G names that are kept with the loss.
-        on_epoch: called with each record of the history.
-        **settings: what is searched and how, see `SearchPlan`: ``objective``, ``start``, ``free``, ``tie``, ``late``,
-            ``late_start``, ``operations``, ``tie_augment``, ``recipe``, ``folds``, ``candidates``, ``seed``; and
-            ``confidence``. The strategy and its settings are ``strategy``, ``budget``, ``hypergradient`` (an engine,
-            for example ``Replay(steps=5)``), ``outer`` (an `OuterLoop`) and ``rounds``, see `strategy_of`. Where
-            ``confidence`` is left out, only strategies that choose at no cost make a choice; else the searched loss
-            is the result.
+        progress: whether to show how far the search is, as one bar on standard error or in the notebook.
+        **settings: ``on_epoch``, called with each record of the history, and ``callbacks``, each a `Callback`, which
+            are told more. What is searched and how, see `SearchPlan`: ``objective``, ``start``, ``free``, ``tie``,
+            ``late``, ``late_start``, ``operations``, ``tie_augment``, ``recipe``, ``folds``, ``candidates``, ``seed``;
+            and ``confidence``. The strategy and its settings are ``strategy``, ``budget``, ``hypergradient`` (an
+            engine, for example ``Replay(steps=5)``), ``outer`` (an `OuterLoop`) and ``rounds``, see `strategy_of`.
+            Where ``confidence`` is left out, only strategies that choose at no cost make a choice; else the searched
+            loss is the result.
 
     Raises:
         InputError (a ValueError): an unknown name, samples that cannot be used, or a recipe too short for a
@@ -124,8 +83,7 @@ def search_loss(
         if bins is not None:
             raise InputError("`bins` have no effect beside a loss to start from, which has its own")
         bins = start.bin_edges
-    if on_epoch is not None and not callable(on_epoch):
-        raise InputError(f"`on_epoch` is {on_epoch!r:.80}; it has to be a function of a record")
+    on_epoch, callbacks = _listeners(settings)
     check_module(model)
     weight = next(model.parameters())
     _check_task(task, bins)
@@ -141,7 +99,10 @@ def search_loss(
             on_epoch(record)
 
     setting = setting_of_model(problem, adapted(model, problem.train.first(2), given.packing))
-    done = conduct(_plan(settings), setting, keep)
+    with ExitStack() as watched:
+        bars = [watched.enter_context(Bar())] if progress else []
+        watched.enter_context(listening(*callbacks, *bars))
+        done = conduct(_plan(settings), setting, keep)
     return SearchResult(
         member(done.arm.name, done.arm.loss),
         history,
@@ -157,16 +118,30 @@ def search_loss(
     )
 
 
-def _plan(settings: PlanKeywords) -> SearchPlan:
+def _listeners(settings: SearchKeywords) -> tuple[Callable[[dict[str, Any]], None] | None, Sequence[Callback]]:
+    """The function and the callbacks that are told of the search.
+
+    Raises:
+        InputError: they are none.
+    """
+    on_epoch, callbacks = settings.get("on_epoch"), settings.get("callbacks", ())
+    if on_epoch is not None and not callable(on_epoch):
+        raise InputError(f"`on_epoch` is {on_epoch!r:.80}; it has to be a function of a record")
+    if not isinstance(callbacks, Sequence) or not all(isinstance(each, Callback) for each in callbacks):
+        raise InputError(f"`callbacks` is {callbacks!r:.80}; it has to be a list of autobalance.Callback")
+    return on_epoch, callbacks
+
+
+def _plan(settings: SearchKeywords) -> SearchPlan:
     """The plan of a call's keywords.
 
     Raises:
         TypeError: one of them is unknown.
     """
-    if unknown := set(settings) - PlanKeywords.__annotations__.keys():
+    if unknown := set(settings) - SearchKeywords.__annotations__.keys():
         name = sorted(unknown)[0]
-        raise TypeError(f"search_loss() has no argument {name!r}{nearest(name, PlanKeywords.__annotations__)}")
-    given: dict[str, Any] = dict(settings)
+        raise TypeError(f"search_loss() has no argument {name!r}{nearest(name, SearchKeywords.__annotations__)}")
+    given: dict[str, Any] = {name: value for name, value in settings.items() if name in PlanKeywords.__annotations__}
     of_strategy = {name: given.pop(name, None) for name in STRATEGY_SETTINGS}
     strategy = strategy_of(**of_strategy, folds=given.get("folds"))
     if not isinstance(strategy, Auto | PredictionSpace | LastLayer):  # whose choice costs nothing

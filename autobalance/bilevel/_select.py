@@ -13,6 +13,7 @@ from torch import Tensor
 from autobalance.bilevel._check import CheckedPlan
 from autobalance.bilevel._guard import SEARCHED, Choice, choose
 from autobalance.bilevel.space import Found
+from autobalance.common import tell
 from autobalance.data import stratum
 from autobalance.tasks.objectives import standing
 from autobalance.training import Arm
@@ -70,6 +71,7 @@ def select(
     kept: MutableMapping[str, Tensor] = {} if held_out is None else held_out
     objective = checked.bench.objective
     pool, compared = setting.pool, arms(checked, found, checked.candidates)
+    tell("choice", {"trainings": len(splits) * len(compared), "epochs": checked.recipe.epochs, "done": len(kept)})
     for fold, (rest, held) in enumerate(splits):
         for arm in compared:
             if (key := f"{arm.name}/{fold}") in kept:
@@ -77,6 +79,7 @@ def select(
             what, done = f"{arm.name}, fold {fold + 1} of {len(splits)}", len(kept)
 
             def on_epoch(epoch: int, loss: float, what: str = what, done: int = done) -> None:
+                tell("training", {"training": what, "done": done, "epoch": epoch, "loss": loss})
                 if on_training is not None:
                     on_training(what, done, epoch, loss)
 

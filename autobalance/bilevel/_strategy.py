@@ -12,7 +12,8 @@ from torch import Tensor
 from autobalance.bilevel._guard import Choice
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
-from autobalance.hypergradients import Engine
+from autobalance.common import tell
+from autobalance.hypergradients import Engine, Hypergradient
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -136,15 +137,25 @@ def run(
         on_share: called within steps with the steps that are done, parts of one included.
     """
     state = search.init() if state is None else state
+    tell("search", {"steps": search.length, "done": state.done})
     while not finished(search, state):
-        state, record = search.step(state, None if on_share is None else partial(_told, on_share, state.done))
+        state, record = search.step(state, partial(_told, on_share, state.done) if search.parts > 1 else None)
+        tell("epoch", record)
         if on_step is not None:
             on_step(state, record)
     return state
 
 
-def _told(on_share: Callable[[float], None], done: int, share: float) -> None:
-    on_share(done + share)
+def _told(on_share: Callable[[float], None] | None, done: int, share: float) -> None:
+    tell("share", {"done": done + share})
+    if on_share is not None:
+        on_share(done + share)
+
+
+def tell_hypergradient(step: int, loss: float, raw: Mapping[str, Tensor], found: Hypergradient) -> None:
+    """Tells callbacks of a hypergradient at the searched numbers ``raw``, ``step`` changes of which came before."""
+    record = {"step": step, "train_loss": loss, "objective": float(found.objective), "finite": found.finite}
+    tell("hypergradient", {**record, "value": raw, "gradient": found.gradient})
 
 
 def on_device(part: Any, device: torch.device | str) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 import torch
 from torch import Tensor
 
-from autobalance.bilevel._strategy import on_device
+from autobalance.bilevel._strategy import on_device, tell_hypergradient
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
 
@@ -212,6 +212,7 @@ class WholeTrainingsSearch:
             inner, found = self._engine(problem, self.trainee.start, trained_with, batches, judged)
             random, device_random = random_state(device)
         loss = self.trainee.mean_loss(found.train_loss)
+        tell_hypergradient(state.outer_steps, loss, trained_with, found)
         state = replace(state, done=state.done + 1, random=random, device_random=device_random)
         if math.isfinite(loss) and found.finite:
             state = self.stepped(state, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from autobalance.cli._option_values import names, names_of, positive, positive_float, seed, seeds, several, share
 from autobalance.cli._options import (
@@ -77,6 +78,9 @@ class Options(GroupOptions):
     confidence: float | None = None
     baselines: tuple[str, ...] | None = None
     fds_layer: str | None = None
+    tensorboard: bool = False
+
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "tensorboard"})
 
 
 def tie_name(text: str) -> str:
@@ -185,6 +189,8 @@ def make_parser() -> argparse.ArgumentParser:
            type=names, metavar="LOSSES")  # fmt: skip
     option(run, "fds-layer", "regression: smooth the features after this layer (FDS): input, last or a layer's name, "
            "such as body.2; with --free w,fds its strength is searched too", metavar="NAME")  # fmt: skip
+    option(run, "tensorboard", "write scalars and histograms of the search and its choice to DIR/tensorboard; it needs "
+           "the extra autobalance[tensorboard]", action="store_true")  # fmt: skip
     add_run_options(run, default)
     return parser
 

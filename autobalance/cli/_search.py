@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,12 +66,25 @@ def _run(options: Options, directory: Path, resume: bool) -> None:
     from autobalance.cli._run import search_and_compare
     from autobalance.study.report import results_table, verdict_lines
 
-    with joined(options.device), Display() as display:
+    with joined(options.device), _watched(options, directory), Display() as display:
         result = search_and_compare(options, directory, resume, display)
     console = Console()
     console.print(results_table(result))
     _say_what_is_where(console, result, directory)
     console.print(verdict_lines(result))
+
+
+@contextmanager
+def _watched(options: Options, directory: Path) -> Iterator[None]:
+    """Within it the run is written for TensorBoard, where that is asked for."""
+    if not options.tensorboard or not leads():
+        yield
+        return
+    from autobalance.bilevel.watching import TensorBoard
+    from autobalance.common import listening
+
+    with TensorBoard(directory / "tensorboard") as board, listening(board):
+        yield
 
 
 def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path) -> None:
@@ -97,6 +111,7 @@ def _say_what_is_where(console: Console, result: dict[str, Any], directory: Path
         "augmentation.json": f'the searched augmentation, for autobalance.load_augmentation("..."){beside}',
         "model.json": f"a model trained with it, to predict with, for autobalance.load_model({place})",
         "result.json": "all results",
+        "tensorboard": f"the course of the search, for tensorboard --logdir {place}",
     }.items():
         if (directory / name).exists():
             console.print(f"  {directory / name}  {what}", highlight=False, soft_wrap=True)

@@ -5,6 +5,9 @@ Bins of an ordered label and their smoothed density are in `autobalance.common.d
 
 from autobalance.common._errors import InputError as InputError
 from autobalance.common._errors import Unfinished as Unfinished
+from autobalance.common._events import Callback as Callback
+from autobalance.common._events import listening as listening
+from autobalance.common._events import tell as tell
 from autobalance.common._fields import check_listed as check_listed
 from autobalance.common._fields import check_one_of as check_one_of
 from autobalance.common._fields import check_value as check_value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from autobalance.common import Unfinished
+from autobalance.common import Unfinished, tell
 from autobalance.study._cell import Cell, Result
 from autobalance.study._executor import Event, Executor, InProcess, Job
 from autobalance.study._store import Kept, Store
@@ -74,6 +74,7 @@ def run_cells(
     done: dict[str, Result] = {key: its.result for key, its in kept.items() if its.result is not None}
     waiting = [cell for cell in cells if cell.key not in done]
     under_way: dict[str, float] = {}
+    total = sum(cell.weight for cell in cells)
 
     def finished() -> int:
         return round(sum(known[key].weight for key in done) + sum(under_way.values()))
@@ -85,12 +86,16 @@ def run_cells(
                 return Job(cell.key, cell.work, {need: done[need] for need in cell.needs}, kept[cell.key].state)
         return None
 
+    def told(event: Event, text: str) -> None:
+        tell("study", {"cell": event.key, "event": event.kind, "done": finished(), "total": total, "text": text})
+
     def on_event(event: Event) -> None:
         cell = known[event.key]
         if event.kind == "told":
             part, text = event.content
             under_way[event.key] = min(part, cell.weight)
             shown.step(finished(), text)
+            told(event, text)
         elif event.kind == "kept":
             store.write(cell, Kept(state=event.content))
         else:
@@ -98,8 +103,9 @@ def run_cells(
             done[event.key] = event.content
             if under_way.pop(event.key, 0) < cell.weight:  # else it was told already
                 shown.step(finished(), f"{event.key} is done")
+            told(event, "")
 
-    shown.phase(name, sum(cell.weight for cell in cells), finished(), quiet_for=QUIET)
+    shown.phase(name, total, finished(), quiet_for=QUIET)
     (executor or InProcess()).run(take, on_event)
     if waiting:
         raise Unfinished(f"{len(waiting)} of {len(cells)} cells are left, {waiting[0].key} first")

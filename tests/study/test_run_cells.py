@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cell_cases import expected, fails, numbers, refuses
 
-from autobalance.common import InputError, Unfinished
+from autobalance.common import Callback, InputError, Unfinished, listening
 from autobalance.study import Cell, Desk, Directory, run_cells
 
 
@@ -38,6 +39,22 @@ def test_every_cell_is_done_after_what_it_needs(tmp_path: Path) -> None:
     assert list(found) == ["whole", "part/0", "part/1", "part/2", "part/3"], "in the order given"
     assert json.loads((tmp_path / "out" / "part" / "3.json").read_text())["result"] == {"sum": 3}
     assert shown.begun == (5, 0) and shown.steps[-1] == 5 and shown.steps == sorted(shown.steps)
+
+
+def test_callbacks_are_told_of_a_study(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+
+    class Kept(Callback):
+        def on_study(self, record: Mapping[str, Any]) -> None:
+            told.append(dict(record))
+
+    with listening(Kept()):
+        found = run_cells(numbers(tmp_path / "notes", 3), Directory(tmp_path / "out"))
+    assert {record["cell"] for record in told if record["event"] == "done"} == set(found)
+    assert told[-1]["done"] == told[-1]["total"] == 4
+    number = len(told)
+    run_cells(numbers(tmp_path / "more", 3), Directory(tmp_path / "again"))
+    assert len(told) == number
 
 
 def test_nothing_is_done_twice(tmp_path: Path) -> None:

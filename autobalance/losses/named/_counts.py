@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,20 +12,46 @@ from autobalance.common import InputError
 from autobalance.common.density import bin_index, check_edges, make_bin_edges
 
 Numbers = Tensor | Sequence[float]
+#: Counts in the order of the classes, or by class: a dict, a ``Counter``, or a pandas ``Series``.
+ClassCounts = Numbers | Mapping[Any, float]
 
 
-def check_classes(counts: Numbers) -> Tensor:
+def check_classes(counts: ClassCounts, names: Sequence[str] | None = None) -> Tensor:
     """``counts`` of the classes, (K,), in float64.
+
+    Args:
+        counts: by class they can be in any order; classes are 0..K-1, or those that ``names`` has.
+        names: of the classes, in their order.
 
     Raises:
         InputError: another shape, or a class without samples.
     """
-    classes = _numbers(counts, "class_counts must be one count of at least 1 a class")
+    classes = _numbers(_in_order(counts, names), "class_counts must be one count of at least 1 a class")
     if classes.dim() != 1 or not torch.isfinite(classes).all() or not len(classes) or (classes < 1).any():
         raise InputError(f"class_counts must be one count of at least 1 a class, got {classes.tolist()}")
     if len(classes) == 1:
         raise InputError(f"class_counts {classes.tolist()} are of one class: there is nothing to tell apart")
     return _whole(classes, "class_counts")
+
+
+def _in_order(counts: Any, names: Sequence[str] | None) -> Any:
+    """Counts by class in the order of the classes; others as they are.
+
+    Raises:
+        InputError: the classes are neither 0..K-1 nor those of ``names``.
+    """
+    if hasattr(counts, "index") and hasattr(counts, "to_dict"):
+        counts = counts.to_dict()
+    if not isinstance(counts, Mapping):
+        return counts
+    known = list(names) if names is not None and set(names) == counts.keys() else list(range(len(counts)))
+    if missing := [name for name in known if name not in counts]:
+        told = ", ".join(map(str, list(counts)[:10]))
+        raise InputError(
+            f"class_counts has no class {missing[0]!r}, but {told}: number the classes from 0, or say their order by "
+            "class_names"
+        )
+    return [counts[name] for name in known]
 
 
 def _numbers(counts: Any, words: str) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autobalance.common import InputError
 from autobalance.losses import Loss
-from autobalance.losses.named._counts import check_bins, check_cells, check_classes
+from autobalance.losses.named._counts import ClassCounts, check_bins, check_cells, check_classes
 from autobalance.losses.named._record import Bins, Index, Settings
 from autobalance.losses.named._registry import named_loss, named_losses
 
@@ -41,7 +41,7 @@ def hyper_parameters(name: str) -> dict[str, Any]:
 
 def fixed_point(
     name: str,
-    class_counts: Tensor | Sequence[int] | None = None,
+    class_counts: ClassCounts | None = None,
     *,
     weight: Tensor | Sequence[float] | None = None,
     reduction: str | None = None,
@@ -55,7 +55,8 @@ def fixed_point(
 
     Args:
         name: one of `fixed_points`.
-        class_counts: n_k, the number of training samples of each class, (K,), all at least 1. Not for regression.
+        class_counts: n_k, the number of training samples of each class, (K,), all at least 1; or by class, as a dict, a
+            ``Counter`` or a pandas ``Series``, where classes are 0..K-1 or in ``class_names``. Not for regression.
         weight: overrides w, (K,); for ldam-drw and ib, the w of the late stage.
         reduction: as in `ParametricLoss`; where left out the published one: ``batch_mean`` for ib, group-dro and
             regression, else ``mean``.
@@ -98,7 +99,7 @@ def fixed_point(
             raise InputError(f"{name} has no groups: give it class_counts alone, no cell_counts or group_names")
         if class_counts is None:
             raise InputError(f"{name} needs class_counts, the number of training samples of each class")
-        counts = check_classes(class_counts)
+        counts = check_classes(class_counts, class_names)
     return loss.build(counts, settings, **hyper)
 
 

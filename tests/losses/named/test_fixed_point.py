@@ -1,7 +1,9 @@
 """Fixed losses by their names: names, hyper-parameters, overrides, and what is refused."""
 
 import math
+from collections import Counter
 
+import pandas as pd
 import pytest
 import torch
 
@@ -178,6 +180,21 @@ def test_values_that_no_loss_can_have(name, settings, message):
 def test_unknown_names_have_no_hyper_parameters():
     with pytest.raises(InputError, match="no fixed loss is called 'x'"):
         hyper_parameters("x")
+
+
+def test_counts_by_class_are_taken_in_the_order_of_the_classes():
+    labels = pd.Series([2] * 5 + [0] * 40 + [1] * 9)
+    expected = fixed_point("la", [40, 9, 5])
+    for counts in ({2: 5, 0: 40, 1: 9}, Counter(labels.tolist()), labels.value_counts(), pd.Series([40, 9, 5])):
+        assert torch.equal(fixed_point("la", counts).l, expected.l)
+    named = fixed_point("la", {"cat": 9, "ant": 40, "bee": 5}, class_names=["ant", "cat", "bee"])
+    assert torch.equal(named.l, expected.l)
+    with pytest.raises(
+        InputError, match="class_counts has no class 0, but cat, ant: number the classes from 0, or say"
+    ):
+        fixed_point("la", {"cat": 9, "ant": 40})
+    with pytest.raises(InputError, match="class_counts has no class 1, but 0, 2"):
+        fixed_point("la", {0: 9, 2: 40})
 
 
 def test_losses_for_groups_need_the_counts_of_cells_and_others_do_not():
