@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -10,14 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
+from torch.utils._pytree import tree_map
 
 from autobalance.data import Batch
 from autobalance.hypergradients._batch_norm import FastBatchNorm
 from autobalance.hypergradients._inner import Inner, Objective, TrainLoss, fast_layout
 
+#: How torch's vmap begins where a model looks at a value.
+_DEPENDS_ON_VALUES = "vmap: It looks like you're"
+
 
 class Stacked(nn.Module):
     """F models of one structure as one: parameters and buffers have a first dimension F, inputs and logits too.
+
+    Models whose way depends on values, as an ``if mask.all()`` of Hugging Face's attention does, are called one after
+    the other, which takes longer.
 
     Args:
         models: start from their present weights.
@@ -26,7 +33,7 @@ class Stacked(nn.Module):
     def __init__(self, models: Sequence[nn.Module]) -> None:
         super().__init__()
         parameters, buffers = stack_module_state(list(models))
-        self.number = len(models)
+        self.number, self._one_by_one = len(models), False
         self.model = deepcopy(models[0])
         for name, value in {**parameters, **buffers}.items():
             _put(self.model, name, value.detach())
@@ -38,6 +45,18 @@ class Stacked(nn.Module):
             return functional_call(self.model, dict(state), (inputs,))
 
         state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
+        if self._one_by_one:
+            answers = [one({name: each[f] for name, each in state.items()}, x[f]) for f in range(self.number)]
+            return tree_map(lambda *parts: torch.stack(parts), *answers)
+        try:
+            return self._at_once(one, state, x)
+        except RuntimeError as error:
+            if not str(error).startswith(_DEPENDS_ON_VALUES):
+                raise
+            self._one_by_one = True
+            return self(x)
+
+    def _at_once(self, one: Callable[..., Any], state: Mapping[str, Tensor], x: Tensor) -> Any:
         across = 0
         if x.dim() == 5:  # the models' channels side by side, as in one convolution in groups
             x, across = fast_layout(x.transpose(0, 1).flatten(1, 2)).unflatten(1, (len(x), -1)), 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from hypergradient_cases import MODELS, Case, differences, mlp, tensors, train_loss, worst
+from torch import nn
 
 from autobalance.hypergradients import (
     SGD,
@@ -35,7 +36,29 @@ ENGINES = {
 @pytest.mark.parametrize(("engine", "optimiser"), ENGINES.values(), ids=ENGINES.keys())
 @pytest.mark.parametrize("model", ["mlp-bn", "conv-bn"])
 def test_together_equals_apart(model, engine, optimiser):
-    cases = [Case(MODELS[model], optimiser, steps=engine.steps, seed=seed) for seed in range(3)]
+    check_together(MODELS[model], engine, optimiser)
+
+
+class Looking(nn.Module):
+    """A model whose way depends on values, which vmap cannot follow."""
+
+    def __init__(self, *given):
+        super().__init__()
+        self.model = MODELS["mlp-bn"](*given)
+
+    def forward(self, x):
+        if (x < 0).all():
+            raise AssertionError("no batch is like that")
+        return self.model(x)
+
+
+@pytest.mark.parametrize("name", ["replay", "one-step"])
+def test_models_that_look_at_values_are_called_one_by_one(name):
+    check_together(Looking, *ENGINES[name])
+
+
+def check_together(make, engine, optimiser):
+    cases = [Case(make, optimiser, steps=engine.steps, seed=seed) for seed in range(3)]
     drawn = [case.batches() for case in cases]
     together = folds(cases[0].inner(), [case.model() for case in cases])
     batches = [stack_batches(step) for step in zip(*(each for each, _ in drawn), strict=True)]
