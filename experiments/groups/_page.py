@@ -13,6 +13,10 @@ from experiments.groups._cells import PLAIN, SEARCHED_FOR, SEARCHES, key
 from experiments.suite._plan import Entry
 
 LEVEL = 0.05
+#: Of the guard.
+CONFIDENCES = (0, 0.5, 0.7, 0.84, 0.95, 0.99)
+#: Shares of cross-entropy's figures that a way's are compared with.
+HALVED = {"deo": 0.5, "balanced_error": 1.0}
 BEST, UNGUARDED = "best rival", ", unguarded"
 #: By way the figures of the splits, by objective.
 Figures = Mapping[str, Sequence[Mapping[str, float]]]
@@ -28,6 +32,9 @@ def page(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
             numbers = sorted({len(ways[PLAIN]) for ways in found.values()})
             said = f"Means over {' to '.join(map(str, numbers))} splits, percent. {len(found)} problems.\n"
             parts += [f"## {objective}\n", said, _table(found, objective), _summary(found, objective)]
+            parts += [_guard(entries, splits, done, objective)]
+            if "deo" in objective:
+                parts += [_halved(found)]
     parts += ["## Cost, in plain trainings by the clock\n", _costs(entries, splits, done)]
     return "\n".join(parts)
 
@@ -107,6 +114,47 @@ def _summary(found: Mapping[str, Figures], objective: str) -> str:
                 }
             )
     return markdown_table(rows) + "\n"
+
+
+def _guard(entries: Sequence[Entry], splits: int, done: Mapping[str, Any], objective: str) -> str:
+    """What is handed out from a confidence on: the change against the start, over problems, and how often."""
+    rows = []
+    for name, (_, objectives, _) in SEARCHES.items():
+        row, changes = {"search": name}, {needed: [] for needed in CONFIDENCES}  # type: ignore[var-annotated]
+        handed: dict[float, list[bool]] = {needed: [] for needed in CONFIDENCES}
+        for entry in entries if objective in objectives else ():
+            pairs = [
+                (its, next(iter(rivals["rivals"][PLAIN].values()))["test"])
+                for split in range(splits)
+                if (its := done.get(key(entry, split, f"{name}-{objective}"))) is not None
+                and (rivals := done.get(key(entry, split, "rivals"))) is not None
+            ]
+            for needed in CONFIDENCES if pairs else ():
+                taken = [its["confidence"] >= needed for its, _ in pairs]
+                gains = [its["unguarded"][objective] - start[objective] for its, start in pairs]
+                handed[needed] += taken
+                changes[needed].append(statistics.fmean(g if t else 0.0 for g, t in zip(gains, taken, strict=True)))
+        for needed, its in changes.items():
+            if its:
+                spread = statistics.stdev(its) / len(its) ** 0.5 if len(its) > 1 else 0.0
+                row[f"from {needed:g}"] = (
+                    f"{statistics.fmean(its):+.1f} ± {spread:.1f}, at most {max(its):+.1f} "
+                    f"({statistics.fmean(handed[needed]):.0%})"
+                )
+        rows += [row] if len(row) > 1 else []
+    said = f"Handed out from a confidence on, else {PLAIN}: change in points (how often)."
+    return f"{said}\n\n{markdown_table(rows)}\n"
+
+
+def _halved(found: Mapping[str, Figures]) -> str:
+    """On which problems a way has under half of cross-entropy's DEO at no more than a point of balanced error."""
+    reached: dict[str, list[str]] = {}
+    for problem, ways in found.items():
+        for name, its in ways.items():
+            gap, error = (_mean(its, text) - share * _mean(ways["ce"], text) for text, share in HALVED.items())
+            reached.setdefault(name, []).extend([problem] if gap < 0 and error <= 1.0 else [])
+    rows = [{"way": name, "on": f"{len(its)} of {len(found)}: {', '.join(its)}"} for name, its in reached.items()]
+    return f"Under half of cross-entropy's DEO, at most a point more balanced error:\n\n{markdown_table(rows)}\n"
 
 
 def _costs(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
