@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup search test lint format docs clean
+.PHONY: setup search test shuffled coverage wheel lint format docs clean
 
 TABLE := data/contraceptive.csv
 
@@ -15,6 +15,18 @@ $(TABLE): .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest $(ARGS)
+
+# In another order each time, which is printed, and in parallel: tests that lean on one another fail.
+shuffled: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p randomly --numprocesses auto $(ARGS)
+
+coverage: .venv/ready
+	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --fail-under 92
+
+wheel: .venv/ready
+	.ci/wheel
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -46,7 +46,7 @@ OBJECTIVES = ("balanced_mae", "mae", "mse", "gm")
 class AblateOptions(ProblemOptions):
     """What the ablation was asked to do; see ``python -m experiments.ablate_regression --help``."""
 
-    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers", "cluster"})
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "yes", "workers", "cluster"})
 
     data: str = "diabetes"
     task: str = "regression"

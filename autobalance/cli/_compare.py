@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
+    from autobalance.cli._length import confirm_length
     from autobalance.cli._progress import Display
     from autobalance.cli._reading import reading_lines
     from autobalance.common import write_text
@@ -38,10 +39,12 @@ def _run(options: CompareOptions, directory: Path, resume: bool) -> None:
     if options.published_recipe is not None:
         facts = recipe_facts(options, comparison.open().recipe, comparison.methods)
         deviations = read_published_recipe(options.published_recipe).deviations(facts)
+    problem, cells = setting.problem, comparison.cells()
+    if not resume:
+        confirm_length(setting, comparison.open().recipe, sum(cell.weight for cell in cells), options.yes)
     keep_or_check(setting.problem, directory / "data.json", resume, options.data)
     if not resume:
         write_text(directory / "config.yaml", options.to_yaml())
-    problem, cells = setting.problem, comparison.cells()
     with Display() as display:
         display.say(
             f"{problem.name}: {len(problem.train)} training, {len(problem.validation)} validation and "

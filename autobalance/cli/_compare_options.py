@@ -46,7 +46,7 @@ examples:
 class CompareOptions(GroupOptions):
     """What the comparison was asked to do; see ``python -m autobalance.compare --help``."""
 
-    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "workers", "cluster", "published", "published_recipe"})
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "yes", "workers", "cluster", "published", "published_recipe"})
 
     seeds: int = 5
     losses: tuple[str, ...] | None = None

@@ -48,7 +48,7 @@ class RunOptions:
     """Where the results of a command are kept, and which of its options decide them."""
 
     #: Options that do not change the results: a run can be resumed with others.
-    PLACES: ClassVar[frozenset[str]] = frozenset({"out"})
+    PLACES: ClassVar[frozenset[str]] = frozenset({"out", "yes"})
 
     out: str | None = None
 
@@ -123,6 +123,7 @@ class ProblemOptions(RunOptions):
     device: str = "cpu"
     seed: int = 0
     seeds: int = 3
+    yes: bool = False
 
     @property
     def subject(self) -> str:
@@ -258,6 +259,7 @@ def add_problem_options(
     option(training, "compiled", "run the training steps through torch.compile: worth it for long trainings; on a CPU "
            "it needs a C++ compiler", action="store_true")  # fmt: skip
     option(training, "device", "the device to compute on", choices=("cpu", "cuda"))
+    option(training, "yes", "start a run that will take more than a week, too, without a question", action="store_true")
 
 
 def add_group_options(parser: argparse.ArgumentParser, default: GroupOptions) -> None:

@@ -26,6 +26,7 @@ from autobalance.cli._checkpoint import Checkpoint
 from autobalance.cli._config import Options
 from autobalance.cli._found_files import save_augmentation_found
 from autobalance.cli._kept_model import KeptModel
+from autobalance.cli._length import confirm_length
 from autobalance.cli._plan import baselines_of, checked_plan
 from autobalance.cli._progress import Display
 from autobalance.cli._reading import reading_lines
@@ -41,6 +42,8 @@ from autobalance.training import advice
 
 #: A checkpoint is written when this much time has passed since the last one, and whenever the search ends.
 CHECKPOINT_SECONDS = 2.0
+#: What a search without a budget costs, with its choice, in whole trainings.
+SEARCH = 4.0
 #: Without a terminal, the progress of short steps is printed this often.
 QUIET_SECONDS = 5.0
 
@@ -74,6 +77,12 @@ class Run:
         write_text(self.directory / "history.jsonl", "".join(lines))
 
 
+def _trainings(options: Options, checked: CheckedPlan) -> float:
+    """About how many whole trainings a run costs: those of the search and its choice, then those with each loss."""
+    search = 3.0 * options.rounds if options.rounds else getattr(checked.plan.strategy, "budget", SEARCH)
+    return search + options.seeds * (1 + len(baselines_of(options, checked.bench.task.defaults.baselines)))
+
+
 def search_and_compare(options: Options, directory: Path, resume: bool, display: Display) -> dict[str, Any]:
     """The whole run.
 
@@ -88,6 +97,8 @@ def search_and_compare(options: Options, directory: Path, resume: bool, display:
     """
     this = Run(options, checked_plan(options), directory, display)
     identity = _identity(options)
+    if not resume:
+        confirm_length(this.checked.setting, this.checked.recipe, _trainings(options, this.checked), options.yes)
     checkpoint = Checkpoint.latest(directory / "checkpoint.pt", identity, display.say) if resume else None
     this.progress = checkpoint or Checkpoint(run=identity)
     keep_or_check(this.checked.setting.problem, directory / "data.json", resume, options.data)
