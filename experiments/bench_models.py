@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,11 @@ def time_over_plain(engine: Callable[[int], Engine], setting: Setting, repetitio
 
 
 def peak_mb(engine: str, model: str, steps: int) -> float:
-    """Of one hypergradient, or of plain steps, over what this process holds before."""
+    """Of one hypergradient, or of plain steps, over what this process, a fresh one, holds before."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", FutureWarning)
     run = plain if engine == "plain" else ours(ENGINES[engine])
-    run(setting_of(model, TINY, FEW, steps))  # loads what is loaded late
+    run(setting_of("MLP", TINY, FEW, steps))  # loads what is loaded late
     setting = setting_of(model, LARGE, MANY, steps)
     before = memory_kb("VmRSS")
     run(setting)
@@ -128,9 +131,10 @@ def peak_mb(engine: str, model: str, steps: int) -> float:
 
 
 def in_fresh_process(engine: str, model: str, steps: int) -> float:
-    command = [sys.executable, "-m", "experiments.bench_models", "--peak-of", engine]
-    command += ["--models", model, "--steps", str(steps)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["experiments.bench_models"])
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        return pool.submit(peak_mb, engine, model, steps).result()
 
 
 def measure(engine: str, model: str, steps: int, repetitions: int) -> dict[str, Any]:
@@ -176,13 +180,9 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--steps", type=int, default=5, metavar="T")
     parser.add_argument("--repetitions", type=int, default=7, metavar="N")
-    parser.add_argument("--peak-of", choices=["plain", *ENGINES], help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)
-    if args.peak_of:
-        print(peak_mb(args.peak_of, args.models[0], args.steps))
-        return
     rows: list[dict[str, Any]] = json.loads(args.json.read_text()) if args.json and args.json.exists() else []
     for model in args.models:
         for engine in ("plain", *ENGINES):

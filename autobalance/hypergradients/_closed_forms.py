@@ -126,6 +126,23 @@ def _bags(index: Tensor, offsets: Tensor | None, include_last: bool) -> tuple[Te
 _EMBEDDING_BAG = inspect.signature(F.embedding_bag)
 
 
+def _unfused(layer: Callable[..., Any]) -> Callable[..., Any]:
+    """A recurrent layer without the libraries' kernels, which have no second derivatives."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        libraries: tuple[Any, ...] = (torch.backends.mkldnn, torch.backends.cudnn)
+        before = [library.enabled for library in libraries]
+        try:
+            for library in libraries:
+                library.enabled = False
+            return layer(*args, **kwargs)
+        finally:
+            for library, enabled in zip(libraries, before, strict=True):
+                library.enabled = enabled
+
+    return call
+
+
 #: By the function of torch that they stand for.
 CLOSED_FORMS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     torch.softmax: softmax,
@@ -140,6 +157,7 @@ CLOSED_FORMS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.hardsigmoid: hardsigmoid,
     F.hardswish: hardswish,
     F.embedding_bag: embedding_bag,
+    **{layer: _unfused(layer) for layer in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)},
 }
 
 

@@ -171,6 +171,23 @@ def test_recurrent_layers_are_exact(kind):
     assert_exact(case_of(lambda: Recurrent(kind)), Replay)
 
 
+@pytest.mark.filterwarnings("error::autobalance.hypergradients._second_order.ForwardModeWarning")
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_in_single_precision_take_no_fused_kernel(kind):
+    """Which the C library has of LSTMs in float32 alone, without second derivatives."""
+    case = case_of(lambda: Recurrent(kind))
+    inner, (batches, _) = case.inner(), case.batches()
+    state, hyper = inner.init(), case.hyper()
+    along = {n: torch.ones_like(p) for n, p in state.parameters.items()}
+    expected = second_order(inner, state, hyper, batches[0], along)
+    inner.model.float()
+    batch = batches[0]._replace(x=batches[0].x.float())
+    single = {n: value.float() for n, value in hyper.items()}
+    found = second_order(inner, inner.init(), single, batch, {n: v.float() for n, v in along.items()})
+    for part, exact in zip(found, expected, strict=True):
+        assert max((part[n] - exact[n]).abs().max() for n in exact) < 1e-4
+
+
 def vision(name):
     """torchvision's models, small, without what draws at random."""
     from torchvision import models
