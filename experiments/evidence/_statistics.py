@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+#: From the posterior: probabilities are then within 0.01.
+DRAWS = 10_000
+
 
 def corrected_p(differences: Sequence[float], test_share: float) -> float | None:
     """The two-sided p of the corrected resampled t-test (Nadeau and Bengio 2003, equation for their σ̂² of the mean):
@@ -45,5 +48,6 @@ def probabilities(differences: Sequence[float], margin: float) -> tuple[float, f
     from baycomp import SignedRankTest
 
     shares = np.asarray(differences, dtype=float)
-    better, same, worse = SignedRankTest.probs(np.zeros_like(shares), shares, rope=margin, random_state=0)
+    zeros = np.zeros_like(shares)
+    better, same, worse = SignedRankTest.probs(zeros, shares, rope=margin, nsamples=DRAWS, random_state=0)
     return float(better), float(same), float(worse)

@@ -6,14 +6,12 @@ import fresh
 import pytest
 from run_case import OPTIONS, write_data
 
-from experiments.kills import main
+from experiments.kills import differences, main
 
 
 def searched(arguments):
-    from autobalance.cli import _run
     from autobalance.search import main as search
 
-    _run.write_report = lambda directory: None
     raise SystemExit(search(arguments))
 
 
@@ -44,14 +42,14 @@ def test_killed_searches_end_as_one_that_was_not(options, capsys):
     assert "differs" not in said.split("control")[0] and "control with another seed: differs in loss.json" in said
 
 
-def test_a_search_that_is_not_the_same_afterwards_is_noticed(options, capsys):
-    """Each start gets another learning rate: as if a run forgot its state."""
-    starts = []
-
-    def start(arguments):
-        starts.append(arguments)
-        changed = [] if "--resume" in arguments else ["--outer-lr", str(0.05 + 0.01 * len(starts))]
-        return Forked([*arguments, *changed])
-
-    assert main(["--kills", "1", "--", *options], start) == 1
-    assert "differs in" in capsys.readouterr().out.split("control")[0]
+def test_what_is_not_the_same_is_named(tmp_path):
+    content = {"loss.json": "{}", "history.jsonl": "{}", "result.json": '{"test": {"a": 1}, "choice": {}, "cost": 3}'}
+    for name in ("first", "second"):
+        for file, text in content.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / file).write_text(text)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert differences(first, second) == []
+    (second / "result.json").write_text('{"test": {"a": 2}, "choice": {}, "cost": 4}')
+    (second / "history.jsonl").write_text("{} ")
+    assert differences(first, second) == ["history.jsonl", "result.json: test"]
