@@ -12,8 +12,7 @@ from autobalance.common import InputError
 from autobalance.losses._base import Loss, full_precision
 from autobalance.losses._csl_statistics import CSLStatistics, importance
 from autobalance.losses._member import Member
-from autobalance.losses._modified import Modified
-from autobalance.losses._schedule import ScheduledLoss
+from autobalance.losses._modified import Modified, in_every_stage
 
 _UNTOLD = "the CSL term is 0 until the loss is told the epochs: call loss.start_epoch(epoch / epochs) before each"
 #: Samples whose predictions are counted, the paper's first.
@@ -145,33 +144,21 @@ class CSL(Modified):
         total = value.sum() if self.reduction in ("none", "sum") else len(logits) * value
         statistics.observe(logits, target, features, total.detach())
 
-    def forward(
-        self,
-        input: Tensor,
-        target: Tensor,
-        group: Tensor | None = None,
-        features: Tensor | None = None,
-        num_items_in_batch: Tensor | float | None = None,
-        **_: object,
-    ) -> Tensor:
-        """The loss of a training batch, whose statistics are collected; in evaluation mode the base loss.
-
-        Args:
-            input, target, group, features, num_items_in_batch: see `Modified.forward`. Without features the logits
-                stand in for them.
+    def of_batch(self, logits: Tensor, target: Tensor, group: Tensor | None, features: Tensor | None) -> Tensor:
+        """The loss of a training batch, whose statistics are collected; in evaluation mode the base loss. Without
+        features the logits stand in for them.
 
         Warns:
             UserWarning: it is to be differentiated in training mode, and no epoch was begun.
         """
-        self.check_call(input, target, group, num_items_in_batch)
-        if self.training and input.requires_grad and not self.statistics.begun:
-            warnings.warn(_UNTOLD, stacklevel=3)
+        if self.training and logits.requires_grad and not self.statistics.begun:
+            warnings.warn(_UNTOLD, stacklevel=4)
         parameters = self.parameters_in_effect
-        value = self.base.value(input, target, parameters, group, features)
+        value = self.base.value(logits, target, parameters, group, features)
         if not self.training:
             return value
-        self.observe(self.statistics, input, target, features, value)
-        return self.with_term(value, input, parameters)
+        self.observe(self.statistics, logits, target, features, value)
+        return self.with_term(value, logits, parameters)
 
 
 def with_csl(loss: Loss, **settings: Any) -> Loss:
@@ -184,15 +171,4 @@ def with_csl(loss: Loss, **settings: Any) -> Loss:
     Raises:
         InputError: another loss, or one that has the term already.
     """
-    (start, first), *later = loss.stages
-    one = CSL(_member(first), **settings)
-    if not later:
-        return one
-    more = [(stage.start, CSL(_member(stage.loss), **settings, **one.shared)) for stage in later]
-    return ScheduledLoss([(start, one), *more])
-
-
-def _member(loss: Loss) -> Member:
-    if not isinstance(loss, Member):
-        raise InputError(f"the CSL term goes around members of the family, such as ce or la, not {type(loss).__name__}")
-    return loss
+    return in_every_stage(loss, CSL, lambda member, shared: CSL(member, **settings, **shared))

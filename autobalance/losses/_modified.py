@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from autobalance.common import InputError, check_value
-from autobalance.losses._base import check_call, reduce
+from autobalance.losses._base import Loss, check_call, reduce
 from autobalance.losses._member import Member
 from autobalance.losses._parametric import ParametricLoss
+from autobalance.losses._schedule import ScheduledLoss
 
 
 class Modified(Member):
@@ -157,21 +158,19 @@ class Modified(Member):
         Raises:
             InputError: see `check_call`; features that are missing or of another shape.
         """
-        self.check_call(input, target, group, num_items_in_batch)
-        return self.value(input, target, self.parameters_in_effect, group, features)
+        check_call(input, target, group, self.num_classes, self.num_groups)
+        if num_items_in_batch is not None and self.reduction in ("mean", "batch_mean"):
+            raise InputError(f"a loss with {self.kind} takes no num_items_in_batch: train without adding up the "
+                             "gradients of several batches")  # fmt: skip
+        return self.of_batch(input, target, group, features)
+
+    def of_batch(self, logits: Tensor, target: Tensor, group: Tensor | None, features: Tensor | None) -> Tensor:
+        """What `forward` gives for a call that was checked."""
+        return self.value(logits, target, self.parameters_in_effect, group, features)
 
     @property
     def start_bias(self) -> Tensor | None:
         return self.base.start_bias
-
-    def check_call(
-        self, logits: Tensor, target: Tensor, group: Tensor | None, num_items_in_batch: Tensor | float | None
-    ) -> None:
-        """Raises an InputError for what `forward` cannot be called with."""
-        check_call(logits, target, group, self.num_classes, self.num_groups)
-        if num_items_in_batch is not None and self.reduction in ("mean", "batch_mean"):
-            raise InputError(f"a loss with {self.kind} takes no num_items_in_batch: train without adding up the "
-                             "gradients of several batches")  # fmt: skip
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={getattr(self, name).item():g}" for name in self.numbers)
@@ -182,3 +181,27 @@ def layers(member: Member) -> Iterator[Modified]:
     while isinstance(member, Modified):
         yield member
         member = member.base
+
+
+def in_every_stage(loss: Loss, kind: type[Modified], make: Callable[[Member, dict[str, Any]], Member]) -> Loss:
+    """``loss`` with a modification in each of its stages, which share what it collects in training.
+
+    Args:
+        loss: a member of the classification family, or a schedule of members.
+        kind: of the modification.
+        make: ``make(member, shared)`` -> the member with it; ``shared`` is `Modified.shared` of the stage before.
+
+    Raises:
+        InputError: another loss.
+    """
+    stages: list[tuple[float, Loss]] = []
+    shared: dict[str, Any] = {}
+    for stage in loss.stages:
+        if not isinstance(stage.loss, Member):
+            raise InputError(
+                f"{kind.kind} goes around members of the family, such as ce or la, not {type(stage.loss).__name__}"
+            )
+        made = make(stage.loss, shared)
+        shared = next(each.shared for each in layers(made) if each.kind == kind.kind)
+        stages.append((stage.start, made))
+    return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)

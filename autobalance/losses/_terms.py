@@ -15,8 +15,7 @@ from autobalance.losses._csl import CSL
 from autobalance.losses._equalization import Equalization
 from autobalance.losses._influence import InfluenceBalanced
 from autobalance.losses._member import Member
-from autobalance.losses._modified import Modified, layers
-from autobalance.losses._schedule import ScheduledLoss
+from autobalance.losses._modified import Modified, in_every_stage, layers
 
 #: Each kind by its name, in the order in which they go around a loss.
 MODIFICATIONS: Mapping[str, type[Modified]] = {each.kind: each for each in (Equalization, InfluenceBalanced, CSL)}
@@ -129,19 +128,12 @@ def with_absent(loss: Loss, kind: str, class_counts: Tensor) -> Loss:
     Raises:
         InputError: another loss, or a modification that can have no effect.
     """
-    stages: list[tuple[float, Loss]] = []
-    shared: dict[str, Any] = {}
-    for stage in loss.stages:
-        inserted = _inserted(stage.loss, MODIFICATIONS[kind], class_counts, shared)
-        shared = shared or next(each.shared for each in layers(inserted) if each.kind == kind)
-        stages.append((stage.start, inserted))
-    return stages[0][1] if len(stages) == 1 else ScheduledLoss(stages)
+    made = MODIFICATIONS[kind]
+    return in_every_stage(loss, made, lambda member, shared: _inserted(member, made, class_counts, shared))
 
 
-def _inserted(loss: Loss, kind: type[Modified], class_counts: Tensor, shared: dict[str, Any]) -> Member:
-    if isinstance(loss, Modified) and loss.outermost:
-        return loss.with_base(_inserted(loss.base, kind, class_counts, shared))
-    if not isinstance(loss, Member):
-        raise InputError(f"{kind.kind} goes around members of the family, not {type(loss).__name__}")
-    absent = kind.absent(loss, class_counts)
-    return absent.with_base(loss, **shared) if shared else absent
+def _inserted(member: Member, kind: type[Modified], class_counts: Tensor, shared: dict[str, Any]) -> Member:
+    if isinstance(member, Modified) and member.outermost:
+        return member.with_base(_inserted(member.base, kind, class_counts, shared))
+    absent = kind.absent(member, class_counts)
+    return absent.with_base(member, **shared) if shared else absent

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autobalance.study import Cell, Desk, Result
+from autobalance.study import Cell, Desk, Result, named_method
 from experiments.evidence._plan import EvidencePlan, Track
 from experiments.evidence._ways import other_models, ways
 from experiments.kinds import KINDS
@@ -37,7 +37,7 @@ class Ways:
         judged = judging.subset(often).without_inputs()
         made = ways(case, judging, kind, self.objective, desk)
         begun = time.perf_counter()
-        case.train([_plain(kind.plain, case.kind)], case.everything)
+        case.train([named_method(kind.plain, case.kind)], case.everything)
         plain = time.perf_counter() - begun
         return {
             "figures": {name: metric(way.output[often], judged) for name, way in made.items()},
@@ -71,12 +71,6 @@ class Models:
             }
             for objective in objectives
         }
-
-
-def _plain(name: str, kind: str) -> Any:
-    from autobalance.study import named_method
-
-    return named_method(name, kind)
 
 
 def cells(plan: EvidencePlan) -> list[Cell]:

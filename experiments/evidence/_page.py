@@ -63,12 +63,12 @@ def _table(plan: EvidencePlan, track: Track, figures: Figures) -> str:
 
 def rivals(figures: Figures) -> list[str]:
     """The ways that ours is compared with, those of the bars first."""
-    names = list(next(iter(figures.values())))
-    return [name for name in (FIXED, *names) if name not in (OURS, *CONTROLS)] if FIXED in names else names
+    names = next(iter(figures.values()))
+    return [name for name in dict.fromkeys((FIXED, *names)) if name not in (OURS, *CONTROLS)]
 
 
 def _summary(plan: EvidencePlan, track: Track, figures: Figures) -> str:
-    names = list(dict.fromkeys(rivals(figures)))
+    names = rivals(figures)
     average = ranks(figures, [OURS, *names])
     rows = [_line(OURS, None, average, cost(figures, OURS))]
     for name in names:

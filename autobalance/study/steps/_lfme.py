@@ -25,9 +25,9 @@ from autobalance.common import InputError
 from autobalance.losses import Loss, unreduced
 from autobalance.losses.named import Range
 from autobalance.study._training import Training
-from autobalance.study.steps._resampled import Resampled
+from autobalance.study.steps._resampled import by_class
 from autobalance.study.steps._step import Step, register_step, without_features
-from autobalance.training import Stream, train
+from autobalance.training import train
 
 #: More samples: a many-shot class; fewer: a few-shot one (Liu et al. 2019).
 MANY, FEW = 100, 20
@@ -206,10 +206,6 @@ def _student(model: nn.Module, training: Training) -> nn.Module:
     return model.student
 
 
-def _balanced(stream: Stream, training: Training) -> Stream:
-    return Resampled(stream, stream.samples.y)
-
-
 register_step(
     Step(
         "+lfme",
@@ -219,7 +215,7 @@ register_step(
         loss=_distilled,
         model=_taught,
         before=_train_experts,
-        stream=_balanced,
+        stream=by_class,
         after=_student,
         outside=3,
     )

@@ -22,10 +22,10 @@ from autobalance.losses import Loss, ParametricLoss
 from autobalance.losses.named import Range
 from autobalance.models import FeatureModel
 from autobalance.study._training import Training
-from autobalance.study.steps._resampled import Resampled
+from autobalance.study.steps._resampled import by_class
 from autobalance.study.steps._step import Step, needs_parts, register_step, without_features
 from autobalance.study.steps.classifier import features_of
-from autobalance.training import Stream, train
+from autobalance.training import train
 
 REACH, SCALE, MARGIN, REPEL = 10.0, 16.0, 10.0, 0.01
 #: Squared distances below count as this: the root has a gradient there.
@@ -150,10 +150,6 @@ def _first_stage(model: nn.Module, training: Training) -> None:
     embedding.query.load_state_dict(head.state_dict())
 
 
-def _balanced(stream: Stream, training: Training) -> Stream:
-    return Resampled(stream, stream.samples.y)
-
-
 register_step(
     Step(
         "+oltr",
@@ -163,7 +159,7 @@ register_step(
         loss=_centred,
         model=_remembering,
         before=_first_stage,
-        stream=_balanced,
+        stream=by_class,
         outside=3,
     )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autobalance.study._training import Training
 from autobalance.training import Around, Stream
 
 
@@ -28,3 +29,8 @@ class Resampled(Around):
         weight = 1 / torch.bincount(self.cells).double()[self.cells]
         index = torch.multinomial(weight, number, replacement=True, generator=generator)
         return list(index.tensor_split(self.recipe.steps_per_epoch(number)))
+
+
+def by_class(stream: Stream, training: Training) -> Stream:
+    """``stream`` with every class drawn as often as any other, for `Step.stream`."""
+    return Resampled(stream, stream.samples.y)
