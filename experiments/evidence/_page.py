@@ -73,7 +73,9 @@ def _summary(plan: EvidencePlan, track: Track, figures: Figures) -> str:
     rows = [_line(OURS, None, average, cost(figures, OURS))]
     for name in names:
         rows.append(_line(name, against(figures, name, plan.margin.of(track.kind)), average, cost(figures, name)))
-    return markdown_table(rows) + "\n"
+    above = against(figures, FIXED, plan.margin.of(track.kind)).beyond_worse
+    said = f"Above {FIXED} by more than the margin, significantly or not: {', '.join(above) or 'on no problem'}.\n"
+    return f"{markdown_table(rows)}\n\n{said}"
 
 
 def _line(name: str, its: Against | None, average: dict[str, float], price: float) -> dict[str, str]:

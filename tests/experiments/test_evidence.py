@@ -116,6 +116,7 @@ def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
         and "| contraceptive (seen) |" in page
         and (tmp_path / "evidence-B-worst_class.svg").exists()
     )
+    assert "Above best fixed by more than the margin, significantly or not: " in page
     before = (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes()
     kept = tmp_path / "kept.jsonl"
     assert main([*asked, "--splits", "1", "--pages", "--kept", str(kept)]) == 0
