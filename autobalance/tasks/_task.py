@@ -99,11 +99,6 @@ class Task(ABC):
         reported = [metric for metric in metrics(self.context) if metric.reported]
         return tuple(sorted(reported, key=lambda metric: metric.key != self.main))
 
-    @property
-    def tie_breaker(self) -> Metric:
-        """The metric that decides between two whose main one is the same."""
-        return metric_named(self.tie)
-
     def objective(self, objective: str | OwnFunction) -> Objective:
         """The objective of a text or a function, see `make_objective`; one's own is tried on outputs of zero.
 

@@ -6,7 +6,7 @@ from search_cases import by_whole_trainings, interleaved, make_trainee
 from torch import nn
 from toy import gaussians, same
 
-from autobalance.bilevel import InterleavedState, LossSpace, OuterLoop, run
+from autobalance.bilevel import InterleavedState, LossSpace, OuterLoop, member, run
 from autobalance.common import InputError
 from autobalance.hypergradients import Replay, Unrolled, inner_step, objective_value
 from autobalance.losses import ParametricLoss, layers, load_loss, save_loss
@@ -179,6 +179,19 @@ def test_the_objective_sees_logits_as_the_training_loss_does():
         assert made.figures(logits, batch)["objective"] == pytest.approx(expected, rel=1e-6)
         assert made.inner.objective(logits, batch).item() == pytest.approx(expected, rel=1e-6)
         assert made.problem(0.0).objective((logits, None), batch).item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", fixed_points())
+def test_every_named_loss_can_be_a_candidate(name):
+    loss = fixed_point(name, COUNTS)
+    assert member(name, loss) is loss
+
+
+def test_with_groups_logits_are_as_sharp_as_in_training_on_average():
+    cells = torch.tensor([[40, 20], [15, 10], [6, 3]])
+    loss = fixed_point("group-vs", cell_counts=cells, dtype=torch.float64)
+    found = LossSpace(loss, cells, ("l",), "class").sharpness
+    assert found == pytest.approx(loss.delta.prod().item() ** (1 / 6)) and found != 1
 
 
 def test_what_whole_trainings_cannot_search():

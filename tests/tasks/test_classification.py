@@ -77,6 +77,6 @@ def test_the_main_metric_comes_first_and_another_breaks_ties():
     samples = Samples(torch.zeros(2, 1), torch.tensor([0, 1]))
     task = task_of(Problem("made up", samples, samples, samples, ("a", "b")))
     assert isinstance(task, Classification)
-    assert task.metrics[0].key == "balanced_error" and task.tie_breaker.key == "balanced_ce"
+    assert task.metrics[0].key == "balanced_error" and task.tie == "balanced_ce"
     assert all(metric.needs == "classes" for metric in task.metrics)
     assert task.watch(torch.eye(2), samples.all()) == {"balanced_error": 0.0}
