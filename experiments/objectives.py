@@ -109,11 +109,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class BestFixed:
-    """The fixed losses of `fixed_losses`, of which the held-out samples of folds choose one for each objective."""
+    """The fixed losses of `Kind.fixed`, of which the held-out samples of folds choose one for each objective."""
 
     entry: Entry
     seed: int
-    kind: str = "classes"
+    kind: str
+    objectives: Sequence[str]
 
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
@@ -134,7 +135,7 @@ class BestFixed:
         seconds = time.perf_counter() - begun
         judged = pool.subset(torch.cat([held for _, held in splits])).without_inputs()
         result: Result = {"seconds": seconds}
-        for objective in kind.objectives:
+        for objective in self.objectives:
             metric = task.objective(objective).metric
             scores = {name: metric(torch.cat(parts), judged) for name, parts in held_out.items()}
             chosen = min(scores, key=scores.__getitem__)
@@ -169,7 +170,7 @@ def _compare(options: argparse.Namespace) -> None:
     rivals = [
         Cell(
             _fixed_key(entry.name, seed),
-            BestFixed(entry, seed, options.kind),
+            BestFixed(entry, seed, options.kind, kind.objectives),
             {**_asked(entry, seed), "losses": list(kind.fixed(1.0))},
         )
         for entry in entries

@@ -16,7 +16,7 @@ from autobalance.cli import Display, executor_of, positive
 from autobalance.common import write_text
 from autobalance.study import Cell, Directory, run_cells
 from experiments.development import run as run_with
-from experiments.evidence._cells import cells, figures
+from experiments.evidence._cells import cells, figures, plain
 from experiments.evidence._kept import pack, unpack
 from experiments.evidence._page import draw, page
 from experiments.evidence._plan import EvidencePlan, read
@@ -72,7 +72,12 @@ def write_pages(plan: EvidencePlan, done: dict[str, dict[str, Any]], out: Path) 
             of = {entry.name: figures(track, entry, objective, done) for entry in track.problems}
             if complete := {name: ways for name, ways in of.items() if ways}:
                 found[objective] = complete
-                draw(plan, track, complete, out / f"evidence-{track.name}-{objective}.svg")
+                draw(
+                    plan.margin.of(track.kind, objective),
+                    track,
+                    complete,
+                    out / f"evidence-{track.name}-{plain(objective)}.svg",
+                )
         if found:
             write_text(out / f"evidence-{track.name}.md", page(plan, track, found))
             print(out / f"evidence-{track.name}.md")

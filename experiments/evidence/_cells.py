@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,13 @@ class Models:
     entry: Entry
     seed: int
     kind: str
+    objectives: Sequence[str]
 
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
         desk.tell(0, f"{self.entry.name}, other models")
         kind, task = KINDS[self.kind], case.conditions.task
-        objectives = {name: task.objective(name) for name in kind.objectives}
+        objectives = {name: task.objective(name) for name in self.objectives}
         often = kind.shares(judging.y, case.everything.y)
         judged = judging.subset(often).without_inputs()
         found = other_models(case, judging, objectives)
@@ -94,17 +95,23 @@ def _of(track: Track, entry: Entry, split: int) -> list[Cell]:
         )
         for objective in track.objectives
     ]
-    fixed = BestFixed(entry, split, track.kind)
+    fixed = BestFixed(entry, split, track.kind, track.objectives)
+    asked = {**asked, "objectives": list(track.objectives)}
     found.append(Cell(key(track, entry, split, FIXED), fixed, asked, weight=WEIGHTS["fixed"]))
     if track.kind == "classes":
-        models = Models(entry, split, track.kind)
+        models = Models(entry, split, track.kind, track.objectives)
         found.append(Cell(key(track, entry, split, "models"), models, asked, weight=WEIGHTS["models"]))
     return found
 
 
 def key(track: Track, entry: Entry, split: int, what: str) -> str:
     """Of a cell, and the name of its file."""
-    return f"{track.name}/{entry.name}-{split}-{what.replace(' ', '-')}"
+    return f"{track.name}/{entry.name}-{split}-{plain(what)}"
+
+
+def plain(text: str) -> str:
+    """A text as part of a file's name."""
+    return text.replace(" ", "-").replace("(", "-").removesuffix(")")
 
 
 def figures(

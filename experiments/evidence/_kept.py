@@ -13,7 +13,7 @@ from autobalance.study import Cell, Directory, Kept
 #: Of a cell's result, what no page needs.
 LEFT_OUT = ("counts", "about")
 #: Of each number.
-DIGITS = 5
+DIGITS = 7
 
 
 def pack(store: Directory, work: Sequence[Cell], path: Path) -> None:

@@ -7,7 +7,8 @@ import statistics
 from pathlib import Path
 
 from autobalance.study.report import markdown_table
-from experiments.evidence._plan import EvidencePlan, Track
+from experiments.evidence._cells import plain
+from experiments.evidence._plan import EvidencePlan, Margin, Track
 from experiments.evidence._verdict import OURS, Against, Figures, against, cost, mean_figure, ranks
 from experiments.objectives import FIXED
 
@@ -36,13 +37,14 @@ def page(plan: EvidencePlan, track: Track, found: dict[str, Figures]) -> str:
         f"    python -m experiments.evidence --root DIR --tracks {track.name}\n",
     ]
     for objective, figures in found.items():
-        parts += [f"## {objective}\n", _table(plan, track, figures), _summary(plan, track, figures)]
-        parts += [f"![{objective}](evidence-{track.name}-{objective}.svg)\n", _controls(plan, track, figures)]
+        margin = plan.margin.of(track.kind, objective)
+        parts += [f"## {objective}\n", _table(margin, track, figures), _summary(margin, track, figures)]
+        parts += [f"![{objective}](evidence-{track.name}-{plain(objective)}.svg)\n", _controls(margin, track, figures)]
     return "\n".join(parts)
 
 
-def _table(plan: EvidencePlan, track: Track, figures: Figures) -> str:
-    rival = against(figures, FIXED, plan.margin.of(track.kind))
+def _table(margin: Margin, track: Track, figures: Figures) -> str:
+    rival = against(figures, FIXED, margin)
     rows = []
     for problem, ways in figures.items():
         spread = statistics.stdev([each["figure"] for each in ways[OURS]]) if len(ways[OURS]) > 1 else math.nan
@@ -67,13 +69,13 @@ def rivals(figures: Figures) -> list[str]:
     return [name for name in dict.fromkeys((FIXED, *names)) if name not in (OURS, *CONTROLS)]
 
 
-def _summary(plan: EvidencePlan, track: Track, figures: Figures) -> str:
+def _summary(margin: Margin, track: Track, figures: Figures) -> str:
     names = rivals(figures)
     average = ranks(figures, [OURS, *names])
     rows = [_line(OURS, None, average, cost(figures, OURS))]
     for name in names:
-        rows.append(_line(name, against(figures, name, plan.margin.of(track.kind)), average, cost(figures, name)))
-    above = against(figures, FIXED, plan.margin.of(track.kind)).beyond_worse
+        rows.append(_line(name, against(figures, name, margin), average, cost(figures, name)))
+    above = against(figures, FIXED, margin).beyond_worse
     said = f"Above {FIXED} by more than the margin, significantly or not: {', '.join(above) or 'on no problem'}.\n"
     return f"{markdown_table(rows)}\n\n{said}"
 
@@ -96,9 +98,9 @@ def _line(name: str, its: Against | None, average: dict[str, float], price: floa
     return line
 
 
-def _controls(plan: EvidencePlan, track: Track, figures: Figures) -> str:
-    again = against(figures, track.of.plain, plan.margin.of(track.kind), "again")
-    improved = against(figures, track.of.plain, plan.margin.of(track.kind), "improved")
+def _controls(margin: Margin, track: Track, figures: Figures) -> str:
+    again = against(figures, track.of.plain, margin, "again")
+    improved = against(figures, track.of.plain, margin, "improved")
 
     def said(its: Against) -> str:
         better, same, worse = its.probabilities
@@ -113,7 +115,7 @@ def _controls(plan: EvidencePlan, track: Track, figures: Figures) -> str:
     )
 
 
-def draw(plan: EvidencePlan, track: Track, figures: Figures, path: Path) -> None:
+def draw(margin: Margin, track: Track, figures: Figures, path: Path) -> None:
     """Writes the picture: on each problem, ours against the rivals of the bars, as a share of the rival's figure."""
     import matplotlib
 
@@ -126,7 +128,7 @@ def draw(plan: EvidencePlan, track: Track, figures: Figures, path: Path) -> None
         figure, axes = plt.subplots(figsize=(7, 1.4 + 0.28 * len(figures)), layout="constrained")
         problems = list(figures)
         for place, name in enumerate(shown):
-            each = against(figures, name, plan.margin.of(track.kind)).each
+            each = against(figures, name, margin).each
             for row, problem in enumerate(problems):
                 pair = each[problem]
                 axes.plot(
@@ -137,7 +139,7 @@ def draw(plan: EvidencePlan, track: Track, figures: Figures, path: Path) -> None
                     mfc=colours[name] if pair.significant else "white",
                     label=f"against {name}" if row == 0 else None,
                 )
-        axes.axvspan(-100 * plan.margin.share, 100 * plan.margin.share, color="#F0F0F0", zorder=0)
+        axes.axvspan(-100 * margin.share, 100 * margin.share, color="#F0F0F0", zorder=0)
         axes.axvline(0, color="#999999", lw=0.8)
         axes.set_yticks(range(len(problems)), problems)
         axes.invert_yaxis()

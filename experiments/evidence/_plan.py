@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autobalance.common import InputError, read_yaml
+from experiments.evidence._costs import COSTS
 from experiments.kinds import KINDS, Kind
 from experiments.public import rows, write
 from experiments.suite._plan import Entry, read_entry
@@ -22,9 +23,9 @@ class Margin:
     points: float
     share: float
 
-    def of(self, kind: str) -> Margin:
-        """For problems of a kind: numbers have a unit of their own, no points of percent."""
-        return replace(self, points=0.0) if kind == "numbers" else self
+    def of(self, kind: str, objective: str) -> Margin:
+        """For an objective of problems of a kind: numbers and costs have units of their own, no points of percent."""
+        return replace(self, points=0.0) if kind == "numbers" or objective.startswith(COSTS) else self
 
 
 @dataclass(frozen=True)

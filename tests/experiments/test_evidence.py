@@ -10,8 +10,11 @@ import torch
 from scipy import stats
 
 from autobalance.common import InputError, read_yaml
-from autobalance.data import Samples
+from autobalance.data import Batch, Samples
+from autobalance.tasks.metrics import Context
+from autobalance.tasks.objectives import make_objective
 from experiments.evidence.__main__ import main
+from experiments.evidence._costs import random_costs
 from experiments.evidence._plan import Margin, read
 from experiments.evidence._statistics import corrected_p, probabilities
 from experiments.evidence._verdict import against, pairs, ranks
@@ -74,7 +77,21 @@ def test_what_is_better_the_same_and_worse():
 
 
 def test_numbers_have_no_margin_in_points():
-    assert Margin(1.0, 0.03).of("numbers") == Margin(0.0, 0.03) and Margin(1.0, 0.03).of("classes").points == 1
+    margin = Margin(1.0, 0.03)
+    assert margin.of("numbers", "worst_bin") == margin.of("classes", "random_costs(0)") == Margin(0.0, 0.03)
+    assert margin.of("classes", "macro_f1") == margin
+
+
+def test_costs_are_drawn_by_frequency():
+    counts = torch.tensor([400, 100, 20])
+    drawn = torch.stack([random_costs(counts, seed) for seed in range(800)])
+    expected = (counts / counts[:, None].double()).fill_diagonal_(0)
+    torch.testing.assert_close(drawn.mean(0), expected, rtol=0.08, atol=0)
+    assert (drawn <= 2 * expected).all() and torch.equal(drawn[3], random_costs(counts, 3))
+    logits, y = torch.eye(3)[[0, 1, 1, 0]], torch.tensor([0, 1, 2, 1])
+    metric = make_objective("random_costs(7)", Context(3, counts=counts)).metric
+    costs = random_costs(counts, 7)
+    assert metric(logits, Batch(logits, y)) == pytest.approx(100 * (costs[2, 1] + costs[1, 0]).item() / 4)
 
 
 def test_the_control_puts_a_known_share_of_mistakes_right():
@@ -123,7 +140,7 @@ def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
     capsys.readouterr()
     other = [*asked[:3], str(tmp_path / "other"), *asked[4:], "--splits", "1", "--kept", str(kept)]
     assert main(other) == 0  # nothing is left to do
-    assert "3 cells are taken from" in capsys.readouterr().out
+    assert "4 cells are taken from" in capsys.readouterr().out
     assert (tmp_path / "other" / "evidence-B.md").read_text() == page
     assert main([*asked, "--splits", "1", "--pages"]) == 0
     assert (tmp_path / "B" / "contraceptive-0-worst_class.json").read_bytes() == before
