@@ -16,33 +16,40 @@ from experiments.objectives import FIXED, BestFixed
 from experiments.suite._case import open_case
 from experiments.suite._plan import Entry
 
-#: What a cell takes, in plain trainings, for the time left alone.
-WEIGHTS = {"ways": 40, "fixed": 60, "models": 10}
+#: What cells are of, beside the best fixed loss.
+WAYS, MODELS = "ways", "models"
+#: What a cell takes, in plain trainings, for the time left alone; ways for each objective.
+WEIGHTS = {WAYS: 25, FIXED: 20, MODELS: 10}
 
 
 @dataclass(frozen=True)
 class Ways:
-    """The figure of each way on the samples that judge, and what it took in seconds of one plain training."""
+    """By objective the figure of each way on the samples that judge, and what it took in plain trainings."""
 
     entry: Entry
     seed: int
     kind: str
-    objective: str
+    objectives: Sequence[str]
 
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
         kind = KINDS[self.kind]
-        metric = case.conditions.task.objective(self.objective).metric
         often = kind.shares(judging.y, case.everything.y)
         judged = judging.subset(often).without_inputs()
-        made = ways(case, judging, kind, self.objective, desk)
+        made = ways(case, judging, kind, self.objectives, desk)
         begun = time.perf_counter()
         case.train([named_method(kind.plain, case.kind)], case.everything)
         plain = time.perf_counter() - begun
+        found = {}
+        for objective, its in made.items():
+            metric = case.conditions.task.objective(objective).metric
+            found[objective] = {
+                "figures": {name: metric(way.output[often], judged) for name, way in its.items()},
+                "cost": {name: way.seconds / plain for name, way in its.items()},
+                "about": {name: way.about for name, way in its.items() if way.about},
+            }
         return {
-            "figures": {name: metric(way.output[often], judged) for name, way in made.items()},
-            "cost": {name: way.seconds / plain for name, way in made.items()},
-            "about": {name: way.about for name, way in made.items() if way.about},
+            **found,
             "plain_seconds": plain,
             "test_share": len(judging) / len(case.everything),
             "counts": case.conditions.task.counts(case.everything).tolist(),
@@ -85,23 +92,23 @@ def cells(plan: EvidencePlan) -> list[Cell]:
 
 
 def _of(track: Track, entry: Entry, split: int) -> list[Cell]:
-    asked = {"entry": {**asdict(entry), "data": Path(entry.data).name}, "seed": split}
-    found = [
-        Cell(
-            key(track, entry, split, objective),
-            Ways(entry, split, track.kind, objective),
-            {**asked, "objective": objective},
-            weight=WEIGHTS["ways"],
-        )
-        for objective in track.objectives
-    ]
-    fixed = BestFixed(entry, split, track.kind, track.objectives)
-    asked = {**asked, "objectives": list(track.objectives)}
-    found.append(Cell(key(track, entry, split, FIXED), fixed, asked, weight=WEIGHTS["fixed"]))
+    asked = {
+        "entry": {**asdict(entry), "data": Path(entry.data).name},
+        "seed": split,
+        "objectives": list(track.objectives),
+    }
+    work: dict[str, type[Ways] | type[BestFixed] | type[Models]] = {WAYS: Ways, FIXED: BestFixed}
     if track.kind == "classes":
-        models = Models(entry, split, track.kind, track.objectives)
-        found.append(Cell(key(track, entry, split, "models"), models, asked, weight=WEIGHTS["models"]))
-    return found
+        work[MODELS] = Models
+    return [
+        Cell(
+            key(track, entry, split, what),
+            make(entry, split, track.kind, track.objectives),
+            asked,
+            weight=WEIGHTS[what] * (len(track.objectives) if what == WAYS else 1),
+        )
+        for what, make in work.items()
+    ]
 
 
 def key(track: Track, entry: Entry, split: int, what: str) -> str:
@@ -125,16 +132,16 @@ def figures(
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for split in range(track.splits):
-        parts = [done.get(key(track, entry, split, what)) for what in (objective, FIXED)]
-        models = done.get(key(track, entry, split, "models"))
+        parts = [done.get(key(track, entry, split, what)) for what in (WAYS, FIXED)]
+        models = done.get(key(track, entry, split, MODELS))
         if any(part is None for part in parts) or (track.kind == "classes" and models is None):
             continue
-        its, fixed = parts
-        assert its is not None and fixed is not None
-        shares = {"test_share": its["test_share"]}
+        made, fixed = parts
+        assert made is not None and fixed is not None
+        its, shares = made[objective], {"test_share": made["test_share"]}
         for name, figure in its["figures"].items():
             found.setdefault(name, []).append({"figure": figure, "cost": its["cost"][name], **shares})
-        best = {"figure": fixed[objective]["figure"], "cost": fixed["seconds"] / its["plain_seconds"], **shares}
+        best = {"figure": fixed[objective]["figure"], "cost": fixed["seconds"] / made["plain_seconds"], **shares}
         found.setdefault(FIXED, []).append(best)
         for name, figure in ((models or {}).get(objective) or {}).items():
             found.setdefault(name, []).append({"figure": figure, "cost": float("nan"), **shares})

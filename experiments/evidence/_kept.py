@@ -21,8 +21,7 @@ def pack(store: Directory, work: Sequence[Cell], path: Path) -> None:
     lines = []
     for cell in sorted(work, key=lambda cell: cell.key):
         if (result := store.read(cell, print).result) is not None:
-            kept = {name: value for name, value in result.items() if name not in LEFT_OUT}
-            lines.append(json.dumps([cell.key, cell.plan, _short(kept)], separators=(",", ":")))
+            lines.append(json.dumps([cell.key, cell.plan, _short(result)], separators=(",", ":")))
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
@@ -40,5 +39,5 @@ def unpack(path: Path, store: Directory, work: Sequence[Cell]) -> int:
 
 def _short(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _short(each) for name, each in value.items()}
+        return {name: _short(each) for name, each in value.items() if name not in LEFT_OUT}
     return float(significant(value, DIGITS)) if isinstance(value, float) else value

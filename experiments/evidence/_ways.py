@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -57,53 +57,61 @@ class Scored:
         return float(self.objective.metric(outputs(model, samples).cpu(), samples.without_inputs()))
 
 
-def ways(case: Case, judging: Samples, kind: Kind, objective_name: str, desk: Desk) -> dict[str, Way]:
-    """All of them, by name.
+def ways(case: Case, judging: Samples, kind: Kind, objectives: Sequence[str], desk: Desk) -> dict[str, dict[str, Way]]:
+    """All of them, by objective and by name. What does not depend on the objective is trained once.
 
     Args:
         case: what may be looked at.
         judging: what the finished models answer, once.
         kind: of problems.
-        objective_name: what is to be made small.
+        objectives: what is to be made small.
         desk: is told how far it is.
     """
-    objective = case.conditions.task.objective(objective_name)
-    plain = named_method(kind.plain, case.kind)
-    made: dict[str, Callable[[], Way]] = {
-        kind.plain: lambda: _trained(case, plain, judging),
-        "again": lambda: _again(case, plain, judging),
-        "ours": lambda: _ours(case, kind, objective_name, judging),
-        "AutoBalance": lambda: _published(case, objective_name, judging),
-        **{name: _tried(case, objective, name, judging, desk) for name in ("TPE", "CMA-ES")},
-    }
-    if case.kind == "classification":
-        made["ce"] = lambda: _trained(case, named_method("ce"), judging)
-    if case.kind == "classification" and not case.problem.num_groups:  # groups are hidden: nothing to offset by
-        for name in ("ce", kind.plain):
-            made[f"{name} + offsets"] = _offset(case, objective, name, judging)
-    found: dict[str, Way] = {}
-    for number, (name, make) in enumerate(made.items()):
-        desk.tell(number / len(made), f"{case.name}, {objective_name}, {name}")
-        found[name] = make()
-    found["improved"] = Way(improved(found[kind.plain].output, judging, case.seed))
+    desk.tell(0, f"{case.name}, fixed losses")
+    fixed = _fixed(case, kind, judging)
+    held_out = _HeldOut.of(case, kind) if case.kind == "classification" and not case.problem.num_groups else None
+    found = {}
+    for number, name in enumerate(objectives, 1):
+        desk.tell(number / (1 + len(objectives)), f"{case.name}, {name}")
+        found[name] = fixed | _searched(case, judging, kind, name)
+        if held_out is not None:  # groups are hidden at prediction: nothing to offset by
+            found[name] |= held_out.ways(fixed, case.conditions.task.objective(name), case.seed)
     return found
 
 
-def _answers(model: nn.Module | None, judging: Samples, classes: int) -> Tensor:
+def _fixed(case: Case, kind: Kind, judging: Samples) -> dict[str, Way]:
+    """The plain loss, cross-entropy, and the controls."""
+    names = dict.fromkeys((kind.plain, *(["ce"] if case.kind == "classification" else [])))
+    methods = [named_method(name, case.kind) for name in names]
+    models = case.train(methods, case.everything)
+    found = {name: Way(_answers(case, model, judging)) for name, model in zip(names, models, strict=True)}
+    other = replace(case, seed=case.seed + AGAIN)
+    return {
+        **found,
+        "again": _trained(other, methods[0], judging),
+        "improved": Way(improved(found[kind.plain].output, judging, case.seed)),
+    }
+
+
+def _searched(case: Case, judging: Samples, kind: Kind, objective: str) -> dict[str, Way]:
+    return {
+        "ours": _ours(case, kind, objective, judging),
+        "AutoBalance": _published(case, objective, judging),
+        "TPE": _tried(case, objective, "tpe", judging),
+        "CMA-ES": _tried(case, objective, "cma-es", judging),
+    }
+
+
+def _answers(case: Case, model: nn.Module | None, samples: Samples) -> Tensor:
     """A model's outputs; those of a constant prediction where its training diverged."""
     if model is None:
-        return torch.zeros(len(judging), classes)
-    return outputs(model, judging).cpu()
+        return torch.zeros(len(samples), case.problem.num_classes)
+    return outputs(model, samples).cpu()
 
 
 def _trained(case: Case, method: Method, judging: Samples, seconds: float = 0.0, about: str = "") -> Way:
     (model,) = case.train([method], case.everything)
-    return Way(_answers(model, judging, case.problem.num_classes), seconds, about)
-
-
-def _again(case: Case, plain: Method, judging: Samples) -> Way:
-    other = Case(case.name, case.conditions, case.seed + AGAIN, case.metric)
-    return _trained(other, plain, judging)
+    return Way(_answers(case, model, judging), seconds, about)
 
 
 def _ours(case: Case, kind: Kind, objective: str, judging: Samples) -> Way:
@@ -128,39 +136,53 @@ def _published(case: Case, objective: str, judging: Samples) -> Way:
     return _trained(case, ready, judging, time.perf_counter() - begun)
 
 
-def _tried(case: Case, objective: Objective, name: str, judging: Samples, desk: Desk) -> Callable[[], Way]:
+def _tried(case: Case, objective: str, sampler: str, judging: Samples) -> Way:
     """The best of as many trials as the search has trainings, of the numbers that the search moves."""
-
-    def make() -> Way:
-        free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
-        sampler = "tpe" if name == "TPE" else "cma-es"
-        begun = time.perf_counter()
-        candidate = Candidate(on_raw(case, name, free), sampler, Scored(objective))
-        (choice,) = best_of_trials(case, [candidate], BUDGET + 1, Desk())
-        return _trained(case, choice.method, judging, time.perf_counter() - begun)
-
-    return make
+    free = ["w"] if case.kind == "regression" else ["w", "l", "delta"]
+    begun = time.perf_counter()
+    scored = Scored(case.conditions.task.objective(objective))
+    candidate = Candidate(on_raw(case, sampler, free), sampler, scored)
+    (choice,) = best_of_trials(case, [candidate], BUDGET + 1, Desk())
+    return _trained(case, choice.method, judging, time.perf_counter() - begun)
 
 
-def _offset(case: Case, objective: Objective, name: str, judging: Samples) -> Callable[[], Way]:
-    """A fixed loss whose finished model's outputs are offset as its held-out outputs on folds say."""
+@dataclass(frozen=True)
+class _HeldOut:
+    """What fixed losses answer on folds that they were not trained on.
 
-    def make() -> Way:
-        method, pool = named_method(name), case.conditions.setting.pool
+    Args:
+        output: by name, (N, K).
+        target: (N,).
+        seconds: of one loss.
+    """
+
+    output: Mapping[str, Tensor]
+    target: Tensor
+    seconds: float
+
+    @classmethod
+    def of(cls, case: Case, kind: Kind) -> _HeldOut:
+        methods, pool = [named_method(name) for name in ("ce", kind.plain)], case.conditions.setting.pool
         smallest = int(case.conditions.task.counts(pool).min())
         begun = time.perf_counter()
         splits = stratified_folds(case.problem, max(2, min(FOLDS, smallest)), case.seed)
-        held = []
+        held: dict[str, list[Tensor]] = {method.name: [] for method in methods}
         for rest, part in splits:
-            (model,) = case.train([method], pool.subset(rest))
-            held.append(_answers(model, pool.subset(part), case.problem.num_classes))
+            for method, model in zip(methods, case.train(methods, pool.subset(rest)), strict=True):
+                held[method.name].append(_answers(case, model, pool.subset(part)))
+        seconds = (time.perf_counter() - begun) / len(methods)
         target = pool.y[torch.cat([part for _, part in splits])].cpu()
-        b = find_offsets(torch.cat(held), target, objective, case.seed)
-        seconds = time.perf_counter() - begun
-        trained = _trained(case, method, judging)
-        return Way(trained.output + b, seconds)
+        return cls({name: torch.cat(parts) for name, parts in held.items()}, target, seconds)
 
-    return make
+    def ways(self, fixed: Mapping[str, Way], objective: Objective, seed: int) -> dict[str, Way]:
+        """The losses' finished models with offsets for an objective."""
+        found = {}
+        for name, output in self.output.items():
+            begun = time.perf_counter()
+            b = find_offsets(output, self.target, objective, seed)
+            seconds = self.seconds + time.perf_counter() - begun
+            found[f"{name} + offsets"] = Way(fixed[name].output + b, seconds)
+        return found
 
 
 def improved(output: Tensor, judging: Samples, seed: int) -> Tensor:
