@@ -22,6 +22,9 @@ from experiments.evidence._page import draw, page
 from experiments.evidence._plan import EvidencePlan, read
 from experiments.suite._options import PLANS
 
+#: The file of a track's results.
+KEPT = "evidence-{}.jsonl"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
@@ -33,24 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
     parser.add_argument("--splits", type=positive, metavar="N", help="no more than these of each problem")
     parser.add_argument("--out", default="runs/evidence", metavar="DIR")
-    parser.add_argument("--kept", metavar="FILE.jsonl", help="results of all cells in one file: what --out lacks is "
-                        "taken from it, and it is written anew at the end")  # fmt: skip
+    parser.add_argument("--kept", metavar="DIR", help="results of all cells in a file for each track: what --out lacks "
+                        "is taken from there, and the files are written anew at the end")  # fmt: skip
     parser.add_argument("--pages", action="store_true", help="only write the pages, of what is finished")
     return run_with(parser, _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> None:
-    out = Path(options.out)
+    out, kept = Path(options.out), None if options.kept is None else Path(options.kept)
     plan = read(Path(options.plan), Path(options.root), out, _names(options.tracks), _names(options.only))
     work = [each for each in cells(plan) if options.splits is None or each.decides["seed"] < options.splits]
-    store, kept = Directory(out), None if options.kept is None else Path(options.kept)
-    if kept is not None and kept.exists():
-        print(f"{unpack(kept, store, work)} cells are taken from {kept}")
+    store = Directory(out)
+    if kept is not None:
+        print(f"{sum(unpack(file, store, work) for file in kept.glob(KEPT.format('*')))} cells are taken from {kept}")
     if not options.pages:
         with Display() as display:
             run_cells(work, store, executor_of(options.workers), display, "evidence")
     if kept is not None:
-        pack(store, work, kept)
+        for track in plan.tracks:
+            pack(
+                store, [cell for cell in work if cell.key.startswith(f"{track.name}/")], kept / KEPT.format(track.name)
+            )
     write_pages(plan, _finished(store, work), out)
 
 

@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 
 from autobalance.study.report import markdown_table
+from experiments.evidence._bars import BARS
 from experiments.evidence._cells import plain
 from experiments.evidence._plan import EvidencePlan, Margin, Track
 from experiments.evidence._verdict import OURS, Against, Figures, against, cost, mean_figure, ranks
@@ -14,6 +15,10 @@ from experiments.objectives import FIXED
 
 #: Ways that are not rivals of the bars: controls, and other kinds of models.
 CONTROLS = ("again", "improved")
+#: The part of a page that README has too.
+SHORT = "In short"
+#: In words, for all tracks: LA for classes, 1/√n for numbers, group-LA for groups.
+PLAIN = "the published loss it starts from"
 #: The rivals in pictures.
 SHOWN = (FIXED, "la + offsets", "ce + offsets", "la", "sqinv", "group-la")
 
@@ -35,12 +40,56 @@ def page(plan: EvidencePlan, track: Track, found: dict[str, Figures]) -> str:
         f"The plan was fixed before: `experiments/plans/evidence.yaml`, hash {plan.hash}; it says what decides. "
         "All figures are means over splits, lower is better. Written by\n",
         f"    python -m experiments.evidence --root DIR --tracks {track.name}\n",
+        f"## {SHORT}\n",
+        _short(plan, track, found),
+        "*better* and *worse*: significant; *same*: within the margin; *open*: neither. Bars:\n",
+        _bars(plan, track, found),
     ]
     for objective, figures in found.items():
         margin = plan.margin.of(track.kind, objective)
         parts += [f"## {objective}\n", _table(margin, track, figures), _summary(margin, track, figures)]
         parts += [f"![{objective}](evidence-{track.name}-{plain(objective)}.svg)\n", _controls(margin, track, figures)]
     return "\n".join(parts)
+
+
+def _short(plan: EvidencePlan, track: Track, found: dict[str, Figures]) -> str:
+    rows = []
+    for objective, figures in found.items():
+        plain, fixed = (
+            against(figures, name, plan.margin.of(track.kind, objective)) for name in (track.of.plain, FIXED)
+        )
+        rows.append(
+            {
+                "what shall be small": objective,
+                "problems": str(len(figures)),
+                f"against {PLAIN}": f"{plain.mean_share:+.1%}",
+                "against the best of all fixed losses": f"{fixed.mean_share:+.1%}",
+                "better / same / open / worse": _counts(fixed),
+                "probability of better or the same": f"{sum(fixed.probabilities[:2]):.2f}",
+                "cost in trainings": f"{cost(figures, OURS):.1f} (all fixed losses: {cost(figures, FIXED):.0f})",
+            }
+        )
+    return markdown_table(rows) + "\n"
+
+
+def _bars(plan: EvidencePlan, track: Track, found: dict[str, Figures]) -> str:
+    rows = []
+    for objective, figures in found.items():
+        for bar in BARS[track.name]:
+            reached, said = bar.check(against(figures, bar.rival, plan.margin.of(track.kind, objective)))
+            rows.append(
+                {
+                    "objective": objective,
+                    "bar": f"against {bar.rival}: {bar.text}",
+                    "": "reached" if reached else "missed",
+                    "figures": said,
+                }
+            )
+    return markdown_table(rows) + "\n"
+
+
+def _counts(its: Against) -> str:
+    return " / ".join(str(its.count(word)) for word in ("better", "same", "open", "worse"))
 
 
 def _table(margin: Margin, track: Track, figures: Figures) -> str:
@@ -91,9 +140,7 @@ def _line(name: str, its: Against | None, average: dict[str, float], price: floa
     }
     if its is not None:
         line["ours against it"] = f"{its.mean_share:+.1%}"
-        line["better / same / open / worse"] = " / ".join(
-            str(its.count(word)) for word in ("better", "same", "open", "worse")
-        )
+        line["better / same / open / worse"] = _counts(its)
         line["P(better / same / worse)"] = " / ".join(f"{p:.2f}" for p in its.probabilities)
     return line
 

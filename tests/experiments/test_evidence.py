@@ -13,7 +13,9 @@ from autobalance.common import InputError, read_yaml
 from autobalance.data import Batch, Samples
 from autobalance.tasks.metrics import Context
 from autobalance.tasks.objectives import make_objective
+from experiments.evidence import readme as readme_module
 from experiments.evidence.__main__ import main
+from experiments.evidence._bars import BARS
 from experiments.evidence._costs import random_costs
 from experiments.evidence._plan import Margin, read
 from experiments.evidence._statistics import corrected_p, probabilities
@@ -74,6 +76,23 @@ def test_what_is_better_the_same_and_worse():
     its = against(found, "rival", Margin(1.0, 0.03))
     assert its.beyond_worse == ["p2"] and its.count("better") == 1
     assert ranks(found, ["ours", "rival"]) == {"ours": 1.25, "rival": 1.75}
+
+
+def test_the_bars_say_where_they_are_missed():
+    its = against(figures([20.0, 30.0, 40.0, 50.0], [25.0, 30.1, 36.0, 50.05]), "rival", Margin(1.0, 0.03))
+    (never_beyond, probable), (better_on_half, never_worse) = ([bar.check(its) for bar in BARS[name]] for name in "AB")
+    assert never_beyond == (False, "1 of 4: p2") and never_worse == (False, "1 of 4: p2")
+    assert not probable[0] and better_on_half == (False, "1 of 4: p0")
+    better = against(figures([20.0, 30.0, 40.0], [25.0, 35.0, 40.05]), "rival", Margin(1.0, 0.03))
+    assert all(bar.check(better)[0] for bars in BARS.values() for bar in bars)
+    assert [bar.check(better)[1] for bar in BARS["C"]] == ["2 of 3: p0, p1", "0 of 3"]
+
+
+def test_a_table_of_all_pages():
+    pages = [f"# Track\n\n## In short\n\n| a | b |\n|---|---|\n| {x} | 1 / 2 |\n\nmore | of it\n" for x in "pq"]
+    made = "| a | b |\n| --- | ---: |\n| p | 1 / 2 |\n| q | 1 / 2 |\n"
+    old = f"one\n{readme_module.BEGIN}old\n{readme_module.END}two\n"
+    assert readme_module.renewed(old, pages) == f"one\n{readme_module.BEGIN}{made}{readme_module.END}two\n"
 
 
 def test_numbers_have_no_margin_in_points():
@@ -137,12 +156,12 @@ def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
     )
     assert "Above best fixed by more than the margin, significantly or not: " in page
     before = (tmp_path / "B" / "contraceptive-0-ways.json").read_bytes()
-    kept = tmp_path / "kept.jsonl"
+    kept = tmp_path / "kept"
     assert main([*asked, "--splits", "1", "--pages", "--kept", str(kept)]) == 0
     capsys.readouterr()
     other = [*asked[:3], str(tmp_path / "other"), *asked[4:], "--splits", "1", "--kept", str(kept)]
     assert main(other) == 0  # nothing is left to do
-    assert "3 cells are taken from" in capsys.readouterr().out
+    assert (kept / "evidence-B.jsonl").exists() and "3 cells are taken from" in capsys.readouterr().out
     assert (tmp_path / "other" / "evidence-B.md").read_text() == page
     assert main([*asked, "--splits", "1", "--pages"]) == 0
     assert (tmp_path / "B" / "contraceptive-0-ways.json").read_bytes() == before
