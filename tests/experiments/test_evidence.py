@@ -138,7 +138,7 @@ def test_the_plan_that_is_committed_can_be_read(tmp_path):
 
 def test_a_run_from_end_to_end_goes_on_and_writes_pages(tmp_path, capsys):
     asked = ["--plan", str(PLAN), "--out", str(tmp_path), "--tracks", "B", "--only", "contraceptive"]
-    assert main([*asked, "--splits", "1"]) == 0
+    assert main([*asked, "--splits", "1", "--workers", "2"]) == 0
     ways = json.loads((tmp_path / "B" / "contraceptive-0-ways.json").read_text())["result"]
     assert ways["random_costs(0)"]["figures"]["ours"] != ways["worst_class"]["figures"]["ours"]
     result = ways["worst_class"]
