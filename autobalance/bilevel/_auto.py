@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 
-from autobalance.bilevel._guard import SEARCHED, Choice, doubted
+from autobalance.bilevel._guard import GROUP_CONFIDENCE, SEARCHED, Choice, doubted
 from autobalance.bilevel._interleaved import Interleaved, InterleavedSearch, InterleavedState
+from autobalance.bilevel._last_layer import LastLayer
 from autobalance.bilevel._outputs import packed, unpacked
 from autobalance.bilevel._prediction_space import (
     CONFIDENCE,
@@ -18,13 +20,14 @@ from autobalance.bilevel._prediction_space import (
     PredictionSpaceSearch,
     PredictionSpaceState,
 )
-from autobalance.bilevel._strategy import Search
+from autobalance.bilevel._strategy import Search, Strategy
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
-from autobalance.common import check_value
+from autobalance.common import InputError, check_value
 from autobalance.data import Batch, stratum
 from autobalance.hypergradients import Engine, processes
 from autobalance.tasks.metrics import Outputs
+from autobalance.tasks.objectives import Constrained
 
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
@@ -35,7 +38,10 @@ INTERLEAVED_COST, ON_HALF = 1.4, 0.7
 
 @dataclass(frozen=True)
 class Auto:
-    """Prediction space, then the search within one training for all that is free beside l.
+    """Prediction space, then the search within one training for all that is free beside l; where samples have groups,
+    the search on last layers.
+
+    Offsets, which are what prediction space finds, know no groups: what they do for a cell they do to others.
 
     Args:
         budget: what the search may cost, its choice included, in plain trainings.
@@ -52,6 +58,7 @@ class Auto:
     second_confidence: float = 0.9
 
     confidence: ClassVar[float] = CONFIDENCE
+    group_confidence: ClassVar[float] = GROUP_CONFIDENCE
 
     def __post_init__(self) -> None:
         check_value("budget", self.budget, at_least=1)
@@ -62,11 +69,20 @@ class Auto:
         """The second phase's."""
         return self.interleaved.hypergradient
 
-    def search(self, bench: Bench) -> Search:
-        """See `Strategy`. Where models cannot train side by side, it is the search within one training alone."""
+    def on(self, bench: Bench) -> Strategy:
+        """See `Strategy`: the search within one training alone where models cannot train side by side or l is not free;
+        with groups `LastLayer` where it can search this and there are no constraints; else itself."""
         alone = bench.recipe.compiled or processes() > 1 or bench.sees_targets
         if alone or (not bench.of_numbers and "l" not in bench.free):
-            return self.interleaved.search(bench)
+            return self.interleaved
+        if bench.setting.problem.num_groups and not isinstance(bench.objective, Constrained):
+            with suppress(InputError):
+                (last := LastLayer()).check(bench)
+                return last
+        return self
+
+    def search(self, bench: Bench) -> Search:
+        """See `Strategy`."""
         rest = bench.free if bench.of_numbers else tuple(name for name in bench.free if name != "l")
         cost = ON_HALF if bench.of_numbers else INTERLEAVED_COST
         reserved = cost if rest and self.budget >= cost + SPLIT_COST else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -84,11 +84,16 @@ def check(plan: SearchPlan, setting: Setting, task: Task, compared: Sequence[str
     setting.check_own_model(plan.seed)
     assert plan.objective is not None
     bench = Bench(plan, setting, task, task.objective(plan.objective))
+    strategy = plan.strategy.on(bench)
+    if plan.confidence is None:
+        groups = setting.problem.num_groups
+        plan = replace(plan, confidence=strategy.group_confidence if groups else strategy.confidence)
+        bench = replace(bench, plan=plan)
     counts, splits = task.counts(setting.problem.final_training), _splits(bench)
     _check_free(plan)
     model = bench.model(bench.start(bench.counts(None if plan.folds is None else splits)))
     _check_smoothing(plan, setting, model)
-    check_engine(plan.strategy.hypergradient, _needs(bench, model))
+    check_engine(strategy.hypergradient, _needs(bench, model))
     for name in dict.fromkeys([*plan.candidates, *compared]):
         arm = bench.fixed(name, counts)
         fixed = bench.model(arm)  # so that a part that is not there is said now
@@ -96,7 +101,7 @@ def check(plan: SearchPlan, setting: Setting, task: Task, compared: Sequence[str
             WithFeatures(fixed)
         if name in plan.candidates:
             member(name, arm.loss)
-    return CheckedPlan(bench, plan.strategy.search(bench), counts, splits)
+    return CheckedPlan(bench, strategy.search(bench), counts, splits)
 
 
 def _check_free(plan: SearchPlan) -> None:

@@ -21,6 +21,9 @@ Judge = Callable[[Outputs, Batch], Standing]
 SEARCHED = "searched"
 #: Folds that the candidates are judged on where nothing else is said.
 CHOICE_FOLDS = 3
+#: With which offsets of outputs, or numbers that were moved within one training, have to beat the start where samples
+#: have groups: a cell has few samples, a model on folds fewer still; what it lacks there, the final training may not.
+GROUP_CONFIDENCE = 0.99
 #: Resamplings of the held-out samples.
 DRAWS = 400
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autobalance.bilevel._collector import Collected
+from autobalance.bilevel._guard import GROUP_CONFIDENCE
 from autobalance.bilevel._outer_loop import OuterLoop
 from autobalance.bilevel._strategy import on_device, stopped_early, tell_hypergradient
 from autobalance.bilevel._trainee import Trainee
@@ -55,6 +56,7 @@ class Interleaved:
     outer: OuterLoop = field(default_factory=OuterLoop)
 
     confidence: ClassVar[float] = 0.8
+    group_confidence: ClassVar[float] = GROUP_CONFIDENCE
 
     def __post_init__(self) -> None:
         if self.hypergradient.steps > self.every:
@@ -67,6 +69,10 @@ class Interleaved:
     def every(self) -> int:
         """Training steps between hypergradients."""
         return self.outer.every or getattr(self.hypergradient, "abilities", Abilities()).every
+
+    def on(self, bench: Bench) -> Interleaved:
+        """See `Strategy`: itself."""
+        return self
 
     def search(self, bench: Bench) -> InterleavedSearch:
         """See `Strategy`."""

@@ -19,6 +19,7 @@ from autobalance.common import InputError, check_value
 from autobalance.data import Batch
 from autobalance.hypergradients import Replay
 from autobalance.losses import ParametricLoss
+from autobalance.models import output_layer
 from autobalance.tasks.objectives import Objective
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class LastLayer:
     Each half's model has features of the samples that it was not trained on. On these, last layers are trained with the
     searched loss to their optimum and judged by cross-validation, and the derivative of the objective through that
     optimum moves the numbers, and the last layers' decay (see `LastLayers` and `Half`). What is found on one half is
-    judged on the other, which decides whether it beats the start; their mean is handed out. It costs one plain
-    training, that of two halves, and some seconds. Where the source brings validation samples of its own, one model is
-    trained, and these are halved.
+    judged on the other, which decides whether it beats what the halves' own models answer; their mean is handed out. It
+    costs one plain training, that of two halves, and some seconds. Where the source brings validation samples of its
+    own, one model is trained, and these are halved.
 
     A whole training with the loss that is found comes out as the last layers do as far as it does not fit its training
     samples exactly: where it does, w has little effect (Byrd and Lipton 2019).
@@ -52,6 +53,7 @@ class LastLayer:
     steps: int = 6
 
     confidence: ClassVar[float] = CONFIDENCE
+    group_confidence: ClassVar[float] = CONFIDENCE
 
     def __post_init__(self) -> None:
         check_value("steps", self.steps, at_least=1, whole=True)
@@ -61,25 +63,38 @@ class LastLayer:
         """None is taken within a training; the engine that could be, for what folds go with."""
         return Replay()
 
-    def search(self, bench: Bench) -> LastLayerSearch:
-        """See `Strategy`.
+    def on(self, bench: Bench) -> LastLayer:
+        """See `Strategy`: itself."""
+        return self
+
+    def check(self, bench: Bench) -> None:
+        """Looks whether it can search this.
 
         Raises:
-            InputError: a regression, smoothed features, neither w nor l free, or a start that is not convex.
+            InputError: a regression, smoothed features, neither w nor l free, a start that is not convex, or a model
+                whose logits are not the output of a linear layer.
         """
-        free = tuple(name for name in bench.free if name in MOVED)
         if bench.of_numbers or bench.sees_targets:
             raise InputError("the `strategy` last-layer is for classes: use prediction or interleaved")
-        if not free:
+        if not self._free(bench):
             raise InputError("the `strategy` last-layer moves w and l: leave one of them among what is `free`")
-        folds = None if bench.setting.problem.own_validation else bench.folds(2)
-        arm = bench.start(bench.counts(folds))
+        arm = bench.start(bench.counts(None))
         if not isinstance(arm.loss, ParametricLoss) or float(arm.loss.gamma) or arm.head != "linear":
             raise InputError(
                 f"the `strategy` last-layer needs a `start` that is convex and stays as it is, not {arm.name}: a loss "
                 "of w, l, delta, margin and scale"
             )
-        return LastLayerSearch(bench.trainee(arm, folds, free), bench, self.steps)
+        output_layer(bench.model(arm), bench.setting.problem.train.first(2))
+
+    def _free(self, bench: Bench) -> tuple[str, ...]:
+        return tuple(name for name in bench.free if name in MOVED)
+
+    def search(self, bench: Bench) -> LastLayerSearch:
+        """See `Strategy`; raises as `check` does."""
+        self.check(bench)
+        folds = None if bench.setting.problem.own_validation else bench.folds(2)
+        arm = bench.start(bench.counts(folds))
+        return LastLayerSearch(bench.trainee(arm, folds, self._free(bench)), bench, self.steps)
 
 
 @dataclass(frozen=True)
@@ -89,14 +104,13 @@ class LastLayerState:
     Args:
         first: the training on the halves.
         raw: what was found; None before that.
-        crossed, before: outputs, (N, K), with the numbers of the other half, and with those of the start.
+        crossed: outputs, (N, K), of last layers with the numbers of the other half.
         outer_steps: changes of the numbers.
     """
 
     first: PredictionSpaceState
     raw: dict[str, Tensor] | None = None
     crossed: Tensor | None = None
-    before: Tensor | None = None
     outer_steps: int = 0
 
     @property
@@ -147,11 +161,13 @@ class LastLayerSearch:
         return self.trainee.found(self.trainee.space.init() if state.raw is None else state.raw)
 
     def choice(self, state: LastLayerState) -> Choice | None:
-        """See `Search`: last layers with the numbers of the other half against those with the start."""
-        if state.crossed is None or state.before is None:
+        """See `Search`: last layers with the numbers of the other half against the models that were trained with the
+        start. (Against last layers with the start it would win where these alone are worse than the models.)"""
+        if state.crossed is None:
             return None
         start = self._bench.plan.start_name
-        return self._first.compare({SEARCHED: state.crossed, start: state.before}, self.trainee.judged, start)
+        outputs = {SEARCHED: state.crossed, start: state.first.outputs[start]}
+        return self._first.compare(outputs, self.trainee.judged, start)
 
     def init(self) -> LastLayerState:
         """See `Search`."""
@@ -172,13 +188,11 @@ class LastLayerSearch:
         halves = self._halves(state.first, places)
         starts = [half.start() for half in halves]
         found = self._searched(halves, starts, places)
-        before = [half.crossed(numbers) for half, numbers in zip(halves, reversed(starts), strict=True)]
         state = replace(
             state,
             first=replace(state.first, inner=None),
             raw=found.raw,
             crossed=found.crossed,
-            before=in_order(before, places),
             outer_steps=self._steps * len(halves),
         )
         judged = self.trainee.judged

@@ -82,7 +82,7 @@ class SearchPlan:
         _check_kind("recipe", self.recipe, Recipe | None, "a Recipe, as Recipe(epochs=30)")
 
     def completed(self, task: Task) -> SearchPlan:
-        """The plan with what it leaves to the task."""
+        """The plan with what it leaves to the task; the confidence is left to the strategy."""
         default = task.defaults
         return replace(
             self,
@@ -90,9 +90,6 @@ class SearchPlan:
             start=default.start if self.start is None else self.start,
             free=default.free if self.free is None else self.free,
             recipe=_recipe(default.lr) if self.recipe is None else self.recipe,
-            confidence=next(
-                each for each in (self.confidence, default.confidence, self.strategy.confidence) if each is not None
-            ),
         )
 
     @property

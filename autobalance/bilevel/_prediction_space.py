@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autobalance.bilevel._collector import Collected
-from autobalance.bilevel._guard import SEARCHED, Choice, choose
+from autobalance.bilevel._guard import GROUP_CONFIDENCE, SEARCHED, Choice, choose
 from autobalance.bilevel._move import AsTheyAre, ByOffsets, Move
 from autobalance.bilevel._outputs import kept, numbers_kept, packed, unpacked
 from autobalance.bilevel._strategy import on_device
@@ -62,6 +62,7 @@ class PredictionSpace:
     folds: int | None = None
 
     confidence: ClassVar[float] = CONFIDENCE
+    group_confidence: ClassVar[float] = GROUP_CONFIDENCE
 
     def __post_init__(self) -> None:
         check_value("budget", self.budget, above=0)
@@ -72,6 +73,10 @@ class PredictionSpace:
     def hypergradient(self) -> Replay:
         """None is taken; the engine that could be, for what folds go with."""
         return Replay()
+
+    def on(self, bench: Bench) -> PredictionSpace:
+        """See `Strategy`: itself."""
+        return self
 
     def search(self, bench: Bench) -> PredictionSpaceSearch:
         """See `Strategy`.

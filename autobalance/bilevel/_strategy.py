@@ -101,6 +101,13 @@ class Strategy(Protocol):
         """With which what it finds has to beat the start, where the plan does not say."""
 
     @property
+    def group_confidence(self) -> float:
+        """The same where samples have groups."""
+
+    def on(self, bench: Bench) -> Strategy:
+        """What it comes to for a plan on a setting: itself, unless it chooses among others."""
+
+    @property
     def hypergradient(self) -> Engine:
         """The engine that differentiates through training."""
 

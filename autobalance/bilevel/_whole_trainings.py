@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 import torch
 from torch import Tensor
 
+from autobalance.bilevel._guard import GROUP_CONFIDENCE
 from autobalance.bilevel._strategy import on_device, tell_hypergradient
 from autobalance.bilevel._trainee import Trainee
 from autobalance.bilevel.space import Found
@@ -75,6 +76,7 @@ class WholeTrainings:
     rounds: int = 1
 
     confidence: ClassVar[float] = 0.8
+    group_confidence: ClassVar[float] = GROUP_CONFIDENCE
 
     def __post_init__(self) -> None:
         check_value("rounds", self.rounds, at_least=1, at_most=1000, whole=True)
@@ -83,6 +85,10 @@ class WholeTrainings:
     def hypergradient(self) -> Replay:
         """The engine; how many steps it goes back through, the training says."""
         return Replay()
+
+    def on(self, bench: Bench) -> WholeTrainings:
+        """See `Strategy`: itself."""
+        return self
 
     def search(self, bench: Bench) -> WholeTrainingsSearch:
         """See `Strategy`."""

@@ -15,6 +15,7 @@ from autobalance.cli._option_values import number as number
 from autobalance.cli._option_values import positive as positive
 from autobalance.cli._option_values import positive_float as positive_float
 from autobalance.cli._option_values import seed as seed
+from autobalance.cli._option_values import whole as whole
 from autobalance.cli._options import GroupOptions as GroupOptions
 from autobalance.cli._options import Parser as Parser
 from autobalance.cli._options import ProblemOptions as ProblemOptions

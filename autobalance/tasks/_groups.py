@@ -28,8 +28,6 @@ class GroupClassification(Task):
         "group-la",
         ("w", "l", "delta"),
         ("ce", "la", "group-weighted", "group-la"),
-        # a cell has few samples, and a model on folds fewer still: what it lacks there, the final training may not
-        confidence=0.99,
     )
 
     def counts(self, samples: Samples) -> Tensor:

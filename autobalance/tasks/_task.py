@@ -33,7 +33,6 @@ class Defaults:
         free: what is searched.
         baselines: fixed losses to compare with.
         lr: the learning rate.
-        confidence: with which the searched loss has to beat the start; None: as the strategy says.
     """
 
     objective: str
@@ -41,7 +40,6 @@ class Defaults:
     free: tuple[str, ...]
     baselines: tuple[str, ...]
     lr: float = 0.1
-    confidence: float | None = None
 
 
 @dataclass(frozen=True)

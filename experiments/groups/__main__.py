@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autobalance.cli import Display, positive
+from autobalance.cli import Display, executor_of, positive, whole
 from autobalance.common import InputError, write_text
 from autobalance.study import Cell, Directory, run_cells
 from experiments.development import grouped, make_parser, run
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser("groups", __doc__)
     parser.set_defaults(problems=str(PLANS / "groups_compared.yaml"))
     parser.add_argument("--splits", type=positive, default=10, metavar="N", help="of each problem")
+    parser.add_argument("--first", type=whole, default=0, metavar="N", help="the first of them")
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
     parser.add_argument("--paths", action="store_true", help="the trade-off of these problems")
     parser.add_argument("--page", action="store_true", help="only write the page, of what is finished")
     return run(parser, _work, arguments)
@@ -39,17 +41,23 @@ def _work(options: argparse.Namespace) -> None:
     entries, out = grouped(options), Path(options.out)
     if not entries:
         raise InputError("`only` names no problem with groups of the plan")
-    splits = range(options.splits)
+    splits = range(options.first, options.first + options.splits)
     work = [cell for split in splits for entry in entries for cell in cells_of(entry, split)]
     paths = {(entry.name, split): path_cell(entry, split) for entry in entries for split in splits}
     if not options.page:
         with Display() as display:
-            run_cells([*paths.values()] if options.paths else work, Directory(out), display=display, name="groups")
+            run_cells(
+                [*paths.values()] if options.paths else work,
+                Directory(out),
+                executor_of(options.workers),
+                display,
+                "groups",
+            )
     done = _finished(out, work)
     if options.paths:
         _write_paths(entries, {name: _finished(out, [cell]) for name, cell in paths.items()}, done, out)
         return
-    write_text(out / "groups.md", page(entries, options.splits, done))
+    write_text(out / "groups.md", page(entries, splits, done))
     print(out / "groups.md")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autobalance.bilevel import SEARCHED, SearchPlan, check, chosen_arm, find_offsets, run, select, strategy_of
+from autobalance.bilevel import SEARCHED, SearchPlan, check, chosen_arm, find_offsets, run, select
 from autobalance.data import Batch, Samples, stratified_folds, stratum
 from autobalance.study import Cell, Desk, Result, named_method
 from autobalance.tasks import outputs
@@ -24,12 +23,8 @@ from experiments.suite._plan import Entry
 OBJECTIVES = ("worst_group", "balanced_error + deo", "balanced_error", "deo")
 #: What class offsets and searches make small.
 SEARCHED_FOR = OBJECTIVES[:2]
-#: The searches by name: the strategy's name, the objectives that it is run for, and the confidence that it needs, of
-#: last-layer a standard error's; None: the default.
-SEARCHES: Mapping[str, tuple[str, Sequence[str], float | None]] = {
-    "auto": ("auto", SEARCHED_FOR[:1], None),
-    "last-layer": ("last-layer", SEARCHED_FOR, 0.84),
-}
+#: The default search.
+OURS = "ours"
 #: That candidates are chosen on, the same for all rivals.
 FOLDS = 2
 PLAIN = "group-la"
@@ -116,27 +111,18 @@ def plain_seconds(case: Case) -> float:
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search hands out, and what it found whether or not that is handed out, judged; the search and its choice
-    in plain trainings by the clock."""
+    """What the default search hands out, and what it found whether or not that is handed out, judged; the search and
+    its choice in plain trainings by the clock."""
 
     entry: Entry
     seed: int
-    search: str
     objective: str
 
     def __call__(self, desk: Desk) -> Result:
-        desk.tell(0, f"{self.entry.name}, split {self.seed}, {self.search} for {self.objective}")
+        desk.tell(0, f"{self.entry.name}, split {self.seed}, {OURS} for {self.objective}")
         case, judging = open_case(self.entry, self.seed, "test")
         setting, task = case.conditions.setting, case.conditions.task
-        name, _, confidence = SEARCHES[self.search]
-        plan = SearchPlan(
-            self.objective,
-            PLAIN,
-            strategy=strategy_of(name),
-            recipe=case.conditions.recipe,
-            confidence=confidence,
-            seed=self.seed,
-        )
+        plan = SearchPlan(self.objective, PLAIN, recipe=case.conditions.recipe, seed=self.seed)
         begun = time.perf_counter()
         checked = check(plan, setting, task)
         state = run(checked.search)
@@ -162,14 +148,12 @@ class Searched:
 
 
 def cells_of(entry: Entry, split: int) -> list[Cell]:
-    """The rivals, and every search for its objectives."""
+    """The rivals, and the search for each objective."""
     asked = {"entry": {**asdict(entry), "data": Path(entry.data).name}, "seed": split}
     found = [Cell(key(entry, split, "rivals"), Rivals(entry, split), asked, weight=60)]
-    for name, (_, objectives, confidence) in SEARCHES.items():
-        for objective in objectives:
-            decides = {**asked, "search": name, "objective": objective, "confidence": confidence}
-            work = Searched(entry, split, name, objective)
-            found.append(Cell(key(entry, split, f"{name}-{objective}"), work, decides, weight=8))
+    for objective in SEARCHED_FOR:
+        work, decides = Searched(entry, split, objective), {**asked, "objective": objective}
+        found.append(Cell(key(entry, split, f"{OURS}-{objective}"), work, decides, weight=8))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from autobalance.study import corrected
 from autobalance.study.report import markdown_table
 from experiments.evidence._statistics import corrected_p
-from experiments.groups._cells import PLAIN, SEARCHED_FOR, SEARCHES, key
+from experiments.groups._cells import OURS, PLAIN, SEARCHED_FOR, key
 from experiments.suite._plan import Entry
 
 LEVEL = 0.05
@@ -22,7 +22,7 @@ BEST, UNGUARDED = "best rival", ", unguarded"
 Figures = Mapping[str, Sequence[Mapping[str, float]]]
 
 
-def page(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
+def page(entries: Sequence[Entry], splits: range, done: Mapping[str, Any]) -> str:
     """The page as Markdown, of the splits of each problem whose cells are all there."""
     parts = []
     for objective in SEARCHED_FOR:
@@ -39,18 +39,16 @@ def page(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def figures(entry: Entry, splits: int, done: Mapping[str, Any], objective: str) -> dict[str, list[Mapping[str, float]]]:
+def figures(
+    entry: Entry, splits: range, done: Mapping[str, Any], objective: str
+) -> dict[str, list[Mapping[str, float]]]:
     """What every way's models do on the judging samples of the complete splits, each way with the candidate whose
     held-out samples are best by the objective; `BEST` is the best candidate of all rivals by the same."""
     ways: dict[str, list[Mapping[str, float]]] = {}
-    for split in range(splits):
+    for split in splits:
         rivals = done.get(key(entry, split, "rivals"))
-        searched = {
-            name: done.get(key(entry, split, f"{name}-{objective}"))
-            for name, (_, objectives, _) in SEARCHES.items()
-            if objective in objectives
-        }
-        if rivals is None or any(its is None for its in searched.values()):
+        searched = done.get(key(entry, split, f"{OURS}-{objective}"))
+        if rivals is None or searched is None:
             continue
         chosen = {name: chosen_of(its, objective) for name, its in rivals["rivals"].items()}
         for name, its in chosen.items():
@@ -58,10 +56,8 @@ def figures(entry: Entry, splits: int, done: Mapping[str, Any], objective: str) 
         ways.setdefault(f"{PLAIN}, untuned", []).append(next(iter(rivals["rivals"][PLAIN].values()))["test"])
         best = min(chosen.values(), key=lambda its: its["held"][objective])
         ways.setdefault(BEST, []).append(best["test"])
-        for name, result in searched.items():
-            assert result is not None
-            ways.setdefault(name, []).append(result["test"])
-            ways.setdefault(name + UNGUARDED, []).append(result["unguarded"])
+        ways.setdefault(OURS, []).append(searched["test"])
+        ways.setdefault(OURS + UNGUARDED, []).append(searched["unguarded"])
     return ways
 
 
@@ -116,34 +112,34 @@ def _summary(found: Mapping[str, Figures], objective: str) -> str:
     return markdown_table(rows) + "\n"
 
 
-def _guard(entries: Sequence[Entry], splits: int, done: Mapping[str, Any], objective: str) -> str:
+def _guard(entries: Sequence[Entry], splits: range, done: Mapping[str, Any], objective: str) -> str:
     """What is handed out from a confidence on: the change against the start, over problems, and how often."""
+    changes: dict[float, list[float]] = {needed: [] for needed in CONFIDENCES}
+    handed: dict[float, list[bool]] = {needed: [] for needed in CONFIDENCES}
+    for entry in entries:
+        pairs = [
+            (its, next(iter(rivals["rivals"][PLAIN].values()))["test"])
+            for split in splits
+            if (its := done.get(key(entry, split, f"{OURS}-{objective}"))) is not None
+            and (rivals := done.get(key(entry, split, "rivals"))) is not None
+        ]
+        for needed in CONFIDENCES if pairs else ():
+            taken = [its["confidence"] >= needed for its, _ in pairs]
+            gains = [its["unguarded"][objective] - start[objective] for its, start in pairs]
+            handed[needed] += taken
+            changes[needed].append(statistics.fmean(g if t else 0.0 for g, t in zip(gains, taken, strict=True)))
     rows = []
-    for name, (_, objectives, _) in SEARCHES.items():
-        row, changes = {"search": name}, {needed: [] for needed in CONFIDENCES}  # type: ignore[var-annotated]
-        handed: dict[float, list[bool]] = {needed: [] for needed in CONFIDENCES}
-        for entry in entries if objective in objectives else ():
-            pairs = [
-                (its, next(iter(rivals["rivals"][PLAIN].values()))["test"])
-                for split in range(splits)
-                if (its := done.get(key(entry, split, f"{name}-{objective}"))) is not None
-                and (rivals := done.get(key(entry, split, "rivals"))) is not None
-            ]
-            for needed in CONFIDENCES if pairs else ():
-                taken = [its["confidence"] >= needed for its, _ in pairs]
-                gains = [its["unguarded"][objective] - start[objective] for its, start in pairs]
-                handed[needed] += taken
-                changes[needed].append(statistics.fmean(g if t else 0.0 for g, t in zip(gains, taken, strict=True)))
-        for needed, its in changes.items():
-            if its:
-                spread = statistics.stdev(its) / len(its) ** 0.5 if len(its) > 1 else 0.0
-                row[f"from {needed:g}"] = (
-                    f"{statistics.fmean(its):+.1f} ± {spread:.1f}, at most {max(its):+.1f} "
-                    f"({statistics.fmean(handed[needed]):.0%})"
-                )
-        rows += [row] if len(row) > 1 else []
-    said = f"Handed out from a confidence on, else {PLAIN}: change in points (how often)."
-    return f"{said}\n\n{markdown_table(rows)}\n"
+    for needed, its in changes.items():
+        spread = statistics.stdev(its) / len(its) ** 0.5 if len(its) > 1 else 0.0
+        rows.append(
+            {
+                "from a confidence of": f"{needed:g}",
+                "change in points": f"{statistics.fmean(its):+.1f} ± {spread:.1f}",
+                "highest": f"{max(its):+.1f}",
+                "handed out": f"{statistics.fmean(handed[needed]):.0%}",
+            }
+        )
+    return f"Handed out from a confidence on, else {PLAIN}:\n\n{markdown_table(rows)}\n"
 
 
 def _halved(found: Mapping[str, Figures]) -> str:
@@ -157,19 +153,18 @@ def _halved(found: Mapping[str, Figures]) -> str:
     return f"Under half of cross-entropy's DEO, at most a point more balanced error:\n\n{markdown_table(rows)}\n"
 
 
-def _costs(entries: Sequence[Entry], splits: int, done: Mapping[str, Any]) -> str:
+def _costs(entries: Sequence[Entry], splits: range, done: Mapping[str, Any]) -> str:
     costs: dict[str, list[float]] = {}
     handed: dict[str, list[bool]] = {}
     for entry in entries:
-        for split in range(splits):
+        for split in splits:
             if (rivals := done.get(key(entry, split, "rivals"))) is not None:
                 total = sum(its["seconds"] for way in rivals["rivals"].values() for its in way.values())
                 costs.setdefault(f"{BEST} (all candidates)", []).append(total / rivals["plain_seconds"])
-            for name, (_, objectives, _) in SEARCHES.items():
-                for objective in objectives:
-                    if (its := done.get(key(entry, split, f"{name}-{objective}"))) is not None:
-                        costs.setdefault(name, []).append(its["cost"])
-                        handed.setdefault(name, []).append(its["searched"])
+            for objective in SEARCHED_FOR:
+                if (its := done.get(key(entry, split, f"{OURS}-{objective}"))) is not None:
+                    costs.setdefault(OURS, []).append(its["cost"])
+                    handed.setdefault(OURS, []).append(its["searched"])
     rows = [
         {
             "way": name,

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 from toy import same
 
-from autobalance.bilevel import LastLayer, SearchPlan, check, run, select, strategy_of
+from autobalance.bilevel import Auto, LastLayer, LastLayerSearch, SearchPlan, check, run, select, strategy_of
+from autobalance.bilevel._auto import AutoSearch
 from autobalance.bilevel._halves import Half, dealt_by_cell
+from autobalance.bilevel._interleaved import InterleavedSearch
 from autobalance.bilevel._last_layer import LastLayerState
 from autobalance.bilevel.space import LossSpace
 from autobalance.common import InputError
@@ -60,7 +62,7 @@ def test_the_halves_are_trained_as_by_hand_and_their_features_are_of_what_they_h
         train(model, pool.subset(trainee.train_samples.index[fold]), loss, RECIPE, made.plan.seed)
         expected = model[:2](pool.x[held]).detach()
         torch.testing.assert_close(features[fold * width : (fold + 1) * width], expected)
-    assert state.first.inner is None and len(state.crossed) == len(state.before) == len(features)
+    assert state.first.inner is None and len(state.crossed) == len(features)
 
 
 def test_the_numbers_of_a_half_are_judged_on_the_other_and_their_mean_is_handed_out():
@@ -96,7 +98,9 @@ def test_the_choice_compares_with_the_start_on_held_out_samples(needed, chosen):
     state = run(made.search)
     choice = select(made, state)
     assert choice.chosen == chosen and set(choice.held_out) == {"searched", "group-la"}
-    assert choice.held_out["group-la"] == made.bench.objective.metric(state.before, made.search.trainee.judged)
+    assert choice.held_out["group-la"] == made.bench.objective.metric(
+        state.first.outputs["group-la"], made.search.trainee.judged
+    )
     assert choice.held_out["searched"] == made.bench.objective.metric(state.crossed, made.search.trainee.judged)
 
 
@@ -172,3 +176,22 @@ def test_what_it_finds_lessens_the_worst_cell_of_samples_that_nobody_saw():
         train(model, of.final_training, loss, RECIPE, 0)
         figures.append(made.bench.objective.metric(outputs(model, of.test), of.test.without_inputs()))
     assert figures[1] < figures[0]
+
+
+def test_it_is_the_default_where_samples_have_groups():
+    made = checked(Auto())
+    assert isinstance(made.search, LastLayerSearch) and made.plan.confidence == LastLayer.group_confidence == 0.7
+    assert checked(Auto(), confidence=0.9).plan.confidence == 0.9
+    interleaved = checked(Auto(), free=("delta",))
+    assert isinstance(interleaved.search, InterleavedSearch) and interleaved.plan.confidence == 0.99
+    bounded = checked(Auto(), objective="balanced_error subject to deo <= 0.1")
+    assert isinstance(bounded.search, AutoSearch) and bounded.plan.confidence == 0.99
+
+
+def test_a_model_without_a_last_linear_layer_is_refused_and_the_default_does_without():
+    model = nn.Sequential(network(), nn.Softplus())
+    setting, task = setting_of_model(problem(), model), task_of(problem())
+    plan = SearchPlan("worst_group", recipe=RECIPE, strategy=LastLayer())
+    with pytest.raises(InputError, match=r"not the output of an nn\.Linear"):
+        check(plan, setting, task)
+    assert isinstance(check(replace(plan, strategy=Auto()), setting, task).search, AutoSearch)

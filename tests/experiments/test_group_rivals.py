@@ -38,7 +38,6 @@ def done(data):
         patch.setattr(_other_models, "BOUNDS", (0.1,))
         patch.setattr(_cells, "OFFSET", ("ce",))
         patch.setattr(_path, "STEPS", 3)
-        patch.delitem(_cells.SEARCHES, "auto")
         for name in ("group-weighted", "group-vs", "group-dro", "subsampling", "JTT"):  # no others than the rest
             patch.delitem(_ways.RIVALS, name)
         assert main([*asked(data)]) == 0
@@ -65,7 +64,7 @@ def test_every_rival_has_figures_of_held_out_and_of_judging_samples(done):
 
 def test_the_page_has_every_way_and_is_written_again_without_work(done, data, capsys):
     page = (done / "groups.md").read_text()
-    for text in ("## worst_group", "## balanced_error + deo", "best rival", "last-layer, unguarded", "Cost"):
+    for text in ("## worst_group", "## balanced_error + deo", "best rival", "ours, unguarded", "Cost"):
         assert text in page
     assert main([*asked(data), "--page"]) == 0
     assert (done / "groups.md").read_text() == page and "groups.md" in capsys.readouterr().out
