@@ -25,6 +25,8 @@ from autobalance.tasks.objectives import Objective
 if TYPE_CHECKING:
     from autobalance.bilevel._bench import Bench
 
+#: The confidence of a difference by one standard error: what numbers for cells of few samples need.
+STANDARD_ERROR = 0.84
 #: What it moves.
 MOVED = ("w", "l")
 
@@ -53,7 +55,7 @@ class LastLayer:
     steps: int = 6
 
     confidence: ClassVar[float] = CONFIDENCE
-    group_confidence: ClassVar[float] = CONFIDENCE
+    group_confidence: ClassVar[float] = STANDARD_ERROR
 
     def __post_init__(self) -> None:
         check_value("steps", self.steps, at_least=1, whole=True)

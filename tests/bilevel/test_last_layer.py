@@ -180,7 +180,7 @@ def test_what_it_finds_lessens_the_worst_cell_of_samples_that_nobody_saw():
 
 def test_it_is_the_default_where_samples_have_groups():
     made = checked(Auto())
-    assert isinstance(made.search, LastLayerSearch) and made.plan.confidence == LastLayer.group_confidence == 0.7
+    assert isinstance(made.search, LastLayerSearch) and made.plan.confidence == LastLayer.group_confidence == 0.84
     assert checked(Auto(), confidence=0.9).plan.confidence == 0.9
     interleaved = checked(Auto(), free=("delta",))
     assert isinstance(interleaved.search, InterleavedSearch) and interleaved.plan.confidence == 0.99
