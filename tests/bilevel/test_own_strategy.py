@@ -40,6 +40,10 @@ class Trials:
     number: int
     hypergradient: Replay = field(default_factory=Replay)
     confidence: float = 0.8
+    group_confidence: float = 0.99
+
+    def on(self, bench: Bench) -> Trials:
+        return self
 
     def search(self, bench: Bench) -> TrialsSearch:
         return TrialsSearch(bench.planned(), self.number, bench.plan.seed)
