@@ -1,9 +1,9 @@
 """With what confidence a searched loss shall have to beat its start: ``python -m experiments.confidence --root DIR``.
 
 On each problem, for each objective: a loss is searched on folds, and models are trained with the start (logit
-adjustment, with groups group-LA) and with the searched loss. From the confidence of the choice follows what is handed out for any
-confidence that is needed; the table has the change of the judged figure against the start, and how often the searched
-loss is handed out. What is finished is kept in --out, and a second call goes on from there.
+adjustment, with groups group-LA) and with the searched loss. From the confidence of the choice follows what is handed
+out for any confidence that is needed; the table has the change of the judged figure against the start, and how often
+the searched loss is handed out. What is finished is kept in --out, and a second call goes on from there.
 """
 
 from __future__ import annotations
