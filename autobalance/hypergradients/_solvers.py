@@ -22,7 +22,7 @@ def largest_eigenvalue(product: Product, start: Tensor, iterations: int) -> floa
     vector, value = start / start.norm(), 0.0
     for _ in range(iterations):
         image = product(vector)
-        value = float(vector @ image)
+        value = float((vector @ image).detach())
         vector = image / image.norm().clamp_min(torch.finfo(image.dtype).tiny)
     return value
 
