@@ -21,20 +21,22 @@ class Adjustment(NamedTuple):
     offset: Tensor | None = None
     shift: Tensor | None = None
 
-    def __call__(self, logits: Tensor, target: Tensor | None = None) -> Tensor:
-        """u, (B, K), for ``logits`` (B, K) and, where there is a shift, ``target`` (B,)."""
-        adjusted = logits
-        if self.factor is not None and self.offset is not None:
-            adjusted = torch.addcmul(self.offset, logits, self.factor)
-        elif self.factor is not None:
-            adjusted = logits * self.factor
-        elif self.offset is not None:
-            adjusted = logits + self.offset
-        if self.shift is None or target is None:
-            return adjusted
-        place, change = target[:, None], -self.shift[:, None]
-        if change.dtype != adjusted.dtype:
-            change = change.to(adjusted.dtype)
-        if adjusted is logits or torch._C._are_functorch_transforms_active():
-            return adjusted.scatter_add(1, place, change)
-        return adjusted.scatter_add_(1, place, change)  # a copy would take as long as the scaling
+
+def adjusted(logits: Tensor, by: Adjustment, target: Tensor | None = None) -> Tensor:
+    """u, (B, K), for ``logits`` (B, K) and, where there is a shift, ``target`` (B,)."""
+    factor, offset, shift = by
+    u = logits
+    if factor is not None and offset is not None:
+        u = torch.addcmul(offset, logits, factor)
+    elif factor is not None:
+        u = logits * factor
+    elif offset is not None:
+        u = logits + offset
+    if shift is None or target is None:
+        return u
+    place, change = target[:, None], -shift[:, None]
+    if change.dtype != u.dtype:
+        change = change.to(u.dtype)
+    if u is logits or torch._C._are_functorch_transforms_active():
+        return u.scatter_add(1, place, change)
+    return u.scatter_add_(1, place, change)  # a copy would take as long as the scaling

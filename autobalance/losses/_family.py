@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from autobalance.losses._adjustment import Adjustment
+from autobalance.losses._adjustment import Adjustment, adjusted
 from autobalance.losses._base import full_precision, reduce, values_are_seen
 
 #: Each parameter of the family with the value at which it has no effect. All but the last two are tables over classes.
@@ -48,10 +48,10 @@ def without_margin(parameters: Mapping[str, Tensor], group: Tensor | None = None
 
 def adjustment(parameters: Mapping[str, Tensor], target: Tensor, group: Tensor | None = None) -> Adjustment:
     """What the parameters do to the logits: s Δ z + l - s m_y [j = y]."""
-    adjusted, scale, margin = without_margin(parameters, group), parameters.get("scale"), parameters.get("margin")
+    plain, scale, margin = without_margin(parameters, group), parameters.get("scale"), parameters.get("margin")
     if margin is None:
-        return adjusted
-    return adjusted._replace(shift=of_target(margin if scale is None else scale * margin, target, group))
+        return plain
+    return plain._replace(shift=of_target(margin if scale is None else scale * margin, target, group))
 
 
 def parametric_loss(
@@ -81,10 +81,10 @@ def parametric_loss(
     own = target
     if ignore_index is not None and (parameters.get("margin") is not None or not (w is None or by_torch)):
         own = target.clamp(0, logits.shape[1] - 1)  # who is ignored has a margin and a weight, too; they count nowhere
-    adjusted = adjustment(parameters, own, group)(logits, own)
+    u = adjusted(logits, adjustment(parameters, own, group), own)
     if by_torch:
-        return _torch_loss(adjusted, target, w, reduction, ignore_index)
-    losses = _torch_loss(adjusted, target, None, "none", ignore_index)
+        return _torch_loss(u, target, w, reduction, ignore_index)
+    losses = _torch_loss(u, target, None, "none", ignore_index)
     if gamma is not None:
         losses = focused(losses, gamma)
     counted = None if ignore_index is None else target != ignore_index

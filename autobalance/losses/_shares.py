@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from autobalance.losses._adjustment import adjusted
 from autobalance.losses._base import full_precision, reduce
 from autobalance.losses._family import focused, of_logits, without_margin
 
@@ -68,7 +69,7 @@ def class_losses(logits: Tensor, parameters: Mapping[str, Tensor], group: Tensor
 
         -log p'_k = -log p_k + s m_k + log(1 + p_k (exp(-s m_k) - 1))
     """
-    log_p = torch.log_softmax(without_margin(parameters, group)(full_precision(logits)), dim=1)
+    log_p = torch.log_softmax(adjusted(full_precision(logits), without_margin(parameters, group)), dim=1)
     losses = -log_p
     if (margin := parameters.get("margin")) is not None:
         shift = of_logits(margin, group) * parameters.get("scale", 1.0)
