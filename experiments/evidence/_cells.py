@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autobalance.study import Cell, Desk, Result, named_method
+from experiments.evidence._costs import costs_known
 from experiments.evidence._plan import EvidencePlan, Track
 from experiments.evidence._ways import other_models, ways
 from experiments.kinds import KINDS
@@ -31,6 +32,7 @@ class Ways:
     kind: str
     objectives: Sequence[str]
 
+    @costs_known()
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
         kind = KINDS[self.kind]
@@ -58,7 +60,11 @@ class Ways:
 
 @dataclass(frozen=True)
 class Fixed(BestFixed):
-    """The best fixed loss, in a module that makes the objectives of the plan known in the process that works."""
+    """The best fixed loss for objectives of the plan."""
+
+    @costs_known()
+    def __call__(self, desk: Desk) -> Result:
+        return super().__call__(desk)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Models:
     kind: str
     objectives: Sequence[str]
 
+    @costs_known()
     def __call__(self, desk: Desk) -> Result:
         case, judging = open_case(self.entry, self.seed, "test")
         desk.tell(0, f"{self.entry.name}, other models")

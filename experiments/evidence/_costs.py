@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from autobalance.tasks.metrics import Confusion, Context, Metric, MetricFamily, of_confusion, register_family
+from autobalance.tasks.metrics import (
+    Confusion,
+    Context,
+    Metric,
+    MetricFamily,
+    of_confusion,
+    register_family,
+    unregister,
+)
 
 COSTS = "random_costs"
 
@@ -46,4 +55,11 @@ def _make(given: Sequence[str], context: Context) -> Metric:
     )
 
 
-register_family(MetricFamily(COSTS, "SEED", _make, "what 100 predictions cost, with costs drawn by frequency"))
+@contextmanager
+def costs_known() -> Iterator[None]:
+    """Within it the objective ``random_costs(SEED)`` is known; it is no part of the package."""
+    register_family(MetricFamily(COSTS, "SEED", _make, "what 100 predictions cost, with costs drawn by frequency"))
+    try:
+        yield
+    finally:
+        unregister(COSTS)

@@ -16,7 +16,7 @@ from autobalance.tasks.objectives import make_objective
 from experiments.evidence import readme as readme_module
 from experiments.evidence.__main__ import main
 from experiments.evidence._bars import BARS
-from experiments.evidence._costs import random_costs
+from experiments.evidence._costs import costs_known, random_costs
 from experiments.evidence._plan import Margin, read
 from experiments.evidence._statistics import corrected_p, probabilities
 from experiments.evidence._verdict import against, pairs, ranks
@@ -108,7 +108,8 @@ def test_costs_are_drawn_by_frequency():
     torch.testing.assert_close(drawn.mean(0), expected, rtol=0.08, atol=0)
     assert (drawn <= 2 * expected).all() and torch.equal(drawn[3], random_costs(counts, 3))
     logits, y = torch.eye(3)[[0, 1, 1, 0]], torch.tensor([0, 1, 2, 1])
-    metric = make_objective("random_costs(7)", Context(3, counts=counts)).metric
+    with costs_known():
+        metric = make_objective("random_costs(7)", Context(3, counts=counts)).metric
     costs = random_costs(counts, 7)
     assert metric(logits, Batch(logits, y)) == pytest.approx(100 * (costs[2, 1] + costs[1, 0]).item() / 4)
 
