@@ -88,6 +88,11 @@ def test_the_bars_say_where_they_are_missed():
     assert [bar.check(better)[1] for bar in BARS["C"]] == ["2 of 3: p0, p1", "0 of 3"]
 
 
+def test_readme_has_the_tables_of_the_pages():
+    readme = readme_module.README.read_text()
+    assert readme_module.renewed(readme, readme_module.kept_pages()) == readme
+
+
 def test_a_table_of_all_pages():
     pages = [f"# Track\n\n## In short\n\n| a | b |\n|---|---|\n| {x} | 1 / 2 |\n\nmore | of it\n" for x in "pq"]
     made = "| a | b |\n| --- | ---: |\n| p | 1 / 2 |\n| q | 1 / 2 |\n"
