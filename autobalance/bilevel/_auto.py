@@ -71,11 +71,13 @@ class Auto:
 
     def on(self, bench: Bench) -> Strategy:
         """See `Strategy`: the search within one training alone where models cannot train side by side or l is not free;
-        with groups `LastLayer` where it can search this and there are no constraints; else itself."""
+        with groups `LastLayer` where it can search this and nothing is asked for that it has not; else itself."""
         alone = bench.recipe.compiled or processes() > 1 or bench.sees_targets
         if alone or (not bench.of_numbers and "l" not in bench.free):
             return self.interleaved
-        if bench.setting.problem.num_groups and not isinstance(bench.objective, Constrained):
+        plan = bench.plan
+        asked = plan.candidates or plan.folds or isinstance(bench.objective, Constrained)
+        if bench.setting.problem.num_groups and not asked and set(bench.free) <= set(bench.task.defaults.free):
             with suppress(InputError):
                 (last := LastLayer()).check(bench)
                 return last

@@ -186,6 +186,8 @@ def test_it_is_the_default_where_samples_have_groups():
     assert isinstance(interleaved.search, InterleavedSearch) and interleaved.plan.confidence == 0.99
     bounded = checked(Auto(), objective="balanced_error subject to deo <= 0.1")
     assert isinstance(bounded.search, AutoSearch) and bounded.plan.confidence == 0.99
+    for asked in ({"candidates": ("ce",)}, {"free": ("w", "l", "weight_decay")}):  # what it has not is not dropped
+        assert isinstance(checked(Auto(), **asked).search, AutoSearch)
 
 
 def test_a_model_without_a_last_linear_layer_is_refused_and_the_default_does_without():
